@@ -1,0 +1,13 @@
+//! `.mint` bundles: read on the assumption that whoever made them is hostile, written so that the same input gives the
+//! same bytes.
+
+mod error;
+mod layout;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use error::{Error, Result};
+pub use read::{Bounds, Bundle};
+pub use write::write;

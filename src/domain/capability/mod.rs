@@ -1,0 +1,157 @@
+//! What a plugin may ask for. One file per kind that has rules of its own.
+//!
+//! The text form is the one that an author writes into the manifest and an administrator types: `experiments:read`,
+//! `http:api.example.org:443`, `results:read-others:peak-picking`.
+
+mod http;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+pub use http::HttpTarget;
+
+use crate::Slug;
+
+/// One capability.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Capability {
+    /// Read projects.
+    ProjectsRead,
+    /// Read experiments and designs.
+    ExperimentsRead,
+    /// Create, change and delete experiments.
+    ExperimentsWrite,
+    /// Save design data.
+    DesignsWrite,
+    /// Save results.
+    ResultsWrite,
+    /// Read the results of another plugin.
+    ResultsReadOthers(Slug),
+    /// Read and write files of experiments.
+    Objects,
+    /// Change its own settings.
+    SettingsWrite,
+    /// Look up users.
+    UsersRead,
+    /// Two directories of its own: `/artifacts` and `/cache`.
+    Files,
+    /// Outbound HTTP to one host.
+    Http(HttpTarget),
+}
+
+/// Why a text is not a capability.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown capability `{text}`: {expected}")]
+pub struct InvalidCapability {
+    text: String,
+    expected: &'static str,
+}
+
+const PLAIN: &[(&str, Capability)] = &[
+    ("projects:read", Capability::ProjectsRead),
+    ("experiments:read", Capability::ExperimentsRead),
+    ("experiments:write", Capability::ExperimentsWrite),
+    ("designs:write", Capability::DesignsWrite),
+    ("results:write", Capability::ResultsWrite),
+    ("objects", Capability::Objects),
+    ("settings:write", Capability::SettingsWrite),
+    ("users:read", Capability::UsersRead),
+    ("files", Capability::Files),
+];
+
+impl Capability {
+    /// Whether a grant of `self` lets the plugin do what `wanted` names. Writing implies reading.
+    pub fn allows(&self, wanted: &Capability) -> bool {
+        match (self, wanted) {
+            (Self::ExperimentsWrite, Self::ExperimentsRead) => true,
+            (Self::Http(granted), Self::Http(target)) => granted.allows(target),
+            (granted, wanted) => granted == wanted,
+        }
+    }
+
+    /// The interfaces of `mint:platform` that this capability unlocks.
+    pub fn interfaces(&self) -> &'static [&'static str] {
+        match self {
+            Self::ProjectsRead => &["projects"],
+            Self::ExperimentsRead => &["experiments", "designs", "results"],
+            Self::ExperimentsWrite => &["experiments", "designs", "results"],
+            Self::DesignsWrite => &["designs"],
+            Self::ResultsWrite | Self::ResultsReadOthers(_) => &["results"],
+            Self::Objects => &["objects"],
+            Self::SettingsWrite | Self::UsersRead | Self::Files | Self::Http(_) => &[],
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ResultsReadOthers(slug) => write!(f, "results:read-others:{slug}"),
+            Self::Http(target) => write!(f, "http:{target}"),
+            plain => {
+                let name = PLAIN.iter().find(|(_, capability)| capability == plain).map_or("", |(name, _)| name);
+                f.write_str(name)
+            }
+        }
+    }
+}
+
+impl FromStr for Capability {
+    type Err = InvalidCapability;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = |expected| InvalidCapability { text: text.chars().take(120).collect(), expected };
+        if let Some((_, capability)) = PLAIN.iter().find(|(name, _)| *name == text) {
+            return Ok(capability.clone());
+        }
+        if let Some(slug) = text.strip_prefix("results:read-others:") {
+            return slug.parse().map(Self::ResultsReadOthers).map_err(|_| invalid("use `results:read-others:<plugin slug>`"));
+        }
+        if let Some(target) = text.strip_prefix("http:") {
+            return target.parse().map(Self::Http).map_err(|_| invalid("use `http:<host>` or `http:<host>:<port>`"));
+        }
+        Err(invalid(
+            "known are projects:read, experiments:read, experiments:write, designs:write, results:write, \
+             results:read-others:<slug>, objects, settings:write, users:read, files and http:<host>[:port]",
+        ))
+    }
+}
+
+impl TryFrom<String> for Capability {
+    type Error = InvalidCapability;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Capability> for String {
+    fn from(capability: Capability) -> Self {
+        capability.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trips() {
+        for text in PLAIN.iter().map(|(name, _)| *name).chain(["results:read-others:x", "http:a.example", "http:a.example:8443"])
+        {
+            assert_eq!(text.parse::<Capability>().unwrap().to_string(), text);
+        }
+        for bad in ["", "experiment:read", "results:read-others:", "http:", "http:a:b", "http:a b", "files "] {
+            assert!(bad.parse::<Capability>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn write_implies_read_and_not_the_reverse() {
+        assert!(Capability::ExperimentsWrite.allows(&Capability::ExperimentsRead));
+        assert!(!Capability::ExperimentsRead.allows(&Capability::ExperimentsWrite));
+        assert!(!Capability::Objects.allows(&Capability::Files));
+    }
+}

@@ -1,0 +1,37 @@
+//! The words and the rules of the platform: values that check themselves, tables, pure functions.
+//!
+//! **Invariant:** nothing here does I/O, is `async`, or reads a clock of its own. Every rule can be tested on a table.
+
+pub mod actor;
+pub mod capability;
+pub mod clock;
+pub mod digest;
+pub mod experiment;
+pub mod grant;
+pub mod id;
+pub mod lifecycle;
+pub mod limit;
+pub mod manifest;
+pub mod mode;
+pub mod object_key;
+pub mod permission;
+pub mod policy;
+pub mod prefix;
+pub mod refusal;
+pub mod slug;
+
+pub use actor::{Actor, User};
+pub use capability::Capability;
+pub use clock::Clock;
+pub use digest::Digest;
+pub use grant::Grants;
+pub use id::{ExperimentId, InstallationId, OperationId, ProjectId, ReleaseId, RequestId, TenantId, UserId};
+pub use lifecycle::State;
+pub use limit::Limits;
+pub use manifest::Manifest;
+pub use mode::Mode;
+pub use object_key::ObjectKey;
+pub use permission::Permission;
+pub use prefix::Prefix;
+pub use refusal::{Kind, Refusal};
+pub use slug::Slug;

@@ -1,0 +1,223 @@
+//! The life of an installation: states with what a person reads, and one transition function.
+//!
+//! Whether a process is alive is not told here: supervision reports a single event, [`Event::Faulted`].
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Where an installation stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum State {
+    /// Known, not installed.
+    Registered,
+    /// Its files are being fetched, checked and staged.
+    Installing,
+    /// Its tables are being changed.
+    Migrating,
+    /// It is being started.
+    Initializing,
+    /// It answers.
+    Ready,
+    /// A new release is being put in its place, while the old one answers.
+    Upgrading,
+    /// It is being removed.
+    Uninstalling,
+    /// It does not answer.
+    Failed(Failure),
+}
+
+/// Why an installation does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{phase}: {reason} {hint}")]
+pub struct Failure {
+    /// What was being done, such as `initialize`.
+    pub phase: String,
+    /// What happened, in a sentence.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+    /// The plugin's last log lines, where they help.
+    #[serde(default)]
+    pub log_excerpt: Vec<String>,
+    /// Set when it failed too often to be tried at once again.
+    #[serde(default)]
+    pub quarantine: Option<Quarantine>,
+}
+
+/// A Failed installation that is left alone for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Faults within the budget's window.
+    pub faults: u32,
+    /// When it is tried again without anybody asking.
+    #[serde(with = "time::serde::rfc3339")]
+    pub next_probe_at: OffsetDateTime,
+}
+
+/// What can happen to an installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An install began.
+    InstallBegan,
+    /// Its files are in place.
+    Staged,
+    /// Its tables are as the release wants them.
+    Migrated,
+    /// It was started and answers.
+    Started,
+    /// An upgrade began.
+    UpgradeBegan,
+    /// An upgrade was undone; the old release still answers.
+    UpgradeUndone,
+    /// An uninstall began.
+    UninstallBegan,
+    /// An administrator asked to try again.
+    ReloadAsked,
+    /// The time to probe a quarantined installation came.
+    ProbeDue,
+    /// Something went wrong that stops it.
+    Faulted(Failure),
+}
+
+/// A transition that the table does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a plugin that is {state} cannot take the event {event}")]
+pub struct IllegalTransition {
+    state: &'static str,
+    event: &'static str,
+}
+
+impl State {
+    /// The name of the state, as shown and stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Installing => "installing",
+            Self::Migrating => "migrating",
+            Self::Initializing => "initializing",
+            Self::Ready => "ready",
+            Self::Upgrading => "upgrading",
+            Self::Uninstalling => "uninstalling",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// Whether requests are served in this state.
+    pub fn serves(&self) -> bool {
+        match self {
+            Self::Ready | Self::Upgrading => true,
+            Self::Registered | Self::Installing | Self::Migrating | Self::Initializing | Self::Uninstalling | Self::Failed(_) => {
+                false
+            }
+        }
+    }
+
+    /// The state after `event`.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] for a pair that the table does not have.
+    pub fn after(self, event: Event) -> Result<Self, IllegalTransition> {
+        use Event as E;
+        match (self, event) {
+            (Self::Registered, E::InstallBegan) => Ok(Self::Installing),
+            (Self::Installing, E::Staged) => Ok(Self::Migrating),
+            (Self::Migrating, E::Migrated) => Ok(Self::Initializing),
+            (Self::Initializing, E::Started) => Ok(Self::Ready),
+            (Self::Ready, E::UpgradeBegan) => Ok(Self::Upgrading),
+            (Self::Upgrading, E::Staged) => Ok(Self::Migrating),
+            (Self::Upgrading | Self::Migrating | Self::Initializing, E::UpgradeUndone) => Ok(Self::Ready),
+            (Self::Ready | Self::Failed(_), E::UninstallBegan) => Ok(Self::Uninstalling),
+            (Self::Ready | Self::Failed(_), E::ReloadAsked) | (Self::Failed(_), E::ProbeDue) => Ok(Self::Migrating),
+            (
+                Self::Installing
+                | Self::Migrating
+                | Self::Initializing
+                | Self::Ready
+                | Self::Upgrading
+                | Self::Uninstalling
+                | Self::Failed(_),
+                E::Faulted(failure),
+            ) => Ok(Self::Failed(failure)),
+            (state, event) => Err(IllegalTransition { state: state.name(), event: event.name() }),
+        }
+    }
+}
+
+impl Event {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::InstallBegan => "install-began",
+            Self::Staged => "staged",
+            Self::Migrated => "migrated",
+            Self::Started => "started",
+            Self::UpgradeBegan => "upgrade-began",
+            Self::UpgradeUndone => "upgrade-undone",
+            Self::UninstallBegan => "uninstall-began",
+            Self::ReloadAsked => "reload-asked",
+            Self::ProbeDue => "probe-due",
+            Self::Faulted(_) => "faulted",
+        }
+    }
+}
+
+impl Failure {
+    /// A failure without log lines or quarantine.
+    pub fn new(phase: impl Into<String>, reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { phase: phase.into(), reason: reason.into(), hint: hint.into(), log_excerpt: Vec::new(), quarantine: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states() -> Vec<State> {
+        vec![
+            State::Registered,
+            State::Installing,
+            State::Migrating,
+            State::Initializing,
+            State::Ready,
+            State::Upgrading,
+            State::Uninstalling,
+            State::Failed(Failure::new("p", "r", "h")),
+        ]
+    }
+
+    fn events() -> Vec<Event> {
+        vec![
+            Event::InstallBegan,
+            Event::Staged,
+            Event::Migrated,
+            Event::Started,
+            Event::UpgradeBegan,
+            Event::UpgradeUndone,
+            Event::UninstallBegan,
+            Event::ReloadAsked,
+            Event::ProbeDue,
+            Event::Faulted(Failure::new("p", "r", "h")),
+        ]
+    }
+
+    #[test]
+    fn the_whole_table() {
+        let mut table = String::new();
+        for state in states() {
+            for event in events() {
+                if let Ok(next) = state.clone().after(event.clone()) {
+                    table.push_str(&format!("{:<13} {:<16} {}\n", state.name(), event.name(), next.name()));
+                }
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn a_failed_plugin_keeps_its_reason_through_json() {
+        let state = State::Failed(Failure::new("initialize", "It said no.", "Reload it."));
+        let text = serde_json::to_string(&state).unwrap();
+        assert!(text.contains(r#""state":"failed""#) && text.contains("It said no."), "{text}");
+        assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+    }
+}

@@ -1,0 +1,58 @@
+//! What a query can end with.
+
+/// The result of every function of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failed query. The first three are answers of the database that a caller may act on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A unique constraint: there is already such a record.
+    #[error("there is already such a {what}")]
+    Duplicate {
+        /// What there is already.
+        what: &'static str,
+    },
+    /// A foreign key: the record referred to is not there.
+    #[error("a record that is referred to is not there")]
+    DanglingReference,
+    /// A row that changed under the caller.
+    #[error("the record changed meanwhile")]
+    Stale,
+    /// The migrations in this binary and those in the database disagree.
+    #[error("{0}")]
+    Migration(String),
+    /// The address of the database cannot be used.
+    #[error("database url: {0}")]
+    Url(String),
+    /// Anything else.
+    #[error("query failed: {0}")]
+    Sqlx(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) if database.is_unique_violation() => Self::Duplicate { what: "record" },
+            sqlx::Error::Database(database) if database.is_foreign_key_violation() => Self::DanglingReference,
+            _ => Self::Sqlx(error),
+        }
+    }
+}
+
+impl Error {
+    /// Whether the database could not be reached or had no connection to give, rather than refused the query.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Sqlx(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed)
+        )
+    }
+
+    /// Names what a unique constraint was about.
+    pub(crate) fn naming(self, what: &'static str) -> Self {
+        match self {
+            Self::Duplicate { .. } => Self::Duplicate { what },
+            other => other,
+        }
+    }
+}

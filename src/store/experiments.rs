@@ -1,0 +1,214 @@
+//! Experiments.
+
+use mint_domain::{ExperimentId, ProjectId, TenantId, experiment::ExperimentStatus};
+use serde_json::Value;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use crate::{Page, Result, Tx};
+
+/// An experiment.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Experiment {
+    /// Identifier.
+    #[sqlx(try_from = "i64")]
+    pub id: ExperimentId,
+    /// Name shown to people.
+    pub name: String,
+    /// Slug of its type.
+    pub experiment_type: String,
+    /// Where it stands.
+    #[sqlx(try_from = "String")]
+    pub status: ExperimentStatus,
+    /// Its project.
+    pub project_id: Option<i64>,
+    /// Name of its project.
+    pub project: Option<String>,
+    /// The experiment it continues.
+    pub parent_experiment_id: Option<i64>,
+    /// Free text.
+    pub notes: Option<String>,
+    /// A JSON object.
+    #[sqlx(json)]
+    pub tags: Value,
+    /// A JSON object.
+    #[sqlx(json)]
+    pub custom_metadata: Value,
+    /// `YYYY-MM-DD`.
+    pub start_date: Option<String>,
+    /// `YYYY-MM-DD`.
+    pub end_date: Option<String>,
+    /// Slug of the plugin that owns the design.
+    pub design_owner: Option<String>,
+    /// Who made it.
+    pub created_by: Option<i64>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// The fields that people and plugins set.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// Name shown to people.
+    pub name: String,
+    /// Slug of its type.
+    pub experiment_type: String,
+    /// Where it stands.
+    pub status: ExperimentStatus,
+    /// Its project.
+    pub project: Option<ProjectId>,
+    /// The experiment it continues.
+    pub parent_experiment_id: Option<i64>,
+    /// Free text.
+    pub notes: Option<String>,
+    /// A JSON object.
+    pub tags: Value,
+    /// A JSON object.
+    pub custom_metadata: Value,
+    /// `YYYY-MM-DD`.
+    pub start_date: Option<String>,
+    /// `YYYY-MM-DD`.
+    pub end_date: Option<String>,
+}
+
+/// Which experiments to list. What is set must match.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Where they stand.
+    pub status: Option<ExperimentStatus>,
+    /// Slug of their type.
+    pub experiment_type: Option<String>,
+    /// Name of their project.
+    pub project: Option<String>,
+    /// Who made them.
+    pub created_by: Option<i64>,
+    /// The experiment they continue.
+    pub parent_experiment_id: Option<i64>,
+    /// A part of their name, in any case.
+    pub search: Option<String>,
+}
+
+/// Makes an experiment.
+///
+/// # Errors
+/// [`crate::Error::DanglingReference`] when its parent is not there.
+pub async fn insert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    fields: &Fields,
+    created_by: Option<i64>,
+    now: OffsetDateTime,
+) -> Result<ExperimentId> {
+    let row = rows!(
+        tx, one (i64,),
+        "insert into experiments (tenant_id, name, experiment_type, status, project_id, parent_experiment_id, notes, tags,
+            custom_metadata, start_date, end_date, created_by, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) returning id",
+        tenant.0, &fields.name, &fields.experiment_type, fields.status.as_str(), fields.project.map(|id| id.0),
+        fields.parent_experiment_id, &fields.notes, Json(&fields.tags), Json(&fields.custom_metadata), &fields.start_date,
+        &fields.end_date, created_by, now,
+    )?;
+    Ok(ExperimentId(row.0))
+}
+
+/// Sets every field. False when there is no such experiment.
+///
+/// # Errors
+/// [`crate::Error::DanglingReference`] when its parent is not there.
+pub async fn update(tx: &mut Tx, tenant: TenantId, id: ExperimentId, fields: &Fields, now: OffsetDateTime) -> Result<bool> {
+    let rows = execute!(
+        tx,
+        "update experiments set name = $3, experiment_type = $4, status = $5, project_id = $6, parent_experiment_id = $7, notes = $8,
+            tags = $9, custom_metadata = $10, start_date = $11, end_date = $12, updated_at = $13
+         where tenant_id = $1 and id = $2",
+        tenant.0, id.0, &fields.name, &fields.experiment_type, fields.status.as_str(), fields.project.map(|id| id.0),
+        fields.parent_experiment_id, &fields.notes, Json(&fields.tags), Json(&fields.custom_metadata), &fields.start_date,
+        &fields.end_date, now,
+    )?;
+    Ok(rows > 0)
+}
+
+/// An experiment by id.
+///
+/// # Errors
+/// The database's.
+pub async fn get(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<Option<Experiment>> {
+    rows!(
+        tx, optional Experiment,
+        "select e.id, e.name, e.experiment_type, e.status, e.project_id, p.name as project, e.parent_experiment_id, e.notes, e.tags,
+            e.custom_metadata, e.start_date, e.end_date, d.plugin as design_owner, e.created_by, e.created_at, e.updated_at
+         from experiments e left join projects p on p.id = e.project_id left join designs d on d.experiment_id = e.id
+         where e.tenant_id = $1 and e.id = $2",
+        tenant.0, id.0,
+    )
+}
+
+/// Whether the tenant has such an experiment.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<bool> {
+    let row = rows!(tx, optional (i64,), "select id from experiments where tenant_id = $1 and id = $2", tenant.0, id.0)?;
+    Ok(row.is_some())
+}
+
+/// Experiments that match, oldest first, and how many match in all.
+///
+/// # Errors
+/// The database's.
+pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &Filter, page: Page) -> Result<(Vec<Experiment>, u64)> {
+    let pattern = filter.search.as_deref().map(contains_pattern);
+    let status = filter.status.map(ExperimentStatus::as_str);
+    let experiments = rows!(
+        tx, all Experiment,
+        "select e.id, e.name, e.experiment_type, e.status, e.project_id, p.name as project, e.parent_experiment_id, e.notes, e.tags,
+            e.custom_metadata, e.start_date, e.end_date, d.plugin as design_owner, e.created_by, e.created_at, e.updated_at
+         from experiments e left join projects p on p.id = e.project_id left join designs d on d.experiment_id = e.id
+         where e.tenant_id = $1
+            and (cast($2 as text) is null or e.status = $2)
+            and (cast($3 as text) is null or e.experiment_type = $3)
+            and (cast($4 as text) is null or p.name = $4)
+            and (cast($5 as bigint) is null or e.created_by = $5)
+            and (cast($6 as bigint) is null or e.parent_experiment_id = $6)
+            and (cast($7 as text) is null or lower(e.name) like $7 escape '!')
+         order by e.id limit $8 offset $9",
+        tenant.0, status, &filter.experiment_type, &filter.project, filter.created_by, filter.parent_experiment_id, &pattern,
+        page.limit, page.skip,
+    )?;
+    let (total,) = rows!(
+        tx, one (i64,),
+        "select count(*) from experiments e left join projects p on p.id = e.project_id
+         where e.tenant_id = $1
+            and (cast($2 as text) is null or e.status = $2)
+            and (cast($3 as text) is null or e.experiment_type = $3)
+            and (cast($4 as text) is null or p.name = $4)
+            and (cast($5 as bigint) is null or e.created_by = $5)
+            and (cast($6 as bigint) is null or e.parent_experiment_id = $6)
+            and (cast($7 as text) is null or lower(e.name) like $7 escape '!')",
+        tenant.0, status, &filter.experiment_type, &filter.project, filter.created_by, filter.parent_experiment_id, &pattern,
+    )?;
+    Ok((experiments, total.unsigned_abs()))
+}
+
+/// Deletes an experiment with its design, artifacts and object rows. False when there was none.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<bool> {
+    execute!(tx, "delete from experiments where tenant_id = $1 and id = $2", tenant.0, id.0).map(|rows| rows > 0)
+}
+
+/// A LIKE pattern that finds `text` anywhere, with `!` as escape.
+fn contains_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}

@@ -1,0 +1,30 @@
+//! Everything that is SQL. Rows, and functions over [`&mut Tx`](Tx), one file per family of tables.
+//!
+//! **Invariant:** no other crate contains SQL. One text serves SQLite and PostgreSQL; what differs lives in `db.rs`.
+
+#[macro_use]
+mod query;
+
+pub mod artifacts;
+pub mod audit;
+pub mod db;
+pub mod designs;
+mod error;
+pub mod experiments;
+pub mod installations;
+mod migrate;
+pub mod objects;
+pub mod operations;
+pub mod page;
+pub mod plugin_roles;
+pub mod projects;
+pub mod releases;
+pub mod sessions;
+pub mod tenants;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod users;
+
+pub use db::{Db, Tx};
+pub use error::{Error, Result};
+pub use page::Page;

@@ -1,0 +1,197 @@
+//! Operations and their journals.
+
+use mint_domain::{OperationId, TenantId};
+use serde_json::Value;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use crate::{Result, Tx};
+
+/// A long change that a person can watch.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Operation {
+    /// Identifier.
+    #[sqlx(try_from = "i64")]
+    pub id: OperationId,
+    /// Its tenant.
+    #[sqlx(try_from = "i64")]
+    pub tenant_id: TenantId,
+    /// Slug of the plugin.
+    pub plugin: String,
+    /// `install`, `uninstall`, `reload` …
+    pub kind: String,
+    /// `running`, `done`, `undone`, `failed`.
+    pub status: String,
+    /// Who asked for it.
+    pub actor: String,
+    /// The request that began it.
+    pub request_id: String,
+    /// What was asked for.
+    #[sqlx(json)]
+    pub input: Value,
+    /// What came of it, once it ended.
+    #[sqlx(json(nullable))]
+    pub outcome: Option<Value>,
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When it ended.
+    pub ended_at: Option<OffsetDateTime>,
+}
+
+/// One line of a journal.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Step {
+    /// Its place, from 0.
+    pub position: i64,
+    /// Its name.
+    pub name: String,
+    /// `running`, `done`, `failed`, `undone`.
+    pub status: String,
+    /// What a person should know.
+    pub note: String,
+    /// When it began.
+    pub began_at: OffsetDateTime,
+    /// When it ended.
+    pub ended_at: Option<OffsetDateTime>,
+}
+
+/// What to begin.
+#[derive(Clone, Debug)]
+pub struct NewOperation<'a> {
+    /// Slug of the plugin.
+    pub plugin: &'a str,
+    /// What sort of change.
+    pub kind: &'a str,
+    /// Who asked.
+    pub actor: &'a str,
+    /// In which request.
+    pub request_id: &'a str,
+    /// What for.
+    pub input: &'a Value,
+    /// Which process owns it.
+    pub lease_owner: &'a str,
+    /// Until when, unless renewed.
+    pub lease_until: OffsetDateTime,
+}
+
+/// Begins an operation. None when another one of this plugin is still running under a live lease.
+///
+/// # Errors
+/// The database's.
+pub async fn begin(tx: &mut Tx, tenant: TenantId, new: &NewOperation<'_>, now: OffsetDateTime) -> Result<Option<OperationId>> {
+    let row = rows!(
+        tx, optional (i64,),
+        "insert into operations (tenant_id, plugin, kind, status, actor, request_id, input, lease_owner, lease_until, started_at)
+         select $1, $2, $3, 'running', $4, $5, $6, $7, $8, $9
+         where not exists (select 1 from operations
+            where tenant_id = $1 and plugin = $2 and status = 'running' and lease_until > $9)
+         returning id",
+        tenant.0, new.plugin, new.kind, new.actor, new.request_id, Json(new.input), new.lease_owner, new.lease_until, now,
+    )?;
+    Ok(row.map(|(id,)| OperationId(id)))
+}
+
+/// Prolongs a lease. False when it is no longer this owner's.
+///
+/// # Errors
+/// The database's.
+pub async fn renew(tx: &mut Tx, id: OperationId, owner: &str, until: OffsetDateTime) -> Result<bool> {
+    execute!(
+        tx,
+        "update operations set lease_until = $3 where id = $1 and lease_owner = $2 and status = 'running'",
+        id.0, owner, until,
+    )
+    .map(|rows| rows > 0)
+}
+
+/// Takes over a running operation whose lease has ended. False when another was quicker.
+///
+/// # Errors
+/// The database's.
+pub async fn take_over(tx: &mut Tx, id: OperationId, owner: &str, until: OffsetDateTime, now: OffsetDateTime) -> Result<bool> {
+    execute!(
+        tx,
+        "update operations set lease_owner = $2, lease_until = $3
+         where id = $1 and status = 'running' and (lease_until <= $4 or lease_owner = $2)",
+        id.0, owner, until, now,
+    )
+    .map(|rows| rows > 0)
+}
+
+/// Ends an operation.
+///
+/// # Errors
+/// The database's.
+pub async fn end(tx: &mut Tx, id: OperationId, status: &str, outcome: &Value, now: OffsetDateTime) -> Result<()> {
+    execute!(
+        tx,
+        "update operations set status = $2, outcome = $3, ended_at = $4, lease_owner = null, lease_until = null where id = $1",
+        id.0, status, Json(outcome), now,
+    )
+    .map(|_| ())
+}
+
+/// Writes that a step is about to run.
+///
+/// # Errors
+/// The database's.
+pub async fn begin_step(tx: &mut Tx, id: OperationId, position: i64, name: &str, now: OffsetDateTime) -> Result<()> {
+    execute!(
+        tx,
+        "insert into operation_steps (operation_id, position, name, status, note, began_at) values ($1, $2, $3, 'running', '', $4)
+         on conflict (operation_id, position) do update set status = 'running', began_at = excluded.began_at, ended_at = null",
+        id.0, position, name, now,
+    )
+    .map(|_| ())
+}
+
+/// Writes how a step ended.
+///
+/// # Errors
+/// The database's.
+pub async fn end_step(tx: &mut Tx, id: OperationId, position: i64, status: &str, note: &str, now: OffsetDateTime) -> Result<()> {
+    execute!(
+        tx,
+        "update operation_steps set status = $3, note = $4, ended_at = $5 where operation_id = $1 and position = $2",
+        id.0, position, status, note, now,
+    )
+    .map(|_| ())
+}
+
+/// An operation.
+///
+/// # Errors
+/// The database's.
+pub async fn get(tx: &mut Tx, tenant: TenantId, id: OperationId) -> Result<Option<Operation>> {
+    rows!(
+        tx, optional Operation,
+        "select id, tenant_id, plugin, kind, status, actor, request_id, input, outcome, started_at, ended_at
+         from operations where tenant_id = $1 and id = $2",
+        tenant.0, id.0,
+    )
+}
+
+/// The journal of an operation.
+///
+/// # Errors
+/// The database's.
+pub async fn steps(tx: &mut Tx, id: OperationId) -> Result<Vec<Step>> {
+    rows!(
+        tx, all Step,
+        "select position, name, status, note, began_at, ended_at from operation_steps where operation_id = $1 order by position",
+        id.0,
+    )
+}
+
+/// Operations that were running when their owner's lease ended, or that `owner` itself left behind in an earlier life.
+///
+/// # Errors
+/// The database's.
+pub async fn abandoned(tx: &mut Tx, owner: &str, now: OffsetDateTime) -> Result<Vec<Operation>> {
+    rows!(
+        tx, all Operation,
+        "select id, tenant_id, plugin, kind, status, actor, request_id, input, outcome, started_at, ended_at
+         from operations where status = 'running' and (lease_until <= $1 or lease_owner = $2) order by id",
+        now, owner,
+    )
+}

@@ -1,0 +1,73 @@
+//! Releases: what can be installed, the same for every tenant.
+
+use mint_domain::{Digest, Manifest, ReleaseId};
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use crate::{Result, Tx};
+
+/// A release.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Release {
+    /// Identifier.
+    #[sqlx(try_from = "i64")]
+    pub id: ReleaseId,
+    /// Slug of the plugin.
+    pub slug: String,
+    /// Its version.
+    pub version: String,
+    /// Digest of the bundle.
+    #[sqlx(try_from = "String")]
+    pub digest: Digest,
+    /// What the bundle says of itself.
+    #[sqlx(json)]
+    pub manifest: Manifest,
+    /// When it was first seen.
+    pub created_at: OffsetDateTime,
+}
+
+/// Records a release, unless it is known already.
+///
+/// # Errors
+/// The database's.
+pub async fn insert(tx: &mut Tx, manifest: &Manifest, digest: &Digest, now: OffsetDateTime) -> Result<()> {
+    execute!(
+        tx,
+        "insert into releases (slug, version, digest, manifest, created_at) values ($1, $2, $3, $4, $5) on conflict do nothing",
+        manifest.plugin.slug.as_str(), &manifest.plugin.version, digest.to_string(), Json(manifest), now,
+    )
+    .map(|_| ())
+}
+
+/// The release of a version.
+///
+/// # Errors
+/// The database's.
+pub async fn find(tx: &mut Tx, slug: &str, version: &str) -> Result<Option<Release>> {
+    rows!(
+        tx, optional Release,
+        "select id, slug, version, digest, manifest, created_at from releases where slug = $1 and version = $2",
+        slug, version,
+    )
+}
+
+/// A release by id.
+///
+/// # Errors
+/// The database's.
+pub async fn get(tx: &mut Tx, id: ReleaseId) -> Result<Option<Release>> {
+    rows!(tx, optional Release, "select id, slug, version, digest, manifest, created_at from releases where id = $1", id.0)
+}
+
+/// Forgets a release that no installation uses. False when one does, or it is not there.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_unused(tx: &mut Tx, id: ReleaseId) -> Result<bool> {
+    execute!(
+        tx,
+        "delete from releases where id = $1 and not exists (select 1 from installations where release_id = $1)",
+        id.0,
+    )
+    .map(|rows| rows > 0)
+}

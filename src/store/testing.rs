@@ -1,0 +1,49 @@
+//! Databases for tests: SQLite in a directory that goes with the test, and PostgreSQL where one is given.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::Db;
+
+/// Names the variable with the address of a PostgreSQL server on which tests may create databases.
+pub const POSTGRES_URL: &str = "MINT_TEST_POSTGRES_URL";
+
+/// A database of the test's own.
+#[derive(Debug)]
+pub struct TestDb {
+    /// The database.
+    pub db: Db,
+    /// Its address, to open it a second time.
+    pub url: String,
+    _directory: Option<tempfile::TempDir>,
+}
+
+/// A new SQLite database, and a new PostgreSQL one where [`POSTGRES_URL`] names a server.
+///
+/// # Panics
+/// When a database cannot be made: the test cannot run.
+#[expect(clippy::disallowed_methods, clippy::expect_used, clippy::print_stderr, reason = "test support")]
+pub async fn databases() -> Vec<TestDb> {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let url = format!("sqlite:{}", directory.path().join("mint.sqlite").display());
+    let mut databases =
+        vec![TestDb { db: Db::open(&url).await.expect("SQLite database"), url, _directory: Some(directory) }];
+    match std::env::var(POSTGRES_URL) {
+        Ok(server) => databases.push(postgres(&server).await),
+        Err(_) => eprintln!("{POSTGRES_URL} is not set: this test runs on SQLite only"),
+    }
+    databases
+}
+
+#[expect(clippy::expect_used, reason = "test support")]
+async fn postgres(server: &str) -> TestDb {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("mint_test_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(server).await.expect("PostgreSQL server");
+    connection.execute(AssertSqlSafe(format!("create database {name}"))).await.expect("create database");
+    let (base, query) = server.split_once('?').unwrap_or((server, ""));
+    let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
+    let url = format!("{base}/{name}?{query}");
+    TestDb { db: Db::open(&url).await.expect("PostgreSQL database"), url, _directory: None }
+}

@@ -1,0 +1,93 @@
+//! Takes more than its share of something.
+
+use std::hint::black_box;
+use std::io::Write;
+
+use mint_sdk::{Error, Request, Response, Result, log};
+
+const PAGE_BYTES: usize = 65_536;
+
+/// Never ends.
+pub(crate) fn spin(_request: Request) -> Result<Response> {
+    loop {
+        black_box(());
+    }
+}
+
+/// Breaks the rules of the machine.
+pub(crate) fn trap(_request: Request) -> Result<Response> {
+    #[cfg(target_arch = "wasm32")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_arch = "wasm32"))]
+    std::process::abort();
+}
+
+/// Takes and touches memory until there is no more; answers how many pages it got.
+pub(crate) fn eat(_request: Request) -> Result<Response> {
+    let mut pages = 0_u32;
+    while let Some(page) = grow(1) {
+        page.iter_mut().step_by(512).for_each(|byte| *byte = 1);
+        black_box(&page);
+        pages += 1;
+    }
+    Ok(Response::text(format!("{pages} pages")))
+}
+
+/// Logs without end.
+pub(crate) fn flood(_request: Request) -> Result<Response> {
+    loop {
+        log::info("a line that nobody needs, repeated until somebody stops it");
+    }
+}
+
+/// Prints without end.
+pub(crate) fn stdout(_request: Request) -> Result<Response> {
+    loop {
+        println!("a line that nobody needs, repeated until somebody stops it");
+    }
+}
+
+/// Ends the program.
+pub(crate) fn exit(_request: Request) -> Result<Response> {
+    std::process::exit(3);
+}
+
+/// Answers without end.
+pub(crate) fn endless(_request: Request) -> Result<Response> {
+    Ok(Response::stream("application/octet-stream", |out| {
+        let chunk = vec![b'x'; PAGE_BYTES];
+        loop {
+            out.write_all(&chunk)?;
+        }
+    }))
+}
+
+/// Calls itself until the stack ends.
+pub(crate) fn deep(_request: Request) -> Result<Response> {
+    Err(Error::internal(format!("the stack held {} calls", descend(0))))
+}
+
+#[expect(unconditional_recursion, reason = "that is what it is for")]
+fn descend(depth: u64) -> u64 {
+    let frame = black_box([depth; 16]);
+    descend(depth + 1) + frame.iter().sum::<u64>()
+}
+
+/// New pages at the end of the memory, zeroed by the machine.
+pub(crate) fn grow(pages: usize) -> Option<&'static mut [u8]> {
+    #[cfg(target_arch = "wasm32")]
+    {
+        let before = core::arch::wasm32::memory_grow::<0>(pages);
+        if before == usize::MAX {
+            return None;
+        }
+        let start = std::ptr::with_exposed_provenance_mut::<u8>(before * PAGE_BYTES);
+        // SAFETY: the pages are new, so that nothing else refers to them, and they stay for ever.
+        Some(unsafe { std::slice::from_raw_parts_mut(start, pages * PAGE_BYTES) })
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        black_box(pages);
+        None
+    }
+}

@@ -1,0 +1,66 @@
+//! Routes that misbehave, one for each thing that the platform must contain. Their answers, where they have one, say
+//! what they were allowed to do.
+
+mod exhaust;
+mod leak;
+
+use std::time::Duration;
+
+use mint_sdk::bindings::imports::wasi::http::types::{IncomingRequest, ResponseOutparam};
+use mint_sdk::bindings::routes::exports::wasi::http::incoming_handler::Guest;
+use mint_sdk::{Request, Response, Result, Route, Router};
+
+static ROUTER: Router = Router::new(&[
+    Route::get("/", well_behaved),
+    Route::get("/spin", exhaust::spin),
+    Route::get("/trap", exhaust::trap),
+    Route::get("/eat", exhaust::eat),
+    Route::get("/flood", exhaust::flood),
+    Route::get("/stdout", exhaust::stdout),
+    Route::get("/exit", exhaust::exit),
+    Route::get("/endless", exhaust::endless),
+    Route::get("/deep", exhaust::deep),
+    Route::get("/sleep", sleep),
+    Route::post("/hold", hold),
+    Route::get("/remember", leak::remember),
+    Route::get("/recall", leak::recall),
+    Route::get("/canary", leak::canary),
+    Route::get("/scan", leak::scan),
+]);
+
+/// Not the SDK's macro: a good plugin has no way to leave a request unanswered.
+struct Hostile;
+
+impl Guest for Hostile {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let target = request.path_with_query().unwrap_or_default();
+        if target.split('?').next().is_some_and(|path| path.ends_with("/garbage")) {
+            drop(out);
+        } else {
+            mint_sdk::export::serve(&ROUTER, request, out);
+        }
+    }
+}
+
+const _: () = {
+    let _ = Hostile;
+    #[cfg(target_arch = "wasm32")]
+    mint_sdk::bindings::routes::export_routes!(Hostile with_types_in mint_sdk::bindings::routes);
+};
+
+/// Proves that the component is still served.
+fn well_behaved(_request: Request) -> Result<Response> {
+    Ok(Response::text("still here"))
+}
+
+/// `?ms=`: answers after so long.
+fn sleep(request: Request) -> Result<Response> {
+    std::thread::sleep(Duration::from_millis(request.parse_query("ms")?.unwrap_or(1000)));
+    Ok(Response::text("awake"))
+}
+
+/// `?ms=`: holds the request so long without reading its body, then answers without having read it.
+fn hold(request: Request) -> Result<Response> {
+    std::thread::sleep(Duration::from_millis(request.parse_query("ms")?.unwrap_or(1000)));
+    Ok(Response::text("the body was not read"))
+}

@@ -1,0 +1,104 @@
+"""Write MINT plugins in Python. The class you write runs unchanged as a component and as a process."""
+
+from .context import PlatformContext
+from .exceptions import (
+    ConfigurationException,
+    ConflictException,
+    DesignDataOwnershipConflictException,
+    EventVetoException,
+    NotFoundException,
+    PermissionException,
+    PlatformCompatibilityError,
+    PluginException,
+    PluginLifecycleException,
+    QuotaExceededException,
+    RepositoryException,
+    UnavailableException,
+    UnsupportedExperimentTypeException,
+    ValidationException,
+)
+from .identity import PluginActor
+from .logs import get_plugin_logger
+from .metadata import HealthStatus, LifecycleHookResult, PluginCapabilities, PluginHealth, PluginMetadata, PluginType
+from .models import (
+    AnalysisArtifact,
+    AnalysisArtifactInput,
+    AnalysisArtifactSummary,
+    DataObjectRef,
+    DesignData,
+    Experiment,
+    PluginAnalysisResult,
+    User,
+)
+from .objects import ExperimentDataStore
+from .plugin import AnalysisPlugin
+from .repositories import ExperimentRepository, PluginDataRepository, UserRepository
+from .routing import (
+    APIRouter,
+    Depends,
+    FieldError,
+    Headers,
+    HTMLResponse,
+    HTTPException,
+    JSONResponse,
+    PlainTextResponse,
+    QueryParams,
+    Request,
+    RequestValidationError,
+    Response,
+    StreamingResponse,
+)
+
+__version__ = "1.0.0"
+
+__all__ = [
+    "AnalysisArtifact",
+    "AnalysisArtifactInput",
+    "AnalysisArtifactSummary",
+    "AnalysisPlugin",
+    "APIRouter",
+    "ConfigurationException",
+    "ConflictException",
+    "DataObjectRef",
+    "Depends",
+    "DesignData",
+    "DesignDataOwnershipConflictException",
+    "EventVetoException",
+    "Experiment",
+    "ExperimentDataStore",
+    "ExperimentRepository",
+    "FieldError",
+    "get_plugin_logger",
+    "Headers",
+    "HealthStatus",
+    "HTMLResponse",
+    "HTTPException",
+    "JSONResponse",
+    "LifecycleHookResult",
+    "NotFoundException",
+    "PermissionException",
+    "PlainTextResponse",
+    "PlatformCompatibilityError",
+    "PlatformContext",
+    "PluginActor",
+    "PluginAnalysisResult",
+    "PluginCapabilities",
+    "PluginDataRepository",
+    "PluginException",
+    "PluginHealth",
+    "PluginLifecycleException",
+    "PluginMetadata",
+    "PluginType",
+    "QueryParams",
+    "QuotaExceededException",
+    "RepositoryException",
+    "Request",
+    "RequestValidationError",
+    "Response",
+    "StreamingResponse",
+    "UnavailableException",
+    "UnsupportedExperimentTypeException",
+    "User",
+    "UserRepository",
+    "ValidationException",
+]

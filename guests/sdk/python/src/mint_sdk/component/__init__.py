@@ -1,0 +1,1 @@
+"""The plugin as a component: only imported inside one."""

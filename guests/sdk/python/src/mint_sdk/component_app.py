@@ -1,0 +1,45 @@
+"""The application module of a component: what componentize-py wraps, by the class names that `--full-names` asks for.
+
+`mint build` writes `mint_entry`, which names the author's class.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from mint_entry import Plugin
+
+from .component import preload as preload
+from .component.exports import HookExports, LifecycleExports
+from .component.http import answer
+from .component.instance import Instance
+from .component.logs import WasiLogHandler
+from .logs import install
+
+install(WasiLogHandler())
+logging.raiseExceptions = False
+
+_instance = Instance(Plugin)
+
+
+class WasiHttpIncomingHandler0212:
+    """Export `wasi:http/incoming-handler`."""
+
+    def handle(self, request: Any, response_out: Any) -> None:
+        """Answers one request."""
+        _instance.run(answer(_instance, request, response_out))
+
+
+class MintPluginLifecycle100(LifecycleExports):
+    """Export `mint:plugin/lifecycle`."""
+
+    def __init__(self) -> None:
+        super().__init__(_instance)
+
+
+class MintPluginExperimentHooks100(HookExports):
+    """Export `mint:plugin/experiment-hooks`."""
+
+    def __init__(self) -> None:
+        super().__init__(_instance)

@@ -1,0 +1,87 @@
+"""Who acts: read from the headers that the platform puts on every request, the client's own having been removed."""
+
+from __future__ import annotations
+
+import json
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from .routing import Headers, HTTPException
+
+IDENTITY_HEADERS = ("x-mint-user-id", "x-mint-username", "x-mint-user-role", "x-mint-user-permissions")
+
+forwarded_identity: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("forwarded_identity", default=())
+"""Identity headers of the request being answered, for calls back to the platform."""
+
+
+@dataclass(frozen=True)
+class PluginActor:
+    """The acting user. `role` is the system role, `plugin_role` the one inside this plugin where it was looked up."""
+
+    user_id: str
+    username: str | None = None
+    role: str = "member"
+    plugin_role: str | None = None
+    permissions: frozenset[str] = frozenset()
+
+    @property
+    def is_platform_admin(self) -> bool:
+        """Whether the system role is `admin`."""
+        return self.role.casefold() == "admin"
+
+    @property
+    def is_plugin_admin(self) -> bool:
+        """Whether the role inside this plugin is `admin`."""
+        return self.plugin_role is not None and self.plugin_role.casefold() == "admin"
+
+    def to_dict(self) -> dict[str, Any]:
+        """`{sub, username, role, permissions, plugin_role?}`: what the user dependencies give to a handler."""
+        user: dict[str, Any] = {
+            "sub": self.user_id,
+            "username": self.username,
+            "role": self.role,
+            "permissions": sorted(self.permissions),
+        }
+        return user if self.plugin_role is None else user | {"plugin_role": self.plugin_role}
+
+
+def read_actor(headers: Headers) -> PluginActor | None:
+    """The actor of a request; None without identity headers; 403 if they are malformed."""
+    present = [name for name in IDENTITY_HEADERS if name in headers]
+    if not present:
+        return None
+    if any(len(headers.getlist(name)) > 1 for name in present):
+        raise HTTPException(403, "An identity header was forwarded twice.")
+    user_id, role = headers.get("x-mint-user-id"), headers.get("x-mint-user-role")
+    if not user_id or not role:
+        raise HTTPException(403, "The forwarded identity is incomplete.")
+    actor = PluginActor(user_id, _username(headers), role, permissions=_permissions(headers))
+    if not actor.is_platform_admin and not (user_id.isascii() and user_id.isdecimal()):
+        raise HTTPException(403, "The forwarded user id is not a number.")
+    return actor
+
+
+def identity_of(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """The identity headers themselves, to be forwarded."""
+    return tuple((name, value) for name, value in headers.items() if name in IDENTITY_HEADERS)
+
+
+def _username(headers: Headers) -> str | None:
+    """Header values are read as Latin-1; the platform writes names in UTF-8."""
+    text = headers.get("x-mint-username")
+    try:
+        return text.encode("latin-1").decode() if text is not None else None
+    except UnicodeError:
+        raise HTTPException(403, "The forwarded user name is not UTF-8.") from None
+
+
+def _permissions(headers: Headers) -> frozenset[str]:
+    text = headers.get("x-mint-user-permissions")
+    try:
+        items = json.loads(text) if text else []
+    except ValueError:
+        items = None
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise HTTPException(403, "Invalid forwarded permissions.")
+    return frozenset(items)

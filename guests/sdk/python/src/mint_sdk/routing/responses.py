@@ -1,0 +1,122 @@
+"""Responses, and how the value that a handler returns becomes one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from datetime import date, datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from .streams import ByteStream, Chunks
+
+
+class Response:
+    """A whole response. `headers` may also be given as pairs to repeat a name."""
+
+    media_type: str | None = None
+
+    def __init__(
+        self,
+        content: Any = None,
+        status_code: int = 200,
+        headers: dict[str, str] | Iterable[tuple[str, str]] | None = None,
+        media_type: str | None = None,
+    ) -> None:
+        self.status_code = status_code
+        self.headers: list[tuple[str, str]] = _pairs(headers)
+        self.body = self.render(content)
+        kind = media_type or self.media_type
+        if kind is not None:
+            self.set_default_header(
+                "content-type", f"{kind}; charset=utf-8" if kind.startswith("text/") and ";" not in kind else kind
+            )
+        if status_code not in (204, 304):
+            self.set_default_header("content-length", str(len(self.body)))
+
+    def render(self, content: Any) -> bytes:
+        """Bytes of the body."""
+        if content is None:
+            return b""
+        return content.encode() if isinstance(content, str) else bytes(content)
+
+    def set_default_header(self, name: str, value: str) -> None:
+        """Sets a header field that is not there yet."""
+        if all(key != name for key, _ in self.headers):
+            self.headers.append((name, value))
+
+
+class JSONResponse(Response):
+    """A JSON document; dataclasses, enums and dates are converted, NaN is an error."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return to_json(content).encode()
+
+
+class HTMLResponse(Response):
+    """A page."""
+
+    media_type = "text/html"
+
+
+class PlainTextResponse(Response):
+    """Plain text."""
+
+    media_type = "text/plain"
+
+
+class StreamingResponse(Response):
+    """A body that is made while it is sent: an iterable or async iterable of bytes or text."""
+
+    def __init__(
+        self,
+        content: Chunks,
+        status_code: int = 200,
+        headers: dict[str, str] | Iterable[tuple[str, str]] | None = None,
+        media_type: str | None = None,
+    ) -> None:
+        super().__init__(None, status_code, headers, media_type)
+        if not any(key == "content-length" for key, _ in _pairs(headers)):
+            self.headers = [(key, value) for key, value in self.headers if key != "content-length"]
+        self.chunks = content
+        self.opened: ByteStream | None = None
+
+    @property
+    def stream(self) -> ByteStream:
+        """The chunks as bytes, once the router has made the first one; to be closed by whoever sends them."""
+        if self.opened is None:
+            raise RuntimeError("A streaming response can only be sent by the router that it was returned to.")
+        return self.opened
+
+
+def to_response(value: Any, status_code: int = 200) -> Response:
+    """A handler's return value: a `Response` as it is, everything else as JSON."""
+    return value if isinstance(value, Response) else JSONResponse(value, status_code)
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON text."""
+    return json.dumps(value, default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def _encode(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, set | frozenset):
+        return list(value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _pairs(headers: dict[str, str] | Iterable[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    items = headers.items() if isinstance(headers, dict) else headers or ()
+    return [(name.lower(), value) for name, value in items]

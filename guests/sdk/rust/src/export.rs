@@ -1,0 +1,83 @@
+//! What the export macros expand to.
+//!
+//! Only a component exports: the names of its exports are none that a native library could have.
+
+use crate::bindings::imports::wasi::http::types::{IncomingRequest, ResponseOutparam};
+use crate::http::Router;
+
+/// Answers one request by the router. Called by [`routes!`](crate::routes!).
+pub fn serve(router: &Router, request: IncomingRequest, out: ResponseOutparam) {
+    crate::http::serve(router, request, out);
+}
+
+/// Exports the routes of a [`Router`](crate::Router), once in a plugin: `mint_sdk::routes!(ROUTER);`.
+#[macro_export]
+macro_rules! routes {
+    ($router:expr) => {
+        const _: () = {
+            use $crate::bindings::imports::wasi::http::types as http;
+            struct Routes;
+            impl $crate::bindings::routes::exports::wasi::http::incoming_handler::Guest for Routes {
+                fn handle(request: http::IncomingRequest, out: http::ResponseOutparam) {
+                    $crate::export::serve(&$router, request, out);
+                }
+            }
+            let _ = Routes;
+            #[cfg(target_arch = "wasm32")]
+    $crate::bindings::routes::export_routes!(Routes with_types_in $crate::bindings::routes);
+        };
+    };
+}
+
+/// Exports a [`Lifecycle`](crate::Lifecycle), once in a plugin: `mint_sdk::lifecycle!(Plugin);`.
+#[macro_export]
+macro_rules! lifecycle {
+    ($plugin:ty) => {
+        const _: () = {
+            struct Export;
+            impl $crate::bindings::lifecycle::exports::mint::plugin::lifecycle::Guest for Export {
+                fn initialize(environment: $crate::Environment) -> ::std::result::Result<(), ::std::string::String> {
+                    <$plugin as $crate::Lifecycle>::initialize(environment)
+                }
+                fn shutdown() {
+                    <$plugin as $crate::Lifecycle>::shutdown();
+                }
+                fn check_health() -> $crate::Health {
+                    <$plugin as $crate::Lifecycle>::check_health()
+                }
+                fn apply_settings(settings: ::std::string::String) -> ::std::result::Result<(), ::std::string::String> {
+                    <$plugin as $crate::Lifecycle>::apply_settings(settings)
+                }
+            }
+            let _ = Export;
+            #[cfg(target_arch = "wasm32")]
+    $crate::bindings::lifecycle::export_lifecycle!(Export with_types_in $crate::bindings::lifecycle);
+        };
+    };
+}
+
+/// Exports [`ExperimentHooks`](crate::ExperimentHooks), once in a plugin: `mint_sdk::experiment_hooks!(Plugin);`.
+#[macro_export]
+macro_rules! experiment_hooks {
+    ($plugin:ty) => {
+        const _: () = {
+            struct Export;
+            impl $crate::bindings::experiment_hooks::exports::mint::plugin::experiment_hooks::Guest for Export {
+                fn before_save(event: $crate::SaveEvent) -> $crate::Verdict {
+                    <$plugin as $crate::ExperimentHooks>::before_save(event)
+                }
+                fn after_save(event: $crate::SaveEvent) {
+                    <$plugin as $crate::ExperimentHooks>::after_save(event);
+                }
+                fn status_changed(experiment: i64, old: ::std::string::String, new: ::std::string::String) {
+                    <$plugin as $crate::ExperimentHooks>::status_changed(experiment, old, new);
+                }
+            }
+            let _ = Export;
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::experiment_hooks::export_experiment_hooks!(
+                Export with_types_in $crate::bindings::experiment_hooks
+            );
+        };
+    };
+}

@@ -1,0 +1,142 @@
+//! A JavaScript component: the author's module and the SDK bundled into one, then componentize-js.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mint_domain::{Capability, Digest};
+use serde::Deserialize;
+
+use super::{
+    BuildError, BuildOptions,
+    project::Project,
+    tool::{Progress, Tool},
+    world::{self, World},
+};
+
+/// What a person needs who has no Node.js.
+const NODE_HINT: &str = "install Node.js 20 or newer (https://nodejs.org, or `apt-get install nodejs npm`)";
+
+/// The engine inside componentize-js 0.23 answers requests by this version of `wasi:http`; hosts serve it as they serve
+/// the later ones of 0.2.
+const WASI_OF_ENGINE: &str = "0.2.10";
+
+const FILES: &[(&str, &str)] = &[
+    ("package.json", include_str!("assets/javascript/package.json")),
+    ("package-lock.json", include_str!("assets/javascript/package-lock.json")),
+    ("bundle.mjs", include_str!("assets/javascript/bundle.mjs")),
+    ("componentize.mjs", include_str!("assets/javascript/componentize.mjs")),
+];
+
+#[derive(Deserialize)]
+struct Package {
+    main: Option<String>,
+}
+
+/// Builds the component in `stage` and returns where it is.
+pub(super) fn component(
+    project: &Project,
+    options: &BuildOptions,
+    progress: &Progress,
+    stage: &Path,
+) -> Result<PathBuf, BuildError> {
+    let sdk = options.sdk(&project.dir, "JavaScript", "js")?;
+    let tools = tools(&options.cache(), progress)?;
+
+    let entry = stage.join("entry.js");
+    fs::write(&entry, entry_text(&author_entry(project)?, &sdk)).map_err(BuildError::at(&entry))?;
+    let bundled = stage.join("plugin.js");
+    let output = node(&tools, "bundle.mjs").args([&entry, &bundled]).run(progress, "Bundling the JavaScript modules")?;
+    let imports: Vec<String> = serde_json::from_slice(&output.stdout).map_err(|e| BuildError::ToolOutput {
+        step: "Bundling the JavaScript modules".to_owned(),
+        tool: "node".to_owned(),
+        message: e.to_string(),
+    })?;
+
+    let world = World::new(project.capabilities(), vec![world::EXPORT_ROUTES]);
+    if let Some(import) = imports.into_iter().find(|import| !world.allows(import)) {
+        return Err(BuildError::ImportNotDeclared { import });
+    }
+    let wit = stage.join("wit");
+    world.write(&wit, WASI_OF_ENGINE)?;
+    let component = stage.join("plugin.wasm");
+    let speaks_http = project.capabilities().any(|capability| matches!(capability, Capability::Http(_)));
+    node(&tools, "componentize.mjs")
+        .args([bundled.as_path(), &wit, Path::new(world::WORLD), &component])
+        .args((!speaks_http).then_some("http"))
+        .run(progress, &format!("Making a component of {}", project.toml.plugin.slug))?;
+    Ok(component)
+}
+
+fn node(tools: &Path, script: &str) -> Tool {
+    Tool::new("node", NODE_HINT).arg(tools.join(script)).current_dir(tools)
+}
+
+/// The author's module: `[build] entry`, else `main` of package.json.
+fn author_entry(project: &Project) -> Result<PathBuf, BuildError> {
+    let path = project.dir.join("package.json");
+    let entry = match &project.toml.build.entry {
+        Some(entry) => entry.clone(),
+        None => {
+            let text = fs::read_to_string(&path).map_err(BuildError::at(&path))?;
+            let package: Package = serde_json::from_str(&text).map_err(|e| BuildError::project(&path, e.to_string()))?;
+            package.main.ok_or_else(|| BuildError::project(&path, "name the plugin's module as `main`"))?
+        }
+    };
+    let file = project.dir.join(entry);
+    if file.is_file() { Ok(file) } else { Err(BuildError::project(file, "does not exist; it should be the plugin's module")) }
+}
+
+fn entry_text(author: &Path, sdk: &Path) -> String {
+    let author = serde_json::Value::from(author.to_string_lossy());
+    let sdk = serde_json::Value::from(sdk.join("index.js").to_string_lossy());
+    format!("import plugin from {author};\nimport {{ serve }} from {sdk};\n\nserve(plugin);\n")
+}
+
+/// The tools, installed once into a directory that is named after their versions.
+fn tools(cache: &Path, progress: &Progress) -> Result<PathBuf, BuildError> {
+    let all: String = FILES.iter().map(|(_, text)| *text).collect();
+    let digest = Digest::of(all.as_bytes()).to_string();
+    let name = digest.chars().skip_while(|c| *c != ':').skip(1).take(12).collect::<String>();
+    let dir = cache.join("javascript").join(name);
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let parent = cache.join("javascript");
+    fs::create_dir_all(&parent).map_err(BuildError::at(&parent))?;
+    let temporary = tempfile::Builder::new().prefix(".new-").tempdir_in(&parent).map_err(BuildError::at(&parent))?;
+    for (file, text) in FILES {
+        let path = temporary.path().join(file);
+        fs::write(&path, text).map_err(BuildError::at(path))?;
+    }
+    // The lock file pins every package by hash; scripts of packages are not needed and not run.
+    Tool::new("npm", NODE_HINT)
+        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"])
+        .current_dir(temporary.path())
+        .run(progress, "Installing the JavaScript tools (once)")?;
+    let made = temporary.keep();
+    match fs::rename(&made, &dir) {
+        Ok(()) => Ok(dir),
+        // Another build was faster; its directory is as good.
+        Err(_) if dir.is_dir() => {
+            fs::remove_dir_all(&made).map_err(BuildError::at(made))?;
+            Ok(dir)
+        }
+        Err(source) => Err(BuildError::File { path: dir, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_in_the_entry() {
+        let text = entry_text(Path::new("/a \"b\"/plugin.js"), Path::new("/sdk/js"));
+        assert_eq!(
+            text,
+            "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport { serve } from \"/sdk/js/index.js\";\n\nserve(plugin);\n"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! The commands, one file each.
+
+mod auth;
+mod build;
+mod config;
+mod plugin;
+mod plugin_install;
+mod serve;
+mod user;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::output::Output;
+
+/// A server that hosts a laboratory's plugins.
+#[derive(Debug, Parser)]
+#[command(name = "mint", version, propagate_version = true)]
+struct Arguments {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Configuration file; by default MINT_CONFIG_PATH, else config.json here
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server
+    Serve,
+    /// Builds a guest's directory into a bundle
+    Build(build::Arguments),
+    /// Installs, shows and removes plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Signs in and out
+    #[command(subcommand)]
+    Auth(auth::Command),
+    /// Makes users, at the machine of the server
+    #[command(subcommand)]
+    User(user::Command),
+    /// Tells about the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Runs the command line. The exit code is 0, 1 for a failure, 2 for a wrong command line.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(dispatch(arguments))) {
+        Ok(code) => code,
+        Err(error) => {
+            use std::io::Write as _;
+            // Nothing can be done about a closed stderr.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let (output, config) = (Output { json: arguments.json }, arguments.config.as_deref());
+    match arguments.command {
+        Command::Serve => serve::run(config).await,
+        Command::Build(arguments) => build::run(arguments, output),
+        Command::Plugin(command) => plugin::run(command, output).await,
+        Command::Auth(command) => auth::run(command, output).await,
+        Command::User(command) => user::run(command, config, output).await,
+        Command::Config(command) => config::run(&command, output),
+    }
+}

@@ -1,0 +1,149 @@
+//! `mint plugin`.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::plugin_install;
+use crate::{
+    client::{Client, Connection},
+    output::{Output, table},
+};
+
+/// Installs, shows and removes plugins.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Installs a bundle, or a bare component
+    Install(plugin_install::Arguments),
+    /// Lists installed plugins
+    List {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Shows one plugin: state, reason, grants, limits, usage, last log lines
+    Show {
+        /// Slug
+        plugin: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Removes a plugin; what it saved on experiments stays
+    Uninstall {
+        /// Slug
+        plugin: String,
+        /// Also delete the plugin's own files
+        #[arg(long)]
+        purge: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Starts a plugin again
+    Reload {
+        /// Slug
+        plugin: String,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+/// Runs one of them.
+pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Install(arguments) => plugin_install::run(arguments, output).await,
+        Command::List { connection } => list(&connection.client()?, output).await,
+        Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
+        Command::Uninstall { plugin, purge, connection } => {
+            let client = connection.client()?;
+            let data = if purge { "purge" } else { "keep" };
+            let begun = client.send(client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"))).await?;
+            watch(&client, output, begun).await
+        }
+        Command::Reload { plugin, connection } => {
+            let client = connection.client()?;
+            let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{plugin}/reload"))).await?;
+            watch(&client, output, begun).await
+        }
+    }
+}
+
+/// Prints the steps of an operation as they end, until it has ended itself.
+pub(super) async fn watch(client: &Client, output: Output, mut operation: Value) -> anyhow::Result<ExitCode> {
+    let id = operation.get("id").and_then(Value::as_i64).context("the server gave no operation")?;
+    let mut told = 0;
+    loop {
+        let steps = operation.get("steps").and_then(Value::as_array).cloned().unwrap_or_default();
+        for step in steps.iter().skip(told).take_while(|step| text(step, "status") != "running") {
+            let mark = if text(step, "status") == "done" { "done  " } else { "failed" };
+            output.note(&format!("{mark} {:<9} {}", text(step, "name"), text(step, "note")));
+            told += 1;
+        }
+        if text(&operation, "status") != "running" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        operation = client.send(client.request(Method::GET, &format!("/api/operations/{id}"))).await?;
+    }
+    let status = text(&operation, "status").to_owned();
+    let words = |key: &str| operation.pointer(key).and_then(Value::as_str).map(str::to_owned);
+    let message = words("/outcome/message").or_else(|| Some(format!("{} {}", words("/outcome/failure/reason")?, words("/outcome/failure/hint")?)));
+    let plugin = text(&operation, "plugin").to_owned();
+    output.print(&operation, |operation| match (status.as_str(), &message) {
+        ("done", Some(message)) => message.clone(),
+        ("done", None) => format!("{} of {plugin}: done", text(operation, "kind")),
+        ("failed", message) => format!("{plugin} is installed, but does not run. {}", message.clone().unwrap_or_default()),
+        (_, message) => format!("Nothing was changed. {}", message.clone().unwrap_or_default()),
+    })?;
+    Ok(if status == "done" { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn list(client: &Client, output: Output) -> anyhow::Result<ExitCode> {
+    let plugins = client.send(client.request(Method::GET, "/api/plugins")).await?;
+    let installed = plugins.get("installed").and_then(Value::as_array).cloned().unwrap_or_default();
+    output.print(&plugins, |_| {
+        if installed.is_empty() {
+            return "no plugin is installed; `mint plugin install <bundle>` installs one".to_owned();
+        }
+        let head = ["PLUGIN", "VERSION", "STATE", "MODE", "ROUTES"].map(str::to_owned).to_vec();
+        let row = |plugin: &Value| ["name", "version", "state", "mode", "api_prefix"].map(|key| text(plugin, key).to_owned()).to_vec();
+        let rows: Vec<_> = std::iter::once(head).chain(installed.iter().map(row)).collect();
+        table(&rows)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(client: &Client, output: Output, plugin: &str) -> anyhow::Result<ExitCode> {
+    let details = client.send(client.request(Method::GET, &format!("/api/plugins/{plugin}"))).await?;
+    if !details.is_object() {
+        bail!("the server did not answer with a plugin");
+    }
+    output.print(&details, describe)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(plugin: &Value) -> String {
+    let mut rows: Vec<Vec<String>> = ["name", "version", "state", "phase", "reason", "hint", "mode", "mode_reason", "api_prefix", "digest"]
+        .iter()
+        .filter(|key| !text(plugin, key).is_empty())
+        .map(|key| vec![(*key).to_owned(), text(plugin, key).to_owned()])
+        .collect();
+    let granted: Vec<&str> =
+        plugin.get("grants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    rows.push(vec!["grants".to_owned(), if granted.is_empty() { "none".to_owned() } else { granted.join(", ") }]);
+    for key in ["usage", "runtime", "health"] {
+        if let Some(value) = plugin.get(key).filter(|value| !value.is_null()) {
+            rows.push(vec![key.to_owned(), value.to_string()]);
+        }
+    }
+    let mut lines = vec![table(&rows)];
+    let excerpt = |key: &str| plugin.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let log = Some(excerpt("log")).filter(|log| !log.is_empty()).unwrap_or_else(|| excerpt("log_excerpt"));
+    lines.extend(log.iter().filter_map(Value::as_str).map(|line| format!("  | {line}")));
+    lines.join("\n")
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,353 @@
+//! The configuration: defaults < `config.json` < environment. Read once; every mistake is told, not only the first.
+//!
+//! [`NAMES`] is the one list of names. The variable of `server.dataPath` is `MINT_SERVER__DATA_PATH`.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use mint_domain::{Slug, mode::Mode};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Every name, what kind of value it has, and what it means.
+pub const NAMES: &[(&str, Kind, &str)] = &[
+    ("server.listen", Kind::Text, "Address and port to listen on"),
+    ("server.dataPath", Kind::Text, "Directory of the database, files and plugins"),
+    ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
+    ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
+    ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
+    ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
+    ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
+    ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),
+    ("plugins.uv.path", Kind::Text, "The program uv"),
+    ("plugins.uv.indexUrl", Kind::Text, "Where Python packages come from"),
+    ("plugins.uv.extraIndexUrls", Kind::List, "Further package indexes"),
+    ("plugins.uv.offline", Kind::Bool, "Use only bundled wheels and uv's cache"),
+    ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
+    ("logging.level", Kind::Text, "A filter such as `info` or `info,plugin=debug`"),
+    ("logging.format", Kind::Text, "`text` or `json`"),
+];
+
+/// What kind of value a name has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Number,
+    /// Texts: a JSON list, or separated by commas in the environment.
+    List,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Config {
+    /// The server.
+    pub server: Server,
+    /// The database.
+    pub database: Database,
+    /// Plugins.
+    pub plugins: Plugins,
+    /// Logging.
+    pub logging: Logging,
+    /// `MINT_PLUGIN_…` variables: settings of plugins.
+    #[serde(skip)]
+    pub plugin_environment: BTreeMap<String, String>,
+    /// What uv needs of the environment to reach its index.
+    #[serde(skip)]
+    pub uv_environment: Vec<(String, String)>,
+    /// `PATH`.
+    #[serde(skip)]
+    pub search_path: String,
+}
+
+/// The server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The data directory.
+    pub data_path: PathBuf,
+    /// The cache directory.
+    pub cache_path: Option<PathBuf>,
+    /// The directory of sockets.
+    pub runtime_path: Option<PathBuf>,
+}
+
+/// The database.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Database {
+    /// Its address.
+    pub url: Option<String>,
+}
+
+/// Plugins.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Plugins {
+    /// Live instances.
+    pub instances: u32,
+    /// Must run shared.
+    pub force_shared: Vec<Slug>,
+    /// Must run isolated.
+    pub force_isolated: Vec<Slug>,
+    /// How venvs are made.
+    pub uv: Uv,
+}
+
+/// How venvs are made.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Uv {
+    /// The program.
+    pub path: PathBuf,
+    /// The package index.
+    pub index_url: Option<String>,
+    /// Further indexes.
+    pub extra_index_urls: Vec<String>,
+    /// Without network.
+    pub offline: bool,
+    /// The Python.
+    pub python: Option<String>,
+}
+
+/// Logging.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Logging {
+    /// The filter.
+    pub level: String,
+    /// The form.
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8001)), data_path: PathBuf::from("data"), cache_path: None, runtime_path: None }
+    }
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Self { instances: mint_wasm::Options::SLOTS, force_shared: Vec::new(), force_isolated: Vec::new(), uv: Uv::default() }
+    }
+}
+
+impl Default for Uv {
+    fn default() -> Self {
+        Self { path: PathBuf::from("uv"), index_url: None, extra_index_urls: Vec::new(), offline: false, python: None }
+    }
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has mistakes:{}", .0.iter().map(|mistake| format!("\n  {mistake}")).collect::<String>())]
+pub struct Mistakes(Vec<String>);
+
+impl Config {
+    /// Reads the file that `path` or `MINT_CONFIG_PATH` names, else `config.json` here if there is one, and the environment.
+    ///
+    /// # Errors
+    /// Every mistake found.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn load(path: Option<&Path>) -> Result<Self, Mistakes> {
+        let environment: BTreeMap<String, String> =
+            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let named = path.map(Path::to_owned).or_else(|| environment.get("MINT_CONFIG_PATH").map(PathBuf::from));
+        let text = match &named {
+            Some(path) => fs::read_to_string(path).map_err(|error| Mistakes(vec![format!("{}: {error}", path.display())]))?,
+            None => fs::read_to_string("config.json").unwrap_or_else(|_| "{}".to_owned()),
+        };
+        Self::parse(&text, &environment)
+    }
+
+    /// Merges the text of a file with an environment.
+    ///
+    /// # Errors
+    /// Every mistake found.
+    pub fn parse(file: &str, environment: &BTreeMap<String, String>) -> Result<Self, Mistakes> {
+        let mut mistakes = Vec::new();
+        let mut tree = match serde_json::from_str(file) {
+            Ok(Value::Object(tree)) => tree,
+            Ok(_) => return Err(Mistakes(vec!["config.json: must be a JSON object".to_owned()])),
+            Err(error) => return Err(Mistakes(vec![format!("config.json: {error}")])),
+        };
+        unknown_keys(&tree, "", &mut mistakes);
+        let (plugin_environment, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            environment.iter().map(|(name, value)| (name.clone(), value.clone())).partition(|(name, _)| name.starts_with("MINT_PLUGIN_"));
+        for (variable, text) in rest.iter().filter(|(name, _)| name.starts_with("MINT_") && name.contains("__")) {
+            match NAMES.iter().find(|(name, ..)| variable_of(name) == *variable) {
+                Some((name, kind, _)) => match value_of(*kind, text) {
+                    Some(value) => set(&mut tree, name, value),
+                    None => mistakes.push(format!("{variable}: `{text}` is not a {kind:?}").to_lowercase()),
+                },
+                None => mistakes.push(format!("{variable}: no such setting; see `mint config names`")),
+            }
+        }
+        let parsed = serde_path(Value::Object(tree));
+        match parsed {
+            Ok(config) if mistakes.is_empty() => Ok(Self {
+                plugin_environment,
+                uv_environment: uv_environment(environment),
+                search_path: environment.get("PATH").cloned().unwrap_or_default(),
+                ..config
+            }),
+            Ok(_) => Err(Mistakes(mistakes)),
+            Err(mistake) => {
+                mistakes.push(mistake);
+                Err(Mistakes(mistakes))
+            }
+        }
+    }
+
+    /// Where compiled components and venvs stand.
+    pub fn cache_path(&self) -> PathBuf {
+        self.server.cache_path.clone().unwrap_or_else(|| self.server.data_path.join("cache"))
+    }
+
+    /// The database's address.
+    pub fn database_url(&self) -> String {
+        let default = || format!("sqlite:{}", self.server.data_path.join("mint.sqlite").display());
+        self.database.url.clone().unwrap_or_else(default)
+    }
+
+    /// Plugins that are forced into a mode.
+    pub fn forced(&self) -> BTreeMap<String, Mode> {
+        let shared = self.plugins.force_shared.iter().map(|slug| (slug.to_string(), Mode::Shared));
+        let isolated = self.plugins.force_isolated.iter().map(|slug| (slug.to_string(), Mode::Isolated));
+        shared.chain(isolated).collect()
+    }
+}
+
+/// `server.dataPath` → `MINT_SERVER__DATA_PATH`.
+pub fn variable_of(name: &str) -> String {
+    let mut variable = String::from("MINT_");
+    for c in name.chars() {
+        match c {
+            '.' => variable.push_str("__"),
+            c if c.is_ascii_uppercase() => variable.extend(['_', c]),
+            c => variable.push(c.to_ascii_uppercase()),
+        }
+    }
+    variable
+}
+
+fn value_of(kind: Kind, text: &str) -> Option<Value> {
+    match kind {
+        Kind::Text => Some(Value::from(text)),
+        Kind::Bool => text.parse::<bool>().ok().map(Value::from),
+        Kind::Number => text.parse::<u64>().ok().map(Value::from),
+        Kind::List => Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
+    }
+}
+
+fn set(tree: &mut Map<String, Value>, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => {
+            tree.insert(name.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let inner = tree.entry(section).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                set(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn unknown_keys(tree: &Map<String, Value>, prefix: &str, mistakes: &mut Vec<String>) {
+    for (key, value) in tree {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let is_section = NAMES.iter().any(|(known, ..)| known.starts_with(&format!("{name}.")));
+        match value {
+            Value::Object(inner) if is_section => unknown_keys(inner, &name, mistakes),
+            _ if NAMES.iter().any(|(known, ..)| *known == name) => {}
+            _ => mistakes.push(format!("config.json: no such setting `{name}`; see `mint config names`")),
+        }
+    }
+}
+
+fn serde_path(tree: Value) -> Result<Config, String> {
+    serde_json::from_value(tree).map_err(|error| error.to_string())
+}
+
+/// Proxies, certificates and indexes: what uv reads to reach packages.
+fn uv_environment(environment: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    const EXACT: &[&str] = &[
+        "HOME", "XDG_CACHE_HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_STRATEGY",
+        "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_INSECURE_HOST", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL",
+    ];
+    environment.iter().filter(|(name, _)| EXACT.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_environment_beats_the_file_beats_the_default() {
+        let file = r#"{"server": {"listen": "127.0.0.1:1", "dataPath": "/a"}, "plugins": {"uv": {"offline": true}}}"#;
+        let variables = [("MINT_SERVER__DATA_PATH", "/b"), ("MINT_PLUGINS__FORCE_ISOLATED", "x, y"), ("MINT_PLUGIN_X__KEY", "v")];
+        let config = Config::parse(file, &environment(&variables)).unwrap();
+        assert_eq!(config.server.listen.port(), 1);
+        assert_eq!(config.server.data_path, PathBuf::from("/b"));
+        assert!(config.plugins.uv.offline);
+        assert_eq!(config.forced().len(), 2);
+        assert_eq!(config.plugin_environment.len(), 1);
+        assert_eq!(config.database_url(), "sqlite:/b/mint.sqlite");
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        let file = r#"{"server": {"lisen": "x"}, "databse": {}}"#;
+        let mistakes = Config::parse(file, &environment(&[("MINT_SERVER__LISEN", "x"), ("MINT_PLUGINS__UV__OFFLINE", "maybe")])).unwrap_err();
+        assert_eq!(mistakes.0.len(), 4, "{mistakes}");
+    }
+
+    #[test]
+    fn every_name_has_one_variable_and_is_read() {
+        for (name, kind, _) in NAMES {
+            let text = match kind {
+                Kind::Bool => "true",
+                Kind::Number => "7",
+                Kind::List => "a,b",
+                Kind::Text if *name == "server.listen" => "127.0.0.1:9",
+                Kind::Text if *name == "logging.format" => "json",
+                Kind::Text => "x",
+            };
+            let variable = variable_of(name);
+            assert!(Config::parse("{}", &environment(&[(&variable, text)])).is_ok(), "{variable}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The binary `mint`: the composition root, and the commands.
+
+pub mod build;
+mod client;
+mod commands;
+pub mod config;
+mod credentials;
+mod lock;
+mod output;
+pub mod serve;
+
+pub use commands::run;

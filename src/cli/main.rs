@@ -1,0 +1,5 @@
+//! `mint`.
+
+fn main() -> std::process::ExitCode {
+    mint_cli::run()
+}

@@ -1,0 +1,143 @@
+//! `mint serve`: puts the house together, and takes it down again.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use mint_context::{Services, blobs::Blobs, runtime::Runtime};
+use mint_domain::{clock::SystemClock, mode::Mode};
+use mint_platform::{Options, Platform, layout::Layout, running::Running};
+use mint_server::State;
+use mint_store::Db;
+use mint_subprocess::{IsolatedRuntime, Registry, RpcState, SubprocessConfig};
+use mint_wasm::WasmRuntime;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Config, lock::DataLock};
+
+/// Largest path of a socket's directory, so that sockets in it have a usable path.
+const RUNTIME_PATH_BYTES_MAX: usize = 48;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it serves.
+    pub platform: Arc<Platform>,
+    stop: CancellationToken,
+    connections: JoinHandle<()>,
+    _lock: DataLock,
+}
+
+impl Server {
+    /// Opens the data, listens, and starts the plugins that should run.
+    ///
+    /// # Errors
+    /// What is missing or cannot be used, with what to do.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let data = &config.server.data_path;
+        std::fs::create_dir_all(data).with_context(|| format!("the data directory {} cannot be made", data.display()))?;
+        let data = data.canonicalize().with_context(|| format!("the data directory {} cannot be used", data.display()))?;
+        let lock = DataLock::take(&data)?;
+        let layout = Layout::prepare(&data).with_context(|| format!("the data directory {} cannot be used", data.display()))?;
+        let running = Arc::new(Running::default());
+        let services = open_services(config, &layout, running.clone()).await?;
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; choose another with MINT_SERVER__LISTEN", config.server.listen))?;
+        let address = listener.local_addr()?;
+
+        let registry = Arc::new(Registry::default());
+        let cache = config.cache_path();
+        std::fs::create_dir_all(&cache)?;
+        let cache = cache.canonicalize()?;
+        let shared = WasmRuntime::new(&mint_wasm::Options { cache_directory: cache.join("components"), slots: config.plugins.instances })?;
+        let runtime_directory = runtime_path(config, &data)?;
+        let isolated =
+            IsolatedRuntime::new(subprocess(config, cache, runtime_directory, address), registry.clone()).await?;
+        let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
+            BTreeMap::from([(Mode::Shared.as_str(), Arc::new(shared) as _), (Mode::Isolated.as_str(), Arc::new(isolated) as _)]);
+        let platform = Platform::new(Options {
+            services,
+            running,
+            runtimes,
+            layout,
+            forced: config.forced(),
+            process_id: lock.process_id.clone(),
+        })?;
+        let internal = mint_subprocess::rpc::router(RpcState { registry, platform_version: env!("CARGO_PKG_VERSION").into() });
+        let router = mint_server::router(State { platform: platform.clone() }, internal);
+        let stop = CancellationToken::new();
+        // Plugins call back while they start, so the server answers before it starts them.
+        #[expect(clippy::disallowed_methods, reason = "the handle is kept, and awaited in `stop`")]
+        let connections = tokio::spawn(mint_server::listen::serve(listener, router, stop.clone()));
+        platform.reconcile().await.context("the plugins cannot be started")?;
+        Ok(Self { address, platform, stop, connections, _lock: lock })
+    }
+
+    /// Lets requests in progress finish, then ends the plugins and closes the database.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.connections.await {
+            tracing::error!(error = %error, "the listener broke");
+        }
+        self.platform.shut_down().await;
+    }
+}
+
+/// What every call works with, also for commands that need no server.
+///
+/// # Errors
+/// The database or the files cannot be opened.
+pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Running>) -> anyhow::Result<Arc<Services>> {
+    let db = Db::open(&config.database_url()).await.context("the database cannot be opened")?;
+    let blobs = Blobs::local(&layout.objects()).context("the directory of objects cannot be used")?;
+    Ok(Arc::new(Services {
+        db,
+        blobs,
+        clock: Arc::new(SystemClock),
+        followers: running,
+        plugin_environment: config.plugin_environment.clone(),
+    }))
+}
+
+fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, address: SocketAddr) -> SubprocessConfig {
+    let uv = &config.plugins.uv;
+    // A plugin reaches a server that listens everywhere by loopback.
+    let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let url = format!("http://{host}:{}", address.port());
+    let mut subprocess = SubprocessConfig::new(cache, runtime_directory, url, config.search_path.clone());
+    subprocess.uv.clone_from(&uv.path);
+    subprocess.index_url.clone_from(&uv.index_url);
+    subprocess.extra_index_urls.clone_from(&uv.extra_index_urls);
+    subprocess.offline = uv.offline;
+    subprocess.python.clone_from(&uv.python);
+    subprocess.pass_environment.clone_from(&config.uv_environment);
+    subprocess
+}
+
+/// A directory whose sockets have a path that fits: the configured one, `run` in the data directory, or one in the
+/// temporary directory that is named after the data directory.
+fn runtime_path(config: &Config, data: &std::path::Path) -> anyhow::Result<PathBuf> {
+    let beside = data.join("run");
+    let path = match &config.server.runtime_path {
+        Some(path) => path.clone(),
+        None if beside.as_os_str().len() <= RUNTIME_PATH_BYTES_MAX => beside,
+        None => {
+            let mut hasher = DefaultHasher::new();
+            data.hash(&mut hasher);
+            let user = rustix::process::getuid().as_raw();
+            std::env::temp_dir().join(format!("mint-{user}-{:016x}", hasher.finish()))
+        }
+    };
+    std::fs::create_dir_all(&path).with_context(|| format!("the directory of sockets {} cannot be made", path.display()))?;
+    Ok(path.canonicalize()?)
+}

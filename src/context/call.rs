@@ -1,0 +1,163 @@
+//! The context of a call. Built once, at the door; there is no ambient "current" anything.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use mint_domain::{
+    Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Slug, TenantId,
+    policy::{PluginType, Write},
+};
+use mint_store::Db;
+use tokio::time::Instant;
+
+use crate::{blobs::Blobs, followers::Followers};
+
+/// What the functions of this crate work with. One for the whole process.
+#[derive(Debug)]
+pub struct Services {
+    /// The platform's database.
+    pub db: Db,
+    /// Files of experiments.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told of changes.
+    pub followers: Arc<dyn Followers>,
+    /// `MINT_PLUGIN_…` settings from the environment, by name.
+    pub plugin_environment: BTreeMap<String, String>,
+}
+
+/// Who acts, where, through what, and until when.
+#[derive(Clone)]
+pub struct Call {
+    /// What to work with.
+    pub services: Arc<Services>,
+    /// Whose data. Every query takes it from here.
+    pub tenant: TenantId,
+    /// Who acts.
+    pub actor: Actor,
+    /// The plugin through which the actor acts; none for a person at the REST API.
+    pub plugin: Option<Arc<PluginAuthority>>,
+    /// The request this belongs to.
+    pub request_id: RequestId,
+    /// When the caller stops waiting.
+    pub deadline: Instant,
+}
+
+/// What an installed plugin may do, whoever asks it.
+#[derive(Clone, Debug)]
+pub struct PluginAuthority {
+    /// The installation.
+    pub installation: InstallationId,
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// Slug of the tenant.
+    pub tenant_slug: Slug,
+    /// What the running release says of itself.
+    pub manifest: Arc<Manifest>,
+    /// What an administrator granted.
+    pub grants: Grants,
+    /// What it may use up.
+    pub limits: Limits,
+}
+
+impl PluginAuthority {
+    /// The plugin's slug.
+    pub fn slug(&self) -> &Slug {
+        &self.manifest.plugin.slug
+    }
+
+    fn plugin_type(&self) -> PluginType {
+        self.manifest.plugin.plugin_type
+    }
+}
+
+/// Proof that a check passed. Whatever acts asks for one, so that forgetting the check does not compile.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    _private: (),
+}
+
+impl Call {
+    /// Passes if the acting person's rights include `permission` and, through a plugin, the grants include `capability`.
+    ///
+    /// # Errors
+    /// `auth.required` for nobody, `PERMISSION_DENIED` otherwise, naming what is missing.
+    pub fn permit(&self, permission: Permission, capability: &Capability) -> Result<Permit, Refusal> {
+        let _person = self.permit_person(permission)?;
+        self.permit_plugin(capability)
+    }
+
+    /// Passes if the acting person's rights include `permission`.
+    ///
+    /// # Errors
+    /// `auth.required` for nobody, `PERMISSION_DENIED` otherwise.
+    pub fn permit_person(&self, permission: Permission) -> Result<Permit, Refusal> {
+        if self.actor.may(permission) {
+            return Ok(Permit { _private: () });
+        }
+        Err(match self.actor {
+            Actor::Anonymous => Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first."),
+            _ => Refusal::denied(
+                permission.as_str(),
+                format!("This needs the permission `{permission}`. Ask an administrator for a role that has it."),
+            ),
+        })
+    }
+
+    /// Passes if the call does not come through a plugin, or the plugin was granted `capability`.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, naming the capability.
+    pub fn permit_plugin(&self, capability: &Capability) -> Result<Permit, Refusal> {
+        match &self.plugin {
+            Some(plugin) if !plugin.grants.allow(capability) => Err(Refusal::denied(
+                &capability.to_string(),
+                format!("Plugin `{}` was not granted `{capability}`. An administrator can grant it.", plugin.slug()),
+            )),
+            Some(_) | None => Ok(Permit { _private: () }),
+        }
+    }
+
+    /// Passes if the plugin's type allows the write, or no plugin is in between.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn permit_write(&self, write: Write) -> Result<Permit, Refusal> {
+        match &self.plugin {
+            Some(plugin) if !plugin.plugin_type().allows(write) => Err(Refusal::denied(
+                match write {
+                    Write::Experiment => "experiment_crud",
+                    Write::Design => "design_data_write",
+                    Write::Result => "analysis_result_write",
+                },
+                format!("Plugins of the type of `{}` may not do this. The plugin's author can change `plugin_type`.", plugin.slug()),
+            )),
+            Some(_) | None => Ok(Permit { _private: () }),
+        }
+    }
+
+    /// The plugin, for functions that only plugins call.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` when a person calls directly.
+    pub fn through_plugin(&self) -> Result<&Arc<PluginAuthority>, Refusal> {
+        self.plugin.as_ref().ok_or_else(|| Refusal::denied("plugin", "Only a plugin can do this."))
+    }
+
+    /// The limits in force: the plugin's, or the platform's defaults for a person.
+    pub fn limits(&self) -> Limits {
+        self.plugin.as_ref().map_or_else(Limits::default, |plugin| plugin.limits.clone())
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("tenant", &self.tenant)
+            .field("actor", &self.actor.label())
+            .field("plugin", &self.plugin.as_ref().map(|plugin| plugin.slug().as_str()))
+            .field("request_id", &self.request_id)
+            .finish_non_exhaustive()
+    }
+}

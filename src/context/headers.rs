@@ -1,0 +1,229 @@
+//! Which headers pass between a client, the platform and a plugin. Pure functions, the same for both modes.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+        SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    },
+};
+use mint_domain::Permission;
+
+use crate::Call;
+
+/// The cookie that carries a person's session.
+pub const SESSION_COOKIE: &str = "mint_access_token";
+
+/// The person's identifier, an integer.
+pub const USER_ID: HeaderName = HeaderName::from_static("x-mint-user-id");
+/// The person's name, in UTF-8.
+pub const USERNAME: HeaderName = HeaderName::from_static("x-mint-username");
+/// Slug of the person's system role.
+pub const USER_ROLE: HeaderName = HeaderName::from_static("x-mint-user-role");
+/// What the person may do: a JSON array of strings.
+pub const USER_PERMISSIONS: HeaderName = HeaderName::from_static("x-mint-user-permissions");
+/// The request, from the client to the last log line.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// `/api` and the plugin's prefix.
+pub const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+/// The secret that a plugin process and the platform share.
+pub const INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-mint-internal-token");
+
+/// Headers that belong to one connection and never pass it. `expect` is answered by each side for itself.
+static HOP_BY_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    EXPECT,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// What only the platform says to a plugin, whatever a client sends: the first letters of names.
+const PLATFORM_ONLY: &[&str] = &["x-mint-", "x-mld-", "x-forwarded-"];
+
+/// What a client says to the platform, not to the plugin.
+static CLIENT_SECRETS: [HeaderName; 4] = [AUTHORIZATION, COOKIE, FORWARDED, HeaderName::from_static("x-real-ip")];
+
+/// What would let a plugin speak for the whole site.
+static SITE_WIDE: [HeaderName; 5] = [
+    ALT_SVC,
+    HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("service-worker-allowed"),
+    STRICT_TRANSPORT_SECURITY,
+    INTERNAL_TOKEN,
+];
+
+/// Removes from a client's request what must not reach a plugin: what belongs to the client's connection, the client's
+/// credentials, and everything that only the platform may say.
+pub fn strip_request(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // A length beside a transfer encoding is the classic way to smuggle a second request.
+        headers.remove(CONTENT_LENGTH);
+    }
+    strip_hop_by_hop(headers);
+    for name in &CLIENT_SECRETS {
+        headers.remove(name);
+    }
+    let forged: Vec<HeaderName> =
+        headers.keys().filter(|name| PLATFORM_ONLY.iter().any(|prefix| name.as_str().starts_with(prefix))).cloned().collect();
+    for name in forged {
+        headers.remove(name);
+    }
+}
+
+/// Removes from a plugin's response what belongs to its connection, and what would speak for the whole site.
+pub fn strip_response(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    for name in &SITE_WIDE {
+        headers.remove(name);
+    }
+    if headers.get_all(SET_COOKIE).iter().any(sets_session) {
+        let kept: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter(|value| !sets_session(value)).cloned().collect();
+        headers.remove(SET_COOKIE);
+        for value in kept {
+            headers.append(SET_COOKIE, value);
+        }
+    }
+}
+
+/// The headers by which a plugin learns who is signed in; none when no person acts.
+pub fn identity(call: &Call) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let Some(user) = call.actor.user() else { return headers };
+    headers.insert(USER_ID, HeaderValue::from(user.id.0));
+    let permissions: Vec<&str> = user.permissions.iter().copied().map(Permission::as_str).collect();
+    let permissions = serde_json::Value::from(permissions).to_string();
+    for (name, text) in [(USERNAME, &user.username), (USER_ROLE, &user.role), (USER_PERMISSIONS, &permissions)] {
+        // Names are checked when users are made; one that no header can hold is left out.
+        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in nominated.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Whether a `Set-Cookie` names the session. A browser takes `=name=value` for a cookie without a name and sends it back
+/// as `name=value`, so leading `=` count for nothing.
+fn sets_session(value: &HeaderValue) -> bool {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let pair = text.split(';').next().unwrap_or_default();
+    let name = pair.trim_start_matches(|c: char| c == '=' || c.is_whitespace()).split('=').next().unwrap_or_default();
+    name.trim().eq_ignore_ascii_case(SESSION_COOKIE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())).collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn a_client_cannot_speak_for_the_platform() {
+        for forged in [
+            "X-MINT-User-Id",
+            "x-mint-user-role",
+            "X-MINT-Internal-Token",
+            "X-MINT-Anything-New",
+            "X-MLD-User-Id",
+            "X-Forwarded-For",
+            "X-Forwarded-Prefix",
+            "Forwarded",
+            "X-Real-IP",
+            "Authorization",
+            "Cookie",
+            "Proxy-Authorization",
+            "Connection",
+            "Keep-Alive",
+            "Proxy-Connection",
+            "TE",
+            "Trailer",
+            "Upgrade",
+            "Expect",
+        ] {
+            let mut headers = map(&[(forged, "x"), ("accept", "*/*")]);
+            strip_request(&mut headers);
+            assert_eq!(names(&headers), ["accept"], "{forged}");
+        }
+    }
+
+    #[test]
+    fn what_the_connection_header_names_goes_with_it() {
+        let mut headers = map(&[("connection", "close, X-Private"), ("connection", " x-more ,"), ("x-private", "1"), ("x-more", "2")]);
+        headers.append("range", "bytes=0-1".parse().unwrap());
+        strip_request(&mut headers);
+        assert_eq!(names(&headers), ["range"]);
+    }
+
+    #[test]
+    fn a_length_beside_a_transfer_encoding_is_dropped() {
+        let mut smuggling = map(&[("content-length", "5"), ("transfer-encoding", "chunked")]);
+        strip_request(&mut smuggling);
+        assert!(smuggling.is_empty(), "{smuggling:?}");
+        let mut plain = map(&[("content-length", "5")]);
+        strip_request(&mut plain);
+        assert_eq!(names(&plain), ["content-length"]);
+    }
+
+    #[test]
+    fn a_plugin_cannot_speak_for_the_site() {
+        let mut headers = map(&[
+            ("service-worker-allowed", "/"),
+            ("clear-site-data", "\"*\""),
+            ("strict-transport-security", "max-age=1"),
+            ("alt-svc", "h2=\"evil:443\""),
+            ("x-mint-internal-token", "secret"),
+            ("transfer-encoding", "chunked"),
+            ("connection", "keep-alive"),
+            ("etag", "\"1\""),
+            ("set-cookie", "seen=1; Path=/api/hello"),
+        ]);
+        strip_response(&mut headers);
+        assert_eq!(names(&headers), ["etag", "set-cookie"]);
+    }
+
+    #[test]
+    fn the_session_cookie_cannot_be_set() {
+        for bad in [
+            "mint_access_token=evil",
+            " mint_access_token = evil; Path=/",
+            "MINT_ACCESS_TOKEN=evil",
+            "=mint_access_token=evil",
+            "mint_access_token",
+            "mint_access_token; Max-Age=0",
+        ] {
+            let mut headers = map(&[("set-cookie", "a=1"), ("set-cookie", bad), ("set-cookie", "b=2")]);
+            strip_response(&mut headers);
+            let left: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
+            assert_eq!(left, ["a=1", "b=2"], "{bad}");
+        }
+        let mut harmless = map(&[("set-cookie", "not_mint_access_token=1")]);
+        strip_response(&mut harmless);
+        assert_eq!(harmless.len(), 1);
+    }
+}

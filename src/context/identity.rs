@@ -1,0 +1,145 @@
+//! Who acts, and who else belongs to the tenant.
+
+use mint_domain::{Actor, Capability, Permission, Refusal, UserId};
+use mint_store::{Page, plugin_roles, users};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::{Call, Result};
+
+/// The person on whose behalf a plugin runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Person {
+    /// Identifier.
+    pub user_id: i64,
+    /// Name to sign in with.
+    pub username: String,
+    /// Slug of the system role.
+    pub role: String,
+    /// Role inside this plugin.
+    pub plugin_role: Option<String>,
+    /// What the person may do.
+    pub permissions: Vec<Permission>,
+}
+
+/// A member of the tenant, as the compatibility document shows it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct User {
+    /// Identifier.
+    pub id: i64,
+    /// Name to sign in with.
+    pub username: String,
+    /// Slug of the system role.
+    pub role: String,
+    /// Whether the person may sign in.
+    pub is_active: bool,
+    /// When the record was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// Address.
+    pub email: Option<String>,
+    /// Initials.
+    pub shortname: Option<String>,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+}
+
+impl From<users::User> for User {
+    fn from(row: users::User) -> Self {
+        Self {
+            id: row.id.0,
+            username: row.username,
+            role: row.role,
+            is_active: row.is_active,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            email: row.email,
+            shortname: row.shortname,
+            first_name: row.first_name,
+            last_name: row.last_name,
+        }
+    }
+}
+
+/// The acting person; none when a plugin or the platform acts on its own.
+///
+/// # Errors
+/// The database's.
+pub async fn current(call: &Call) -> Result<Option<Person>> {
+    let Some(user) = call.actor.user() else { return Ok(None) };
+    let plugin_role = match &call.plugin {
+        Some(plugin) => {
+            let mut tx = call.services.db.read().await?;
+            plugin_roles::get(&mut tx, call.tenant, plugin.slug().as_str(), user.id).await?
+        }
+        None => None,
+    };
+    Ok(Some(Person {
+        user_id: user.id.0,
+        username: user.username.clone(),
+        role: user.role.clone(),
+        plugin_role,
+        permissions: user.permissions.clone(),
+    }))
+}
+
+/// Passes if the acting person holds one of these roles inside the plugin; a platform administrator always does.
+///
+/// # Errors
+/// `PERMISSION_DENIED`, naming the roles.
+pub async fn require_role(call: &Call, roles: &[String]) -> Result<()> {
+    if call.actor.user().is_some_and(mint_domain::User::is_admin) {
+        return Ok(());
+    }
+    let held = current(call).await?.and_then(|person| person.plugin_role);
+    match held {
+        Some(held) if roles.contains(&held) => Ok(()),
+        _ => Err(Refusal::denied("plugin_role", format!("Requires plugin role: {}", roles.join(", "))).into()),
+    }
+}
+
+/// A user by id.
+///
+/// # Errors
+/// `NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn get_user(call: &Call, id: UserId) -> Result<User> {
+    authorise(call)?;
+    let mut tx = call.services.db.read().await?;
+    let row = users::get(&mut tx, call.tenant, id).await?;
+    row.map(Into::into).ok_or_else(|| Refusal::not_found("user", id).into())
+}
+
+/// A user by name.
+///
+/// # Errors
+/// `NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn find_user(call: &Call, username: &str) -> Result<User> {
+    authorise(call)?;
+    let mut tx = call.services.db.read().await?;
+    let row = users::find(&mut tx, call.tenant, username).await?;
+    row.map(Into::into).ok_or_else(|| Refusal::not_found("user", username).into())
+}
+
+/// Users by id.
+///
+/// # Errors
+/// `PERMISSION_DENIED`.
+pub async fn list_users(call: &Call, page: Page) -> Result<Vec<User>> {
+    authorise(call)?;
+    let mut tx = call.services.db.read().await?;
+    Ok(users::list(&mut tx, call.tenant, page).await?.into_iter().map(Into::into).collect())
+}
+
+/// A plugin with the grant may look people up for anybody whom it serves; a person needs the permission.
+fn authorise(call: &Call) -> Result<(), Refusal> {
+    match (&call.plugin, &call.actor) {
+        (Some(_), Actor::Anonymous) | (None, _) => call.permit_person(Permission::UsersView).map(drop)?,
+        (Some(_), _) => {}
+    }
+    call.permit_plugin(&Capability::UsersRead).map(drop)
+}

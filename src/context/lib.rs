@@ -1,0 +1,30 @@
+//! `PlatformContext`: what a plugin may do, written once for both modes, and for people through the REST API.
+//!
+//! Every function takes a [`Call`] first: who acts, for which tenant, through which plugin. It authorises, checks the
+//! limits, acts, and answers with a typed [`Refusal`](mint_domain::Refusal) or an [`Error`].
+//!
+//! **Invariant:** nothing here asks whether a plugin is shared or isolated. The adapters of both modes convert, call one
+//! function of this crate, and convert back.
+
+pub mod blobs;
+pub mod budget;
+pub mod call;
+pub mod designs;
+pub mod envelope;
+pub mod error;
+pub mod experiments;
+pub mod headers;
+pub mod followers;
+pub mod http_out;
+pub mod identity;
+pub mod logs;
+pub mod objects;
+pub mod projects;
+pub mod results;
+pub mod runtime;
+pub mod schema;
+pub mod settings;
+
+pub use call::{Call, PluginAuthority, Services};
+pub use error::{Error, Result};
+pub use mint_store::Page;

@@ -1,0 +1,167 @@
+//! What a plugin says: one stream for `wasi:logging`, stdout and stderr, with its tenant, slug and request id.
+//!
+//! A line is cut at [`LOG_LINE_BYTES_MAX`], loses its control characters, and counts against the installation's bytes
+//! per minute; what is dropped is counted and reported. The last lines are kept for whoever has to find out what went wrong.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use mint_domain::{InstallationId, RequestId, Slug, limit::LOG_LINE_BYTES_MAX};
+
+/// Lines kept of every installation.
+const RECENT_LINES: usize = 50;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Finest detail.
+    Trace,
+    /// Detail.
+    Debug,
+    /// What happens.
+    Info,
+    /// What may go wrong.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+/// The log of one installation.
+pub struct PluginLog {
+    tenant: Slug,
+    plugin: Slug,
+    version: String,
+    installation: InstallationId,
+    state: Mutex<LogState>,
+}
+
+struct LogState {
+    bytes_per_minute_max: u64,
+    tokens: f64,
+    refilled_at: Instant,
+    dropped_lines: u64,
+    recent: VecDeque<String>,
+}
+
+impl PluginLog {
+    /// The log of an installation that may write so many bytes a minute.
+    pub fn new(tenant: Slug, plugin: Slug, version: String, installation: InstallationId, bytes_per_minute_max: u64) -> Self {
+        let state = LogState {
+            bytes_per_minute_max,
+            tokens: bytes_per_minute_max as f64,
+            refilled_at: Instant::now(),
+            dropped_lines: 0,
+            recent: VecDeque::with_capacity(RECENT_LINES),
+        };
+        Self { tenant, plugin, version, installation, state: Mutex::new(state) }
+    }
+
+    /// Takes one line, without its line end.
+    pub fn line(&self, level: Level, source: &'static str, request_id: Option<&RequestId>, text: &str) {
+        let text = clean(text);
+        let Some(dropped_before) = self.admit(&text) else { return };
+        if dropped_before > 0 {
+            tracing::warn!(target: "plugin", { tenant.id = %self.tenant, plugin.slug = %self.plugin, log.dropped_lines = dropped_before },
+                "the plugin wrote more than its limit log_bytes_per_minute_max");
+        }
+        let request_id = request_id.map_or("", RequestId::as_str);
+        macro_rules! emit {
+            ($level:ident) => {
+                tracing::$level!(target: "plugin", { tenant.id = %self.tenant, plugin.slug = %self.plugin, plugin.version = %self.version,
+                    request.id = request_id, log.source = source }, "{text}")
+            };
+        }
+        match level {
+            Level::Trace => emit!(trace),
+            Level::Debug => emit!(debug),
+            Level::Info => emit!(info),
+            Level::Warn => emit!(warn),
+            Level::Error => emit!(error),
+        }
+    }
+
+    /// The last lines, oldest first.
+    pub fn recent(&self) -> Vec<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).recent.iter().cloned().collect()
+    }
+
+    /// The installation it belongs to.
+    pub fn installation(&self) -> InstallationId {
+        self.installation
+    }
+
+    /// Pays for a line. None when it must be dropped, else how many were dropped since the last one that was not.
+    fn admit(&self, text: &str) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let max = state.bytes_per_minute_max as f64;
+        let refill = now.duration_since(state.refilled_at).as_secs_f64() * max / 60.0;
+        state.tokens = (state.tokens + refill).min(max);
+        state.refilled_at = now;
+        let cost = text.len() as f64 + 1.0;
+        if state.tokens < cost {
+            state.dropped_lines += 1;
+            return None;
+        }
+        state.tokens -= cost;
+        if state.recent.len() == RECENT_LINES {
+            state.recent.pop_front();
+        }
+        state.recent.push_back(text.to_owned());
+        Some(std::mem::take(&mut state.dropped_lines))
+    }
+}
+
+impl fmt::Debug for PluginLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginLog({}/{})", self.tenant, self.plugin)
+    }
+}
+
+/// Cuts and disarms a line: control characters (escape sequences among them) become `\u{…}`.
+fn clean(text: &str) -> String {
+    let mut end = text.len().min(LOG_LINE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let (kept, cut) = text.split_at(end);
+    let mut line = String::with_capacity(kept.len());
+    for c in kept.chars() {
+        if c.is_control() && c != '\t' { line.extend(c.escape_unicode()) } else { line.push(c) }
+    }
+    if !cut.is_empty() {
+        line.push_str(&format!(" … ({} bytes cut)", cut.len()));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(bytes: u64) -> PluginLog {
+        PluginLog::new("lab".parse().unwrap(), "p".parse().unwrap(), "1".to_owned(), InstallationId(1), bytes)
+    }
+
+    #[test]
+    fn lines_are_cut_and_disarmed() {
+        assert_eq!(clean("a\u{1b}[31mb\r\nc\td"), "a\\u{1b}[31mb\\u{d}\\u{a}c\td");
+        let long = clean(&"ä".repeat(LOG_LINE_BYTES_MAX));
+        assert!(long.ends_with("bytes cut)") && long.len() < LOG_LINE_BYTES_MAX + 40);
+    }
+
+    #[test]
+    fn a_flood_is_dropped_and_the_last_lines_are_kept() {
+        let log = log(1_000);
+        for i in 0..10_000 {
+            log.line(Level::Info, "stdout", None, &format!("line {i}"));
+        }
+        let recent = log.recent();
+        assert!(recent.len() <= RECENT_LINES && recent.last().is_some_and(|line| line.starts_with("line ")));
+        assert!(log.state.lock().unwrap().dropped_lines > 9_000);
+    }
+}

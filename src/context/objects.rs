@@ -1,0 +1,242 @@
+//! Files of experiments, streamed.
+
+use bytes::Bytes;
+use futures_util::Stream;
+use mint_domain::{Capability, ExperimentId, ObjectKey, Permission, Refusal, Slug};
+use mint_store::objects::{self, NewObject, PLATFORM_OWNER};
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::{Call, Result, blobs::BlobWriter, experiments};
+
+/// What is known of a file.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct ObjectInfo {
+    /// `mint-object://experiments/{id}/plugins/{plugin}/{key}`.
+    pub uri: String,
+    /// Its experiment.
+    pub experiment_id: i64,
+    /// Slug of the plugin that put it, or `platform` for a person's upload.
+    pub plugin_id: String,
+    /// Its name within (experiment, plugin).
+    pub key: String,
+    /// Last part of the key.
+    pub filename: Option<String>,
+    /// Media type.
+    pub content_type: Option<String>,
+    /// Bytes.
+    pub size: u64,
+    /// A JSON object of texts.
+    pub metadata: Value,
+    /// SHA-256 of the bytes in hexadecimal.
+    pub sha256: String,
+    /// When it was put.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// A file being written. Dropped without [`ObjectWriter::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct ObjectWriter {
+    call: Call,
+    experiment: ExperimentId,
+    owner: String,
+    key: ObjectKey,
+    content_type: Option<String>,
+    metadata: Value,
+    blob: BlobWriter,
+    bytes_max: u64,
+    limit: &'static str,
+}
+
+impl From<objects::Object> for ObjectInfo {
+    fn from(row: objects::Object) -> Self {
+        Self {
+            uri: format!("mint-object://experiments/{}/plugins/{}/{}", row.experiment_id, row.plugin, row.key),
+            experiment_id: row.experiment_id.0,
+            plugin_id: row.plugin,
+            filename: Some(row.key.filename().to_owned()),
+            key: row.key.into(),
+            content_type: row.content_type,
+            size: row.size.unsigned_abs(),
+            metadata: row.metadata,
+            sha256: row.sha256,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Files whose key begins with `prefix`, by key: people's uploads and the plugin's own. A person sees everybody's.
+///
+/// # Errors
+/// `NOT_FOUND` for the experiment, `PERMISSION_DENIED`.
+pub async fn list(call: &Call, experiment: ExperimentId, prefix: &str) -> Result<Vec<ObjectInfo>> {
+    let _permit = call.permit(Permission::ExperimentsView, &Capability::Objects)?;
+    let mut tx = call.services.db.read().await?;
+    experiments::require(&mut tx, call, experiment).await?;
+    let rows = objects::list(&mut tx, call.tenant, experiment).await?;
+    let readable = |row: &objects::Object| match &call.plugin {
+        None => true,
+        Some(plugin) => row.plugin == PLATFORM_OWNER || row.plugin == plugin.slug().as_str(),
+    };
+    Ok(rows.into_iter().filter(|row| readable(row) && row.key.as_str().starts_with(prefix)).map(Into::into).collect())
+}
+
+/// One file: the plugin's own, else a person's upload of the same key; or of `owner` where that may be read.
+///
+/// # Errors
+/// `NOT_FOUND`, `PERMISSION_DENIED`.
+pub async fn info(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: &str) -> Result<ObjectInfo> {
+    find(call, experiment, owner, key).await.map(Into::into)
+}
+
+/// The bytes of one file, with what is known of it. The choice of the file is that of [`info`].
+///
+/// # Errors
+/// `NOT_FOUND`, `PERMISSION_DENIED`; the storage's also in the stream.
+pub async fn get(
+    call: &Call,
+    experiment: ExperimentId,
+    owner: Option<&Slug>,
+    key: &str,
+) -> Result<(ObjectInfo, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
+    let row = find(call, experiment, owner, key).await?;
+    let stream = call.services.blobs.read(&row.blob).await?;
+    Ok((row.into(), stream))
+}
+
+/// Begins to write a file, as the plugin's own or as a person's upload.
+///
+/// # Errors
+/// `NOT_FOUND` for the experiment, `VALIDATION_ERROR`, `QUOTA_EXCEEDED`, `PERMISSION_DENIED`.
+pub async fn put(
+    call: &Call,
+    experiment: ExperimentId,
+    key: &str,
+    content_type: Option<String>,
+    metadata: Value,
+) -> Result<ObjectWriter> {
+    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::Objects)?;
+    let key: ObjectKey = key.parse().map_err(|e| Refusal::invalid(format!("{e}")).with(json!({ "field": "key" })))?;
+    if content_type.as_deref().is_some_and(|text| text.len() > 255 || text.chars().any(char::is_control)) {
+        return Err(Refusal::invalid("A content type has at most 255 bytes and no control characters.").into());
+    }
+    if !metadata.as_object().is_some_and(|map| map.values().all(Value::is_string)) {
+        return Err(Refusal::invalid("Object metadata must be a JSON object of texts.").into());
+    }
+    let mut tx = call.services.db.read().await?;
+    experiments::require(&mut tx, call, experiment).await?;
+    let limits = call.limits();
+    let (owner, bytes_max, limit) = match &call.plugin {
+        Some(plugin) => {
+            let used = objects::bytes_of(&mut tx, call.tenant, plugin.slug().as_str()).await?;
+            (plugin.slug().as_str(), limits.objects_bytes_max.saturating_sub(used), "objects_bytes_max")
+        }
+        None => (PLATFORM_OWNER, limits.request_body_bytes_max, "request_body_bytes_max"),
+    };
+    let blob = call.services.blobs.write(call.tenant).await?;
+    Ok(ObjectWriter {
+        call: call.clone(), experiment, owner: owner.to_owned(), key, content_type, metadata, blob, bytes_max, limit,
+    })
+}
+
+/// Deletes one of the plugin's files, or a person's upload. False when there was none.
+///
+/// # Errors
+/// `PERMISSION_DENIED`.
+pub async fn delete(call: &Call, experiment: ExperimentId, key: &str) -> Result<bool> {
+    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::Objects)?;
+    let owner = call.plugin.as_ref().map_or(PLATFORM_OWNER, |plugin| plugin.slug().as_str());
+    let mut tx = call.services.db.begin().await?;
+    let deleted = objects::delete(&mut tx, call.tenant, experiment, owner, key, call.services.clock.now()).await?;
+    tx.commit().await?;
+    Ok(deleted)
+}
+
+/// Deletes blobs that no row names any more, a few at a time. Gives how many were deleted.
+///
+/// # Errors
+/// The database's or the storage's; what was deleted stays deleted, the rest is tried again.
+pub async fn sweep(services: &crate::Services) -> Result<usize> {
+    let marked = objects::marked(&mut services.db.read().await?, 100).await?;
+    for blob in &marked {
+        services.blobs.delete(blob).await?;
+        let mut tx = services.db.begin().await?;
+        objects::unmark(&mut tx, blob).await?;
+        tx.commit().await?;
+    }
+    Ok(marked.len())
+}
+
+async fn find(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: &str) -> Result<objects::Object> {
+    let _permit = call.permit(Permission::ExperimentsView, &Capability::Objects)?;
+    let candidates: Vec<&str> = match (&call.plugin, owner) {
+        (Some(plugin), None) => vec![plugin.slug().as_str(), PLATFORM_OWNER],
+        (Some(plugin), Some(other))
+            if plugin.slug() == other || other.as_str() == PLATFORM_OWNER || plugin.grants.read_results_of(other) =>
+        {
+            vec![other.as_str()]
+        }
+        (Some(_), Some(other)) => {
+            let capability = Capability::ResultsReadOthers(other.clone());
+            let message = format!("Reading the files of `{other}` needs the grant `{capability}`.");
+            return Err(Refusal::denied(&capability.to_string(), message).into());
+        }
+        (None, owner) => vec![owner.map_or(PLATFORM_OWNER, Slug::as_str)],
+    };
+    let mut tx = call.services.db.read().await?;
+    for candidate in candidates {
+        if let Some(row) = objects::get(&mut tx, call.tenant, experiment, candidate, key).await? {
+            return Ok(row);
+        }
+    }
+    Err(Refusal::not_found("object", format!("`{key}` on experiment {experiment}")).into())
+}
+
+impl ObjectWriter {
+    /// Adds bytes, waiting while the storage is slower.
+    ///
+    /// # Errors
+    /// `QUOTA_EXCEEDED` as soon as the file would be too big; the storage's.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        if self.blob.size() + bytes.len() as u64 > self.bytes_max {
+            let message = format!("No more than {} further bytes may be stored here.", self.bytes_max);
+            return Err(Refusal::quota(self.limit, message).into());
+        }
+        self.blob.write(bytes).await
+    }
+
+    /// Makes the file visible, in the place of one of the same key.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when the experiment was deleted meanwhile; the storage's.
+    pub async fn finish(self) -> Result<ObjectInfo> {
+        let Self { call, experiment, owner, key, content_type, metadata, blob, .. } = self;
+        let written = blob.finish().await?;
+        let recorded = async {
+            let mut tx = call.services.db.begin().await?;
+            experiments::require(&mut tx, &call, experiment).await?;
+            let new = NewObject {
+                plugin: &owner,
+                key: &key,
+                content_type: content_type.as_deref(),
+                metadata: &metadata,
+                size: i64::try_from(written.size).unwrap_or(i64::MAX),
+                sha256: &written.sha256,
+                blob: &written.name,
+                created_by: call.actor.user().map(|user| user.id.0),
+            };
+            let row = objects::replace(&mut tx, call.tenant, experiment, &new, call.services.clock.now()).await?;
+            tx.commit().await?;
+            Ok(ObjectInfo::from(row))
+        };
+        let recorded: Result<_> = recorded.await;
+        if recorded.is_err()
+            && let Err(error) = call.services.blobs.delete(&written.name).await
+        {
+            tracing::warn!(blob = written.name, error = %error, "a blob that no row names could not be deleted");
+        }
+        recorded
+    }
+}

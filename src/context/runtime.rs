@@ -1,0 +1,243 @@
+//! The whole contract between the platform and the two ways to run a plugin.
+
+use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use mint_domain::{Digest, Grants, Kind, Manifest, Refusal, ExperimentId, lifecycle::Failure};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    Call, PluginAuthority,
+    followers::{SaveEvent, Verdict},
+    logs::PluginLog,
+};
+
+/// An error in the middle of a body.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A streamed body, of a request or a response.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// An unpacked, verified release. Its files never change.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// What the bundle says of itself.
+    pub manifest: Arc<Manifest>,
+    /// Digest of the bundle.
+    pub digest: Digest,
+    /// Where its entries stand, under their own names.
+    pub directory: PathBuf,
+}
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// The release.
+    pub release: Arc<Release>,
+    /// What it may do, and for whom.
+    pub authority: Arc<PluginAuthority>,
+    /// Counts up with every start of the installation, so that old and new can stand side by side.
+    pub generation: u64,
+    /// The settings in force.
+    pub settings: Value,
+    /// A directory of the installation's own: `artifacts/` and `cache/` stand in it.
+    pub data_directory: PathBuf,
+    /// Where its lines go.
+    pub log: Arc<PluginLog>,
+    /// A call without a person, for `initialize`, health checks and shutdown. Its deadline is renewed by the runtime.
+    pub call: Call,
+}
+
+/// One way to run plugins.
+#[async_trait]
+pub trait Runtime: Send + Sync + fmt::Debug {
+    /// Makes whatever can be made before a start, once per release: compiles, or builds a venv. Safe to repeat, and safe
+    /// to be cut off: a half-made result is never used. `grants` are those that the installation will have.
+    ///
+    /// # Errors
+    /// A [`Failure`] that tells the administrator what the release needs.
+    async fn stage(&self, release: &Release, grants: &Grants) -> Result<(), Failure>;
+
+    /// Starts a staged release and waits until it can answer.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the plugin's own words where it said some. Nothing is left running.
+    async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure>;
+}
+
+/// A started installation: a loaded component, or a supervised process.
+#[async_trait]
+pub trait Generation: Send + Sync + fmt::Debug {
+    /// Answers a request. The caller has authorised and admitted it, and has cleaned its headers.
+    ///
+    /// # Errors
+    /// A [`Fault`] of this one request, when no response was begun. A fault after that ends the body with an error.
+    async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault>;
+
+    /// Which events it follows.
+    fn follows(&self) -> BTreeSet<HookKind>;
+
+    /// Asks about a design that is about to be saved.
+    ///
+    /// # Errors
+    /// A [`Fault`], which the caller takes as a veto.
+    async fn before_save(&self, call: Call, event: SaveEvent) -> Result<Verdict, Fault>;
+
+    /// Tells of a design that was saved.
+    ///
+    /// # Errors
+    /// A [`Fault`], which the caller logs.
+    async fn after_save(&self, call: Call, event: SaveEvent) -> Result<(), Fault>;
+
+    /// Tells of a change of status.
+    ///
+    /// # Errors
+    /// A [`Fault`], which the caller logs.
+    async fn status_changed(&self, call: Call, experiment: ExperimentId, old: &str, new: &str) -> Result<(), Fault>;
+
+    /// How the plugin sees itself; [`Health::unknown`] when it does not say.
+    async fn check_health(&self) -> Health;
+
+    /// Hands over new, valid settings.
+    ///
+    /// # Errors
+    /// The plugin's own words when it refuses them.
+    async fn apply_settings(&self, settings: Value) -> Result<(), String>;
+
+    /// Waits until it has stopped being able to answer for good, and tells why. Never returns while it can.
+    async fn failed(&self) -> Failure;
+
+    /// What an administrator sees of it right now.
+    fn status(&self) -> Value;
+
+    /// Tells the plugin to end, and ends it after `grace`. Requests in progress were drained by the caller.
+    async fn stop(&self, grace: Duration);
+}
+
+/// An event of an experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookKind {
+    /// Before a design is saved.
+    BeforeSave,
+    /// After a design was saved.
+    AfterSave,
+    /// After a status changed.
+    StatusChanged,
+}
+
+/// How a plugin sees itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Health {
+    /// In one word.
+    pub status: HealthStatus,
+    /// In a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// As data.
+    pub details: Value,
+}
+
+/// Health in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealthStatus {
+    /// All well.
+    Healthy,
+    /// Works with less.
+    Degraded,
+    /// Does not work.
+    Unhealthy,
+    /// Does not say.
+    Unknown,
+}
+
+impl Health {
+    /// A plugin that does not say.
+    pub fn unknown() -> Self {
+        Self { status: HealthStatus::Unknown, message: None, details: Value::Object(serde_json::Map::new()) }
+    }
+
+    /// A plugin that does not work, with the reason.
+    pub fn unhealthy(message: impl Into<String>) -> Self {
+        Self { status: HealthStatus::Unhealthy, message: Some(message.into()), ..Self::unknown() }
+    }
+}
+
+/// Why one request got no answer from the plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The plugin broke: a trap, an exit, a panic.
+    #[error("the plugin broke: {0}")]
+    Broke(String),
+    /// It reached one of its limits.
+    #[error("the plugin reached its limit {limit}: {message}")]
+    Limit {
+        /// Name of the limit, as in [`mint_domain::limit::TABLE`].
+        limit: &'static str,
+        /// With figures.
+        message: String,
+    },
+    /// It did not answer in time.
+    #[error("the plugin did not answer within {0:?}")]
+    Timeout(Duration),
+    /// It answered something that is not a response, or nothing.
+    #[error("the plugin did not answer properly: {0}")]
+    Garbage(String),
+    /// It is not running.
+    #[error("the plugin is not running: {0}")]
+    Down(String),
+    /// The client's request broke off or was malformed.
+    #[error("the client's request broke off: {0}")]
+    Client(String),
+    /// The platform itself failed.
+    #[error("the platform failed: {0}")]
+    Host(String),
+}
+
+/// Who has to do something about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blame {
+    /// The plugin's author.
+    Plugin,
+    /// The operator.
+    Host,
+    /// Whoever sent the request.
+    Client,
+}
+
+impl Fault {
+    /// Who has to do something about it.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Broke(_) | Self::Limit { .. } | Self::Timeout(_) | Self::Garbage(_) | Self::Down(_) => Blame::Plugin,
+            Self::Client(_) => Blame::Client,
+            Self::Host(_) => Blame::Host,
+        }
+    }
+
+    /// What the client may read of it. The plugin's own words stay in its log.
+    pub fn public(&self) -> Refusal {
+        match self {
+            Self::Broke(_) => Refusal::new(Kind::Unavailable, "plugin.broke", "The plugin broke while it answered. Its log tells why."),
+            Self::Limit { limit, message } => Refusal::new(Kind::QuotaExceeded, "plugin.limit", message.clone())
+                .with(serde_json::json!({ "limit": limit })),
+            Self::Timeout(after) => Refusal::new(
+                Kind::Timeout,
+                "plugin.timeout",
+                format!("The plugin did not answer within {} s.", after.as_secs_f64()),
+            ),
+            Self::Garbage(_) => Refusal::new(Kind::Unavailable, "plugin.garbage", "The plugin did not give a proper answer."),
+            Self::Down(_) => {
+                Refusal::new(Kind::Unavailable, "plugin.down", "The plugin is not running at the moment.").retry_after(1)
+            }
+            Self::Client(_) => Refusal::new(Kind::Invalid, "request.bad_request", "The request broke off or was malformed."),
+            Self::Host(_) => Refusal::new(Kind::Unavailable, "internal.error", "The platform failed. The operator finds it under the request id."),
+        }
+    }
+}

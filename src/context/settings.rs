@@ -1,0 +1,185 @@
+//! Settings of an installation: defaults of the schema < stored < environment.
+
+use std::collections::BTreeMap;
+
+use mint_domain::{Capability, InstallationId, Kind, Manifest, Permission, Refusal, Slug};
+use mint_store::installations;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Call, Result, schema};
+
+/// Settings at one moment.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Snapshot {
+    /// Opaque; changes when the stored settings change.
+    pub revision: String,
+    /// What is in force: a JSON object.
+    pub settings: Value,
+    /// What is stored: a JSON object.
+    pub stored_settings: Value,
+    /// Names that the environment sets and that cannot be changed here.
+    pub locked: Vec<String>,
+}
+
+/// The settings in force for the plugin.
+///
+/// # Errors
+/// The database's.
+pub async fn load(call: &Call) -> Result<Snapshot> {
+    let plugin = call.through_plugin()?;
+    read(call, plugin.installation, &plugin.manifest).await
+}
+
+/// The settings of an installation, for a person who may configure plugins.
+///
+/// # Errors
+/// `PERMISSION_DENIED`, `NOT_FOUND`.
+pub async fn inspect(call: &Call, installation: InstallationId, manifest: &Manifest) -> Result<Snapshot> {
+    let _permit = call.permit_person(Permission::PluginsView)?;
+    read(call, installation, manifest).await
+}
+
+/// Replaces the stored settings of the plugin that calls, if they are still at `revision`.
+///
+/// # Errors
+/// `CONFLICT` when they are not, `VALIDATION_ERROR` from the schema, `PERMISSION_DENIED` without `settings:write`.
+pub async fn compare_and_swap(call: &Call, revision: &str, values: Value) -> Result<Snapshot> {
+    let plugin = call.through_plugin()?;
+    let _permit = call.permit_plugin(&Capability::SettingsWrite)?;
+    swap(call, plugin.installation, &plugin.manifest, revision, values).await
+}
+
+/// Replaces the stored settings of an installation, for a person who may configure plugins.
+///
+/// # Errors
+/// As [`compare_and_swap`], with the permission `plugins.configure`.
+pub async fn configure(
+    call: &Call,
+    installation: InstallationId,
+    manifest: &Manifest,
+    revision: &str,
+    values: Value,
+) -> Result<Snapshot> {
+    let _permit = call.permit_person(Permission::PluginsConfigure)?;
+    swap(call, installation, manifest, revision, values).await
+}
+
+/// What is in force, from what is stored and the environment. The second part names what the environment sets.
+pub fn merged(manifest: &Manifest, stored: &Value, environment: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) {
+    let mut values = manifest.settings_schema.as_ref().map(schema::defaults).unwrap_or_default();
+    values.extend(stored.as_object().cloned().unwrap_or_default());
+    let mut locked = Vec::new();
+    for (name, value) in from_environment(&manifest.plugin.slug, manifest.settings_schema.as_ref(), environment) {
+        values.insert(name.clone(), value);
+        locked.push(name);
+    }
+    (values, locked)
+}
+
+async fn read(call: &Call, installation: InstallationId, manifest: &Manifest) -> Result<Snapshot> {
+    let mut tx = call.services.db.read().await?;
+    let row = installations::get(&mut tx, call.tenant, installation).await?;
+    let stored = row.ok_or_else(|| Refusal::not_found("installation", installation))?.settings;
+    Ok(snapshot(call, manifest, stored))
+}
+
+async fn swap(
+    call: &Call,
+    installation: InstallationId,
+    manifest: &Manifest,
+    expected_revision: &str,
+    values: Value,
+) -> Result<Snapshot> {
+    if !values.is_object() {
+        return Err(Refusal::invalid("Settings must be a JSON object.").into());
+    }
+    let current = read(call, installation, manifest).await?;
+    let stale = || {
+        Refusal::new(Kind::Conflict, "CONFLICT", "The settings changed meanwhile. Load them again and repeat the change.")
+            .with(serde_json::json!({ "entity": "settings", "conflict_field": "revision", "revision": current.revision }))
+    };
+    if current.revision != expected_revision {
+        return Err(stale().into());
+    }
+    let (effective, _) = merged(manifest, &values, &call.services.plugin_environment);
+    let effective = Value::Object(effective);
+    if let Some(settings_schema) = &manifest.settings_schema {
+        schema::check(settings_schema, &effective, "settings")?;
+    }
+    let mut tx = call.services.db.begin().await?;
+    let now = call.services.clock.now();
+    if !installations::swap_settings(&mut tx, call.tenant, installation, &current.stored_settings, &values, now).await? {
+        return Err(stale().into());
+    }
+    // The plugin is asked inside the transaction: a refusal keeps the old settings, stored and running alike.
+    call.services.followers.settings_changed(call, installation, effective).await?;
+    tx.commit().await?;
+    Ok(snapshot(call, manifest, values))
+}
+
+fn snapshot(call: &Call, manifest: &Manifest, stored: Value) -> Snapshot {
+    let (values, locked) = merged(manifest, &stored, &call.services.plugin_environment);
+    let revision = format!("sha256-{}", hex::encode(Sha256::digest(stored.to_string())));
+    Snapshot { revision, settings: Value::Object(values), stored_settings: stored, locked }
+}
+
+/// `MINT_PLUGIN_<NAME>__<FIELD>`, and the older form with one underscore; the former wins. Where the schema does not say
+/// that a field is a text, a value that reads as JSON is taken as that.
+fn from_environment(slug: &Slug, schema: Option<&Value>, environment: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
+    let name = slug.environment_name();
+    let mut values = BTreeMap::new();
+    for prefix in [format!("MINT_PLUGIN_{name}_"), format!("MINT_PLUGIN_{name}__")] {
+        for (variable, text) in environment.range(prefix.clone()..).take_while(|(variable, _)| variable.starts_with(&prefix)) {
+            let Some(field) = variable.strip_prefix(&prefix).filter(|field| !field.is_empty() && !field.starts_with('_')) else {
+                continue;
+            };
+            let field = field.to_lowercase();
+            let declared = schema.and_then(|schema| schema.pointer(&format!("/properties/{field}/type"))).and_then(Value::as_str);
+            let value = match declared {
+                Some("string") => Value::String(text.clone()),
+                _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+            };
+            values.insert(field, value);
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn environment_beats_stored_beats_default() {
+        let manifest = Manifest::parse(
+            json!({
+                "format_version": 2, "plugin": {"slug": "my-plugin", "version": "1"}, "component": "c",
+                "files": {"c": mint_domain::Digest::of(b"").to_string()},
+                "settings_schema": {"type": "object", "properties": {
+                    "greeting": {"type": "string", "default": "Hello"},
+                    "count": {"type": "integer", "default": 1},
+                    "kept": {"type": "string", "default": "d"},
+                }},
+            })
+            .to_string()
+            .as_bytes(),
+        )
+        .unwrap();
+        let environment = BTreeMap::from(
+            [
+                ("MINT_PLUGIN_MY_PLUGIN_GREETING", "old form"),
+                ("MINT_PLUGIN_MY_PLUGIN__GREETING", "7"),
+                ("MINT_PLUGIN_MY_PLUGIN__COUNT", "3"),
+                ("MINT_PLUGIN_OTHER__KEPT", "no"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let (values, locked) = merged(&manifest, &json!({"count": 2, "kept": "s"}), &environment);
+        assert_eq!(Value::Object(values), json!({"greeting": "7", "count": 3, "kept": "s"}));
+        assert_eq!(locked, ["count", "greeting"]);
+    }
+}

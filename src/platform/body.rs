@@ -1,0 +1,109 @@
+//! Bodies that count: how much passed, and what is held until they end.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use mint_context::runtime::{Body, BodyError};
+
+/// A body that was longer than its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body is longer than {max} bytes, the limit {limit}")]
+pub struct BodyTooLong {
+    /// Name of the limit.
+    pub limit: &'static str,
+    /// Its value.
+    pub max: u64,
+}
+
+/// Ends `body` with [`BodyTooLong`] past `max` bytes, and drops `held` when it ended or was dropped.
+pub fn bounded<B, G>(body: B, limit: &'static str, max: u64, held: G) -> Body
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BodyError>,
+    G: Send + Unpin + 'static,
+{
+    Bounded { body, limit, max, passed: 0, held: Some(held) }.boxed_unsync()
+}
+
+/// A body with nothing in it.
+pub fn empty() -> Body {
+    http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body of bytes at hand.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+struct Bounded<B, G> {
+    body: B,
+    limit: &'static str,
+    max: u64,
+    passed: u64,
+    held: Option<G>,
+}
+
+impl<B, G> HttpBody for Bounded<B, G>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+    G: Unpin,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+            Some(Ok(frame)) => {
+                this.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if this.passed > this.max {
+                    this.held = None;
+                    return Poll::Ready(Some(Err(Box::new(BodyTooLong { limit: this.limit, max: this.max }))));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                this.held = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            None => {
+                this.held = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_past_its_limit_ends_and_lets_go() {
+        let held = Arc::new(());
+        let body = bounded(http_body_util::Full::new(Bytes::from_static(b"12345")), "request_body_bytes_max", 4, held.clone());
+        let error = body.collect().await.unwrap_err();
+        assert_eq!(error.downcast_ref::<BodyTooLong>().map(|e| e.max), Some(4));
+        assert_eq!(Arc::strong_count(&held), 1);
+
+        let body = bounded(http_body_util::Full::new(Bytes::from_static(b"1234")), "request_body_bytes_max", 4, held.clone());
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "1234");
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}

@@ -1,0 +1,47 @@
+//! Who uses the platform: the first argument of every use case.
+
+use std::{sync::Arc, time::Duration};
+
+use mint_context::{Call, PluginAuthority, Services};
+use mint_domain::{Actor, RequestId, Slug, TenantId};
+use tokio::time::Instant;
+
+/// Longest time that a call which is not a plugin request may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Who acts, for which tenant, in which request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// For whom.
+    pub tenant: TenantId,
+    /// Slug of the tenant.
+    pub tenant_slug: Slug,
+    /// In which request.
+    pub request_id: RequestId,
+}
+
+impl Caller {
+    /// The platform itself, on behalf of a tenant.
+    pub fn system(tenant: TenantId, tenant_slug: Slug, request_id: RequestId) -> Self {
+        Self { actor: Actor::System, tenant, tenant_slug, request_id }
+    }
+
+    /// The context of a call that this caller makes without a plugin.
+    pub fn call(&self, services: &Arc<Services>) -> Call {
+        Call {
+            services: services.clone(),
+            tenant: self.tenant,
+            actor: self.actor.clone(),
+            plugin: None,
+            request_id: self.request_id.clone(),
+            deadline: Instant::now() + CALL_TIMEOUT,
+        }
+    }
+
+    /// The context of a call that this caller makes through a plugin.
+    pub fn call_through(&self, services: &Arc<Services>, plugin: Arc<PluginAuthority>, deadline: Instant) -> Call {
+        Call { plugin: Some(plugin), deadline, ..self.call(services) }
+    }
+}

@@ -1,0 +1,188 @@
+//! Installing a plugin, and starting one again. The lists below are the whole of it; each step stands in a file of its own.
+//!
+//! What is wrong with the bundle itself is refused and nothing stays. What goes wrong when it is prepared or started
+//! leaves the installation Failed, with the reason; a reload tries again from there.
+
+mod approve;
+mod plan;
+mod register;
+mod stage;
+mod start;
+mod switch;
+mod verify;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use mint_bundle::Bundle;
+use mint_context::{Result, runtime::Release};
+use mint_domain::{
+    Capability, Grants, OperationId, Permission, State,
+    lifecycle::Failure,
+    limit::LimitChanges,
+    mode::{Mode, Plan},
+};
+use mint_store::installations::Installation;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    Caller, Platform,
+    operation::{Step, Stop, Subject},
+    running::Active,
+};
+
+const INSTALL: &[Step<Install>] =
+    &[verify::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP];
+
+const RELOAD: &[Step<Install>] = &[stage::STEP, start::STEP, switch::STEP];
+
+/// What an administrator decides when installing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// What is granted.
+    #[serde(default)]
+    pub grants: Vec<Capability>,
+    /// Grants everything that the bundle asks for.
+    #[serde(default)]
+    pub grant_requested: bool,
+    /// Limits that differ from the defaults.
+    #[serde(default)]
+    pub limits: LimitChanges,
+    /// Runs it in this mode or not at all.
+    #[serde(default)]
+    pub mode: Option<Mode>,
+}
+
+/// A change in progress: what was asked for, and what the steps found out.
+pub(crate) struct Install {
+    platform: Arc<Platform>,
+    caller: Caller,
+    upload: Option<Upload>,
+    decision: Decision,
+    bundle: Option<Bundle>,
+    release: Option<Arc<Release>>,
+    plan: Option<Plan>,
+    grants: Grants,
+    installation: Option<Installation>,
+    started: Option<Arc<Active>>,
+    old: Option<Arc<Active>>,
+}
+
+/// A bundle on its way in; its file goes with the value.
+#[derive(Debug)]
+pub struct Upload(pub tempfile::TempPath);
+
+impl Platform {
+    /// Begins to install a bundle. The operation runs on after this returns, and after the client has gone.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `CONFLICT` while another operation on this plugin runs, or what is wrong with the bundle.
+    pub async fn install(self: &Arc<Self>, caller: Caller, upload: Upload, decision: Decision) -> Result<OperationId> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let bundle = verify::open(&upload.0).await?;
+        let plugin = &bundle.manifest().plugin;
+        let input = json!({ "slug": plugin.slug, "version": plugin.version, "digest": bundle.digest(), "decision": decision });
+        let slug = plugin.slug.clone();
+        let id = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: "install", input }).await?;
+        let mut install = Install::new(self.clone(), caller);
+        install.upload = Some(upload);
+        install.decision = decision;
+        install.bundle = Some(bundle);
+        let platform = self.clone();
+        self.track(async move { platform.run_operation(id, INSTALL, &mut install, failed).await });
+        Ok(id)
+    }
+
+    /// Begins to start a plugin again, from whatever state it is in.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
+    pub async fn reload(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        self.reload_installation(caller, slug, "reload").await
+    }
+
+    pub(crate) async fn reload_installation(self: &Arc<Self>, caller: Caller, slug: &str, kind: &'static str) -> Result<OperationId> {
+        let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
+        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind, input: json!({}) }).await?;
+        let platform = self.clone();
+        self.track(async move { platform.run_operation(id, RELOAD, &mut install, failed).await });
+        Ok(id)
+    }
+
+    /// Finishes an install or reload whose process died.
+    pub(crate) async fn resume_install(self: &Arc<Self>, caller: Caller, slug: &str, id: OperationId) -> Result<()> {
+        let mut install = Install::resume(self.clone(), caller, slug).await?;
+        self.run_operation(id, RELOAD, &mut install, failed).await;
+        Ok(())
+    }
+}
+
+impl Install {
+    fn new(platform: Arc<Platform>, caller: Caller) -> Self {
+        Self {
+            platform,
+            caller,
+            upload: None,
+            decision: Decision::default(),
+            bundle: None,
+            release: None,
+            plan: None,
+            grants: Grants::default(),
+            installation: None,
+            started: None,
+            old: None,
+        }
+    }
+
+    /// A change of an installation that is registered already.
+    async fn resume(platform: Arc<Platform>, caller: Caller, slug: &str) -> Result<Self> {
+        let (installation, release) = platform.find_installation(&caller, slug).await?;
+        let mut install = Self::new(platform, caller);
+        install.plan = Some(Plan { mode: installation.mode(), reason: installation.mode_reason.clone() });
+        install.grants = installation.grants.clone();
+        install.release = Some(release);
+        install.installation = Some(installation);
+        Ok(install)
+    }
+
+    fn installation(&self) -> Result<&Installation, Stop> {
+        self.installation.as_ref().ok_or_else(|| out_of_order("installation"))
+    }
+
+    fn release(&self) -> Result<&Arc<Release>, Stop> {
+        self.release.as_ref().ok_or_else(|| out_of_order("release"))
+    }
+
+    fn plan(&self) -> Result<&Plan, Stop> {
+        self.plan.as_ref().ok_or_else(|| out_of_order("plan"))
+    }
+
+    /// Writes how the installation stands.
+    async fn set_state(&mut self, state: State) -> Result<(), Stop> {
+        let (tenant, id) = (self.caller.tenant, self.installation()?.id);
+        self.platform.set_state(tenant, id, &state).await?;
+        if let Some(installation) = &mut self.installation {
+            installation.state = state;
+        }
+        Ok(())
+    }
+}
+
+/// The installation cannot run: it stays, with the reason, and what still runs of it is stopped.
+fn failed(install: &mut Install, failure: Failure) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
+        let Ok(installation) = install.installation() else { return };
+        let (tenant, id) = (installation.tenant_id, installation.id);
+        install.platform.take_down(tenant, id, None).await;
+        if let Err(error) = install.platform.set_state(tenant, id, &State::Failed(failure)).await {
+            tracing::error!(installation.id = %id, error = %error, "the state of a failed plugin could not be written");
+        }
+    })
+}
+
+fn out_of_order(what: &'static str) -> Stop {
+    Stop::Error(std::io::Error::other(format!("a step ran before the one that gives its {what}")).into())
+}

@@ -1,0 +1,22 @@
+//! Makes what can be made before a start: compiles the component, or builds the venv.
+
+use futures_util::future::BoxFuture;
+use mint_domain::State;
+
+use super::Install;
+use crate::operation::{Step, Stop, nothing_to_undo};
+
+pub(super) const STEP: Step<Install> = Step { name: "stage", run, undo: nothing_to_undo };
+
+fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let (release, mode) = (install.release()?.clone(), install.plan()?.mode);
+        let began = std::time::Instant::now();
+        install.platform.runtime(mode).stage(&release, &install.grants).await.map_err(Stop::Failed)?;
+        // An answering plugin keeps its state while the next start is prepared.
+        if !install.installation()?.state.serves() {
+            install.set_state(State::Initializing).await?;
+        }
+        Ok(format!("prepared in {:.1} s", began.elapsed().as_secs_f64()))
+    })
+}

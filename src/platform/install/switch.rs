@@ -1,0 +1,20 @@
+//! Writes that the plugin is Ready, puts the new generation in the place of the old, and lets the old one finish.
+
+use futures_util::future::BoxFuture;
+use mint_domain::State;
+
+use super::{Install, out_of_order};
+use crate::operation::{Step, Stop, nothing_to_undo};
+
+pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo: nothing_to_undo };
+
+fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        install.set_state(State::Ready).await?;
+        let active = install.started.take().ok_or_else(|| out_of_order("start"))?;
+        install.old = install.platform.put_up(&active);
+        let Some(old) = install.old.take() else { return Ok("ready".to_owned()) };
+        install.platform.drain(old).await;
+        Ok("ready; the old generation has ended".to_owned())
+    })
+}

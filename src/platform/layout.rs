@@ -1,0 +1,70 @@
+//! Where things stand on disk.
+//!
+//! ```text
+//! <data>/mint.sqlite            the database, unless it is elsewhere
+//! <data>/objects/               files of experiments
+//! <data>/releases/<digest>/     unpacked bundles; never change
+//! <data>/plugin-data/<tenant>/<slug>/{artifacts,cache}/
+//! <data>/_uploads/              bundles on their way in; emptied at start
+//! <cache>/                      compiled components and venvs; may be deleted at any time
+//! ```
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use mint_domain::{Digest, Slug};
+
+/// The data directory of one installation of the platform.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    data: PathBuf,
+}
+
+impl Layout {
+    /// The layout of a data directory as it is.
+    pub fn at(data: &Path) -> Self {
+        Self { data: data.to_owned() }
+    }
+
+    /// Makes the directories that are missing and empties the uploads.
+    ///
+    /// # Errors
+    /// A directory cannot be made.
+    pub fn prepare(data: &Path) -> io::Result<Self> {
+        let layout = Self::at(data);
+        match fs::remove_dir_all(layout.uploads()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        for directory in [layout.uploads(), layout.releases(), layout.objects()] {
+            fs::create_dir_all(directory)?;
+        }
+        Ok(layout)
+    }
+
+    /// Bundles on their way in.
+    pub fn uploads(&self) -> PathBuf {
+        self.data.join("_uploads")
+    }
+
+    /// Files of experiments.
+    pub fn objects(&self) -> PathBuf {
+        self.data.join("objects")
+    }
+
+    /// An unpacked bundle.
+    pub fn release(&self, digest: &Digest) -> PathBuf {
+        self.releases().join(digest.hex())
+    }
+
+    /// The directory of an installation's own.
+    pub fn plugin_data(&self, tenant: &Slug, plugin: &str) -> PathBuf {
+        self.data.join("plugin-data").join(tenant.as_str()).join(plugin)
+    }
+
+    fn releases(&self) -> PathBuf {
+        self.data.join("releases")
+    }
+}

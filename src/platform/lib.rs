@@ -1,0 +1,26 @@
+//! Use cases: the only layer that may say "then".
+//!
+//! **Invariant:** nothing here knows how a plugin runs. It holds a [`Runtime`](mint_context::runtime::Runtime) for each
+//! mode and never asks which one it talks to.
+
+pub mod admission;
+pub mod body;
+pub mod caller;
+pub mod dispatch;
+mod followers;
+pub mod install;
+pub mod layout;
+pub mod operation;
+mod passwords;
+pub mod platform;
+pub mod plugins;
+pub mod reconcile;
+pub mod routes;
+pub mod running;
+pub mod sign_in;
+pub mod tenants;
+pub mod uninstall;
+
+pub use caller::Caller;
+pub use platform::{Options, Platform};
+pub use tenants::Accounts;

@@ -1,0 +1,223 @@
+//! Operations: long changes as lists of steps, each beside its undo, journaled so that a person can watch and another
+//! process can finish.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use mint_context::Error;
+use mint_domain::{Kind, OperationId, Refusal, lifecycle::Failure};
+use mint_store::operations::{self, NewOperation};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::{Caller, Platform};
+
+/// How long an operation belongs to a process that does not say otherwise.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// One idempotent piece of a change, and its inverse.
+pub(crate) struct Step<S> {
+    /// As the journal and the command line show it.
+    pub(crate) name: &'static str,
+    /// Does it, and says what a person should know.
+    pub(crate) run: for<'a> fn(&'a mut S) -> BoxFuture<'a, Result<String, Stop>>,
+    /// Takes it back. Must not fail: what cannot be taken back now is left for the sweep, and logged.
+    pub(crate) undo: for<'a> fn(&'a mut S) -> BoxFuture<'a, ()>,
+}
+
+/// Why a change does not go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// There is nothing to do; what was asked for is so already.
+    Nothing(String),
+    /// An expected no. Every step is undone.
+    Refused(Refusal),
+    /// The plugin cannot run. The installation stays, Failed, with the reason.
+    Failed(Failure),
+    /// The platform failed. Every step is undone.
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        match error.into() {
+            Error::Refused(refusal) => Self::Refused(refusal),
+            other => Self::Error(other),
+        }
+    }
+}
+
+/// What sort of change, and on what.
+pub(crate) struct Subject<'a> {
+    pub(crate) plugin: &'a str,
+    pub(crate) kind: &'static str,
+    pub(crate) input: Value,
+}
+
+impl Platform {
+    /// Records that an operation begins. One at a time for each plugin of a tenant.
+    ///
+    /// # Errors
+    /// `CONFLICT` while another one runs.
+    pub(crate) async fn begin_operation(&self, caller: &Caller, subject: &Subject<'_>) -> Result<OperationId, Error> {
+        let now = self.services().clock.now();
+        let mut tx = self.services().db.begin().await?;
+        let new = NewOperation {
+            plugin: subject.plugin,
+            kind: subject.kind,
+            actor: &caller.actor.label(),
+            request_id: caller.request_id.as_str(),
+            input: &subject.input,
+            lease_owner: self.process_id(),
+            lease_until: now + LEASE,
+        };
+        let Some(id) = operations::begin(&mut tx, caller.tenant, &new, now).await? else {
+            let message = format!("Another operation on plugin `{}` is running. Wait until it has ended.", subject.plugin);
+            return Err(Refusal::conflict("operation", "plugin", message).into());
+        };
+        // Before the commit, so that the reconciler never takes it for one that was left behind.
+        self.operations_here().insert(id, (caller.tenant, subject.plugin.to_owned()));
+        if let Err(error) = tx.commit().await {
+            self.operations_here().remove(&id);
+            return Err(error.into());
+        }
+        Ok(id)
+    }
+
+    /// Runs the steps of an operation to its end, keeping its lease alive, and writes down how it ended.
+    pub(crate) async fn run_operation<S: Send>(
+        self: &Arc<Self>,
+        id: OperationId,
+        steps: &[Step<S>],
+        state: &mut S,
+        on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
+    ) {
+        let renewal = self.keep_lease(id);
+        let (status, outcome) = self.run_steps(id, steps, state, on_failure).await;
+        drop(renewal);
+        if let Err(error) = self.end_operation(id, status, &outcome).await {
+            // The lease runs out and the reconciler finds the operation again.
+            tracing::error!(operation.id = %id, error = %error, "the end of an operation could not be written");
+        }
+        self.operations_here().remove(&id);
+    }
+
+    async fn run_steps<S: Send>(
+        &self,
+        id: OperationId,
+        steps: &[Step<S>],
+        state: &mut S,
+        on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
+    ) -> (&'static str, Value) {
+        for (position, step) in steps.iter().enumerate() {
+            let at = i64::try_from(position).unwrap_or(i64::MAX);
+            let ran = match self.journal_begin(id, at, step.name).await {
+                Ok(()) => (step.run)(state).await,
+                Err(error) => Err(Stop::Error(error)),
+            };
+            let (status, note) = match &ran {
+                Ok(note) | Err(Stop::Nothing(note)) => ("done", note.clone()),
+                Err(Stop::Refused(refusal)) => ("failed", refusal.message.clone()),
+                Err(Stop::Failed(failure)) => ("failed", format!("{} {}", failure.reason, failure.hint)),
+                Err(Stop::Error(error)) => ("failed", error.public().message),
+            };
+            if let Err(error) = self.journal_end(id, at, status, &note).await {
+                tracing::error!(operation.id = %id, step = step.name, error = %error, "the journal could not be written");
+            }
+            let stop = match ran {
+                Ok(_) => continue,
+                Err(stop) => stop,
+            };
+            return match stop {
+                Stop::Nothing(note) => ("done", json!({ "message": note, "changed": false })),
+                Stop::Failed(failure) => {
+                    let outcome = json!({ "failure": &failure });
+                    on_failure(state, failure).await;
+                    ("failed", outcome)
+                }
+                Stop::Refused(refusal) => {
+                    undo(steps, position, state).await;
+                    ("undone", json!({ "code": refusal.code, "message": refusal.message, "details": refusal.details }))
+                }
+                Stop::Error(error) => {
+                    tracing::error!(operation.id = %id, step = step.name, error = &error as &dyn std::error::Error, "an operation failed");
+                    undo(steps, position, state).await;
+                    let public = error.public();
+                    ("undone", json!({ "code": public.code, "message": public.message, "details": public.details }))
+                }
+            };
+        }
+        ("done", json!({ "changed": true }))
+    }
+
+    /// Renews the lease until dropped.
+    fn keep_lease(self: &Arc<Self>, id: OperationId) -> tokio_util::task::AbortOnDropHandle<()> {
+        let platform = self.clone();
+        tokio_util::task::AbortOnDropHandle::new(self.spawn(async move {
+            loop {
+                tokio::time::sleep(LEASE / 3).await;
+                let until = platform.services().clock.now() + LEASE;
+                if let Err(error) = platform.renew_lease(id, until).await {
+                    tracing::warn!(operation.id = %id, error = %error, "the lease of an operation could not be renewed");
+                }
+            }
+        }))
+    }
+
+    async fn renew_lease(&self, id: OperationId, until: OffsetDateTime) -> Result<(), Error> {
+        let mut tx = self.services().db.begin().await?;
+        operations::renew(&mut tx, id, self.process_id(), until).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn journal_begin(&self, id: OperationId, position: i64, name: &str) -> Result<(), Error> {
+        let mut tx = self.services().db.begin().await?;
+        operations::begin_step(&mut tx, id, position, name, self.services().clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn journal_end(&self, id: OperationId, position: i64, status: &str, note: &str) -> Result<(), Error> {
+        let mut tx = self.services().db.begin().await?;
+        operations::end_step(&mut tx, id, position, status, note, self.services().clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn end_operation(&self, id: OperationId, status: &str, outcome: &Value) -> Result<(), Error> {
+        let mut tx = self.services().db.begin().await?;
+        operations::end(&mut tx, id, status, outcome, self.services().clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// An operation with its journal.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; the database's.
+    pub async fn operation(
+        &self,
+        caller: &Caller,
+        id: OperationId,
+    ) -> Result<(operations::Operation, Vec<operations::Step>), Error> {
+        let _permit = caller.call(self.services()).permit_person(mint_domain::Permission::PluginsView)?;
+        let mut tx = self.services().db.read().await?;
+        let operation = operations::get(&mut tx, caller.tenant, id).await?;
+        let operation = operation.ok_or_else(|| Refusal::not_found("operation", id))?;
+        let steps = operations::steps(&mut tx, id).await?;
+        Ok((operation, steps))
+    }
+}
+
+async fn undo<S>(steps: &[Step<S>], position: usize, state: &mut S) {
+    for step in steps.iter().take(position + 1).rev() {
+        (step.undo)(state).await;
+    }
+}
+
+/// For steps that leave nothing to take back.
+pub(crate) fn nothing_to_undo<S: Send>(_: &mut S) -> BoxFuture<'_, ()> {
+    Box::pin(std::future::ready(()))
+}
+
+/// The refusal for a plugin that is not installed.
+pub(crate) fn not_installed(slug: &str) -> Refusal {
+    Refusal::new(Kind::NotFound, "NOT_FOUND", format!("No plugin `{slug}` is installed."))
+}

@@ -1,0 +1,303 @@
+//! The platform: what every use case works with.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use mint_context::{
+    PluginAuthority, Result, Services,
+    logs::PluginLog,
+    runtime::{Activation, Release, Runtime},
+    settings,
+};
+use mint_domain::{
+    InstallationId, Limits, OperationId, RequestId, State, TenantId,
+    lifecycle::Failure,
+    mode::Mode,
+};
+use mint_store::{
+    installations::{self, Installation},
+    releases,
+};
+use moka::sync::Cache;
+use rand::Rng as _;
+use serde_json::Value;
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Caller,
+    admission::Admission,
+    layout::Layout,
+    operation::not_installed,
+    running::{Active, Running, Usage},
+    sign_in::Identity,
+};
+
+/// A revoked credential stops working within this time on every replica.
+const IDENTITY_TTL: Duration = Duration::from_secs(1);
+/// Credentials remembered for that long.
+const IDENTITIES_MAX: u64 = 10_000;
+/// How long a replaced generation may go on answering what it has begun.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a plugin may take to end.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// What the composition root gives to the platform.
+#[derive(Debug)]
+pub struct Options {
+    /// What every call works with.
+    pub services: Arc<Services>,
+    /// What runs; the same value as [`Services::followers`].
+    pub running: Arc<Running>,
+    /// One way to run plugins for each mode.
+    pub runtimes: BTreeMap<&'static str, Arc<dyn Runtime>>,
+    /// Where things stand on disk.
+    pub layout: Layout,
+    /// Plugins that an administrator forces into a mode, by slug.
+    pub forced: BTreeMap<String, Mode>,
+    /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
+    pub process_id: String,
+}
+
+/// The platform.
+pub struct Platform {
+    services: Arc<Services>,
+    running: Arc<Running>,
+    shared: Arc<dyn Runtime>,
+    isolated: Arc<dyn Runtime>,
+    layout: Layout,
+    forced: BTreeMap<String, Mode>,
+    process_id: String,
+    operations: Mutex<HashMap<OperationId, (TenantId, String)>>,
+    identities: Cache<String, Identity>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Platform {
+    /// Puts the platform together. Nothing runs yet; [`Platform::reconcile`](Self::reconcile) starts what should.
+    ///
+    /// # Errors
+    /// A mode without a runtime.
+    pub fn new(mut options: Options) -> Result<Arc<Self>, MissingRuntime> {
+        let mut runtime = |mode: Mode| options.runtimes.remove(mode.as_str()).ok_or(MissingRuntime(mode));
+        Ok(Arc::new(Self {
+            shared: runtime(Mode::Shared)?,
+            isolated: runtime(Mode::Isolated)?,
+            services: options.services,
+            running: options.running,
+            layout: options.layout,
+            forced: options.forced,
+            process_id: options.process_id,
+            operations: Mutex::new(HashMap::new()),
+            identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        }))
+    }
+
+    /// What every call works with.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// What runs.
+    pub fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+
+    /// Where things stand on disk.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The mode that the configuration forces a plugin into.
+    pub(crate) fn forced(&self, slug: &str) -> Option<Mode> {
+        self.forced.get(slug).copied()
+    }
+
+    /// Cancelled when the platform ends.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    pub(crate) fn identities(&self) -> &Cache<String, Identity> {
+        &self.identities
+    }
+
+    /// Operations that run in this process, and on which plugin of which tenant.
+    pub(crate) fn operations_here(&self) -> MutexGuard<'_, HashMap<OperationId, (TenantId, String)>> {
+        self.operations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn process_id(&self) -> &str {
+        &self.process_id
+    }
+
+    pub(crate) fn runtime(&self, mode: Mode) -> &Arc<dyn Runtime> {
+        match mode {
+            Mode::Shared => &self.shared,
+            Mode::Isolated => &self.isolated,
+        }
+    }
+
+    /// A task that ends with the platform at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = stopping.cancelled() => {}
+            }
+        })
+    }
+
+    /// A task that the end of the platform waits for.
+    pub(crate) fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Ends everything that runs. Requests in progress were drained by whoever accepted them.
+    pub async fn shut_down(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        let stopped = self.running.all().into_iter().map(|active| {
+            self.running.remove(active.authority.tenant, active.authority.installation, None);
+            async move { active.plugin.stop(STOP_GRACE).await }
+        });
+        futures_util::future::join_all(stopped).await;
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("operations were still running when the platform ended; they are taken up at the next start");
+        }
+        self.services.db.close().await;
+    }
+
+    /// A request id for what nobody asked for.
+    pub(crate) fn fresh_request_id(&self) -> RequestId {
+        RequestId::from_bits(rand::rng().random())
+    }
+
+    /// An installation and its active release.
+    pub(crate) async fn find_installation(&self, caller: &Caller, slug: &str) -> Result<(Installation, Arc<Release>)> {
+        let mut tx = self.services.db.read().await?;
+        let found = installations::find(&mut tx, caller.tenant, slug).await?;
+        let installation = found.ok_or_else(|| not_installed(slug))?;
+        let row = releases::get(&mut tx, installation.release_id).await?.ok_or_else(|| not_installed(slug))?;
+        let directory = self.layout.release(&row.digest);
+        Ok((installation, Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory })))
+    }
+
+    /// Starts a generation. It answers nobody until it is put up.
+    pub(crate) async fn start(
+        &self,
+        caller: &Caller,
+        installation: &Installation,
+        release: &Arc<Release>,
+    ) -> Result<Active, Failure> {
+        let broken = |what: &str, error: &dyn fmt::Display| {
+            Failure::new("start", format!("{what}: {error}."), "Correct it and reload the plugin.")
+        };
+        let manifest = release.manifest.clone();
+        let prefix = installation.prefix.parse().map_err(|error| broken("Its route prefix cannot be used", &error))?;
+        let limits = Limits::default()
+            .merged(&manifest.limits)
+            .and_then(|limits| limits.merged(&installation.limits))
+            .map_err(|error| broken("Its limits cannot be used", &error))?;
+        let authority = Arc::new(PluginAuthority {
+            installation: installation.id,
+            tenant: installation.tenant_id,
+            tenant_slug: caller.tenant_slug.clone(),
+            manifest: manifest.clone(),
+            grants: installation.grants.clone(),
+            limits,
+        });
+        let log = Arc::new(PluginLog::new(
+            caller.tenant_slug.clone(),
+            manifest.plugin.slug.clone(),
+            manifest.plugin.version.clone(),
+            installation.id,
+            authority.limits.log_bytes_per_minute_max,
+        ));
+        let (values, _) = settings::merged(&manifest, &installation.settings, &self.services.plugin_environment);
+        let system = Caller::system(installation.tenant_id, caller.tenant_slug.clone(), caller.request_id.clone());
+        let activation = Activation {
+            release: release.clone(),
+            authority: authority.clone(),
+            generation: installation.generation.unsigned_abs(),
+            settings: Value::Object(values),
+            data_directory: self.layout.plugin_data(&caller.tenant_slug, &installation.slug),
+            log: log.clone(),
+            call: system.call_through(&self.services, authority.clone(), Instant::now() + Duration::from_secs(60)),
+        };
+        let plugin = self.runtime(installation.mode()).start(activation).await?;
+        let admission = Admission::new(&authority.limits);
+        Ok(Active { authority, prefix, generation: installation.generation, plugin, admission, log, usage: Usage::default() })
+    }
+
+    /// Puts a generation up to answer, and watches it. Gives the one that it replaces.
+    pub(crate) fn put_up(self: &Arc<Self>, active: &Arc<Active>) -> Option<Arc<Active>> {
+        let old = self.running.switch(active);
+        let (platform, watched) = (self.clone(), active.clone());
+        self.spawn(async move {
+            let failure = watched.plugin.failed().await;
+            platform.went_down(&watched, failure).await;
+        });
+        old
+    }
+
+    /// Waits until a replaced generation has answered what it had begun, and ends it.
+    pub(crate) async fn drain(&self, old: Arc<Active>) {
+        if !old.admission.drained(Instant::now() + DRAIN_TIMEOUT).await {
+            tracing::warn!(plugin.slug = %old.slug(), "requests were cut off when a plugin was replaced");
+        }
+        old.plugin.stop(STOP_GRACE).await;
+    }
+
+    /// Stops what runs of an installation, if its start is still `generation` (any, where none is given).
+    pub(crate) async fn take_down(&self, tenant: TenantId, installation: InstallationId, generation: Option<i64>) {
+        if let Some(active) = self.running.remove(tenant, installation, generation) {
+            self.drain(active).await;
+        }
+    }
+
+    /// A generation failed for good: others go on, this one is told to whoever asks.
+    async fn went_down(&self, active: &Arc<Active>, failure: Failure) {
+        let (tenant, id) = (active.authority.tenant, active.authority.installation);
+        if self.running.remove(tenant, id, Some(active.generation)).is_none() {
+            return;
+        }
+        tracing::error!(tenant.id = %active.authority.tenant_slug, plugin.slug = %active.slug(), error = %failure, "a plugin failed");
+        if let Err(error) = self.set_state(tenant, id, &State::Failed(failure)).await {
+            tracing::error!(installation.id = %id, error = %error, "the state of a failed plugin could not be written");
+        }
+        active.plugin.stop(STOP_GRACE).await;
+    }
+
+    pub(crate) async fn set_state(&self, tenant: TenantId, id: InstallationId, state: &State) -> Result<()> {
+        let mut tx = self.services.db.begin().await?;
+        installations::set_state(&mut tx, tenant, id, state, self.services.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn bump_generation(&self, tenant: TenantId, id: InstallationId) -> Result<i64> {
+        let mut tx = self.services.db.begin().await?;
+        let bumped = installations::bump_generation(&mut tx, tenant, id, self.services.clock.now()).await?;
+        tx.commit().await?;
+        bumped.ok_or_else(|| mint_domain::Refusal::not_found("installation", id).into())
+    }
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+/// A mode that the composition root gave no runtime for.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no runtime was given for {0} plugins")]
+pub struct MissingRuntime(Mode);

@@ -1,0 +1,161 @@
+//! What people see of plugins.
+
+use mint_context::{Result, runtime::Health, settings};
+use mint_domain::{Grants, Limits, Manifest, Permission, State, mode::Mode};
+use mint_store::{installations, releases, tenants};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{Caller, Platform};
+
+/// An installed plugin, in a line.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct PluginSummary {
+    /// Slug.
+    pub name: String,
+    /// Version of the active release.
+    pub version: String,
+    /// Name shown to people.
+    pub display_name: String,
+    /// One sentence.
+    pub description: String,
+    /// Free text, such as `lcms`.
+    pub analysis_type: String,
+    /// `static`, `analysis`, `experiment_design`, `full` or `workflow`.
+    #[schema(value_type = String)]
+    pub plugin_type: mint_domain::policy::PluginType,
+    /// Public path of its routes.
+    pub api_prefix: String,
+    /// `shared` or `isolated`.
+    #[schema(value_type = String)]
+    pub mode: Mode,
+    /// Why it runs where it runs.
+    pub mode_reason: String,
+    /// How it stands: `state`, and for `failed` the phase, reason, hint and log excerpt.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub state: State,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub state_since: OffsetDateTime,
+}
+
+/// An installed plugin, in full.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct PluginDetails {
+    /// The line.
+    #[serde(flatten)]
+    pub summary: PluginSummary,
+    /// Digest of the bundle.
+    #[schema(value_type = String)]
+    pub digest: mint_domain::Digest,
+    /// What it asks for, with the author's reasons.
+    #[schema(value_type = Vec<Object>)]
+    pub requested: Vec<mint_domain::manifest::CapabilityRequest>,
+    /// What was granted.
+    #[schema(value_type = Vec<String>)]
+    pub grants: Grants,
+    /// Limits in force.
+    #[schema(value_type = Object)]
+    pub limits: Limits,
+    /// Counters of the present start; null while it does not run here.
+    pub usage: Value,
+    /// What its runtime tells of it; null while it does not run here.
+    pub runtime: Value,
+    /// Its own opinion; null while it does not run here.
+    #[schema(value_type = Object)]
+    pub health: Option<Health>,
+    /// Its last lines.
+    pub log: Vec<String>,
+}
+
+impl Platform {
+    /// Plugins of the caller's tenant by slug.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub async fn list_plugins(&self, caller: &Caller) -> Result<Vec<PluginSummary>> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsView)?;
+        let mut tx = self.services().db.read().await?;
+        let mut plugins = Vec::new();
+        for installation in installations::list(&mut tx, caller.tenant).await? {
+            if let Some(release) = releases::get(&mut tx, installation.release_id).await? {
+                plugins.push(summary(installation, &release.manifest));
+            }
+        }
+        Ok(plugins)
+    }
+
+    /// One plugin, in full.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `PERMISSION_DENIED`.
+    pub async fn show_plugin(&self, caller: &Caller, slug: &str) -> Result<PluginDetails> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsView)?;
+        let (installation, release) = self.find_installation(caller, slug).await?;
+        let manifest = &release.manifest;
+        let limits = Limits::default().merged(&manifest.limits).and_then(|limits| limits.merged(&installation.limits));
+        let active = self.running().get(installation.id);
+        let health = match &active {
+            Some(active) => Some(active.plugin.check_health().await),
+            None => None,
+        };
+        Ok(PluginDetails {
+            digest: release.digest,
+            requested: manifest.capabilities.clone(),
+            grants: installation.grants.clone(),
+            limits: limits.unwrap_or_default(),
+            usage: active.as_ref().map_or(Value::Null, |active| active.usage.as_json(&active.admission)),
+            runtime: active.as_ref().map_or(Value::Null, |active| active.plugin.status()),
+            health,
+            log: active.map(|active| active.log.recent()).unwrap_or_default(),
+            summary: summary(installation, manifest),
+        })
+    }
+
+    /// The settings of a plugin.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `PERMISSION_DENIED`.
+    pub async fn plugin_settings(&self, caller: &Caller, slug: &str) -> Result<settings::Snapshot> {
+        let (installation, release) = self.find_installation(caller, slug).await?;
+        settings::inspect(&caller.call(self.services()), installation.id, &release.manifest).await
+    }
+
+    /// Replaces the stored settings of a plugin, if they are still at `revision`.
+    ///
+    /// # Errors
+    /// `CONFLICT`, `VALIDATION_ERROR`, `NOT_FOUND`, `PERMISSION_DENIED`.
+    pub async fn configure_plugin(&self, caller: &Caller, slug: &str, revision: &str, values: Value) -> Result<settings::Snapshot> {
+        let (installation, release) = self.find_installation(caller, slug).await?;
+        settings::configure(&caller.call(self.services()), installation.id, &release.manifest, revision, values).await
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ready(&self) -> Result<()> {
+        let mut tx = self.services().db.read().await?;
+        tenants::list(&mut tx).await?;
+        Ok(())
+    }
+}
+
+fn summary(installation: installations::Installation, manifest: &Manifest) -> PluginSummary {
+    let plugin = &manifest.plugin;
+    PluginSummary {
+        name: installation.slug.clone(),
+        version: plugin.version.clone(),
+        display_name: if plugin.display_name.is_empty() { installation.slug.clone() } else { plugin.display_name.clone() },
+        description: plugin.description.clone(),
+        analysis_type: plugin.analysis_type.clone(),
+        plugin_type: plugin.plugin_type,
+        api_prefix: format!("/api{}", installation.prefix),
+        mode: installation.mode(),
+        mode_reason: installation.mode_reason.clone(),
+        state: installation.state,
+        state_since: installation.state_since,
+    }
+}

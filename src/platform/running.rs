@@ -1,0 +1,164 @@
+//! What runs right now in this process.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use mint_context::{
+    PluginAuthority,
+    logs::PluginLog,
+    runtime::{Blame, Generation},
+};
+use mint_domain::{ExperimentId, InstallationId, Prefix, Slug, TenantId};
+use serde_json::{Value, json};
+
+use crate::{admission::Admission, routes::Routes};
+
+/// A started installation with everything that a request to it needs.
+#[derive(Debug)]
+pub struct Active {
+    /// What it may do, and for whom.
+    pub authority: Arc<PluginAuthority>,
+    /// Where its routes stand.
+    pub prefix: Prefix,
+    /// Which start it is.
+    pub generation: i64,
+    /// The loaded component or the supervised process.
+    pub plugin: Arc<dyn Generation>,
+    /// Its gate.
+    pub admission: Admission,
+    /// Its lines.
+    pub log: Arc<PluginLog>,
+    /// What it did.
+    pub usage: Usage,
+}
+
+/// Counters of one start.
+#[derive(Debug, Default)]
+pub struct Usage {
+    requests: AtomicU64,
+    plugin_faults: AtomicU64,
+    host_faults: AtomicU64,
+    client_faults: AtomicU64,
+}
+
+/// Everything that runs in this process, and where its routes stand.
+#[derive(Default)]
+pub struct Running {
+    routes: Routes<Arc<Active>>,
+    by_installation: RwLock<HashMap<InstallationId, Arc<Active>>>,
+    saving: Mutex<HashSet<(TenantId, ExperimentId)>>,
+}
+
+/// Held while a design is being saved. One at a time for each experiment, so that a hook cannot save what it is asked
+/// about, and two plugins' hooks cannot ask each other for ever.
+#[derive(Debug)]
+pub struct Saving<'a> {
+    running: &'a Running,
+    experiment: (TenantId, ExperimentId),
+}
+
+impl Running {
+    /// What answers a path of a tenant.
+    pub fn find(&self, tenant: TenantId, path: &str) -> Option<Arc<Active>> {
+        self.routes.find(tenant, path)
+    }
+
+    /// What runs of an installation.
+    pub fn get(&self, installation: InstallationId) -> Option<Arc<Active>> {
+        self.by_installation.read().unwrap_or_else(PoisonError::into_inner).get(&installation).cloned()
+    }
+
+    /// Everything.
+    pub fn all(&self) -> Vec<Arc<Active>> {
+        self.by_installation.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// What runs for a tenant, by slug.
+    pub fn of_tenant(&self, tenant: TenantId) -> Vec<Arc<Active>> {
+        let mut found: Vec<_> = self.all().into_iter().filter(|active| active.authority.tenant == tenant).collect();
+        found.sort_by(|a, b| a.authority.slug().cmp(b.authority.slug()));
+        found
+    }
+
+    /// Puts `active` in the place of an earlier start, which is given back to be drained and stopped.
+    pub fn switch(&self, active: &Arc<Active>) -> Option<Arc<Active>> {
+        let authority = &active.authority;
+        let mut map = self.by_installation.write().unwrap_or_else(PoisonError::into_inner);
+        let old = map.insert(authority.installation, active.clone());
+        self.routes.mount(authority.tenant, authority.installation, &active.prefix.public(), active);
+        old
+    }
+
+    /// Takes an installation away, if its start is still `generation` (any, where none is given).
+    pub fn remove(&self, tenant: TenantId, installation: InstallationId, generation: Option<i64>) -> Option<Arc<Active>> {
+        let mut map = self.by_installation.write().unwrap_or_else(PoisonError::into_inner);
+        if generation.is_some_and(|generation| map.get(&installation).is_none_or(|active| active.generation != generation)) {
+            return None;
+        }
+        self.routes.unmount(tenant, installation);
+        map.remove(&installation)
+    }
+
+    /// Marks that a design of an experiment is being saved; none when one is already.
+    pub fn begin_saving(&self, tenant: TenantId, experiment: ExperimentId) -> Option<Saving<'_>> {
+        let experiment = (tenant, experiment);
+        let fresh = self.saving.lock().unwrap_or_else(PoisonError::into_inner).insert(experiment);
+        fresh.then_some(Saving { running: self, experiment })
+    }
+}
+
+impl Drop for Saving<'_> {
+    fn drop(&mut self) {
+        self.running.saving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.experiment);
+    }
+}
+
+impl Active {
+    /// The plugin's slug.
+    pub fn slug(&self) -> &Slug {
+        self.authority.slug()
+    }
+}
+
+impl Usage {
+    /// Counts a request.
+    pub fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a fault.
+    pub fn fault(&self, blame: Blame) {
+        let counter = match blame {
+            Blame::Plugin => &self.plugin_faults,
+            Blame::Host => &self.host_faults,
+            Blame::Client => &self.client_faults,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counters as an administrator sees them.
+    pub fn as_json(&self, admission: &Admission) -> Value {
+        let (active, waiting, refused) = admission.usage();
+        json!({
+            "requests": self.requests.load(Ordering::Relaxed),
+            "plugin_faults": self.plugin_faults.load(Ordering::Relaxed),
+            "host_faults": self.host_faults.load(Ordering::Relaxed),
+            "client_faults": self.client_faults.load(Ordering::Relaxed),
+            "in_progress": active,
+            "waiting": waiting,
+            "refused": refused,
+        })
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all().iter().map(|active| active.slug().to_string())).finish()
+    }
+}

@@ -1,0 +1,118 @@
+//! Signing in and out, and whom a credential stands for.
+
+use mint_context::Result;
+use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User, permission::SystemRole};
+use mint_store::{sessions, tenants, users};
+use rand::Rng as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use time::{Duration, OffsetDateTime};
+
+use crate::{Caller, Platform, passwords};
+
+/// How long a session lasts.
+const SESSION_DURATION: Duration = Duration::hours(24);
+
+/// What a program or a browser shows with every request. `mint_` and 64 hexadecimal digits.
+#[derive(Debug)]
+pub struct Signed {
+    /// The token; the platform keeps only its hash.
+    pub token: SecretString,
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+    /// Whom it stands for.
+    pub user: User,
+}
+
+/// Whom a live token stands for.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Slug of the tenant.
+    pub tenant_slug: Slug,
+    /// Person.
+    pub user: User,
+}
+
+impl Platform {
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// `auth.unauthorized`, the same for an unknown user and a wrong password.
+    pub async fn sign_in(&self, tenant: &str, username: &str, password: &SecretString) -> Result<Signed> {
+        let wrong = || Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The user name or the password is wrong.");
+        let services = self.services();
+        let mut tx = services.db.read().await?;
+        let tenant = tenants::find(&mut tx, tenant).await?;
+        let found = match &tenant {
+            Some(tenant) => users::password_hash(&mut tx, tenant.id, username).await?,
+            None => None,
+        };
+        drop(tx);
+        let (id, hash) = found.unzip();
+        let fits = passwords::verify(password, hash).await?;
+        let (Some(tenant), Some(id), true) = (tenant, id, fits) else { return Err(wrong().into()) };
+
+        let token = format!("mint_{}", hex::encode(rand::rng().random::<[u8; 32]>()));
+        let now = services.clock.now();
+        let expires_at = now + SESSION_DURATION;
+        let mut tx = services.db.begin().await?;
+        let row = users::get(&mut tx, tenant.id, id).await?.ok_or_else(wrong)?;
+        sessions::delete_expired(&mut tx, now).await?;
+        sessions::insert(&mut tx, &hashed(&token), tenant.id, id, now, expires_at).await?;
+        tx.commit().await?;
+        Ok(Signed { token: token.into(), expires_at, user: user(row.id, row.username, row.role) })
+    }
+
+    /// Ends a session. Other replicas follow within a second.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sign_out(&self, token: &SecretString) -> Result<()> {
+        let hash = hashed(token.expose_secret());
+        let mut tx = self.services().db.begin().await?;
+        sessions::delete(&mut tx, &hash).await?;
+        tx.commit().await?;
+        self.identities().invalidate(&hash);
+        Ok(())
+    }
+
+    /// Whom a token stands for; none when it is unknown, has ended, or its user may no longer sign in.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn identify(&self, token: &str) -> Result<Option<Identity>> {
+        let hash = hashed(token);
+        if let Some(identity) = self.identities().get(&hash) {
+            return Ok(Some(identity));
+        }
+        let mut tx = self.services().db.read().await?;
+        let session = sessions::find(&mut tx, &hash, self.services().clock.now()).await?;
+        let identity = session.map(|session| Identity {
+            tenant: session.tenant_id,
+            tenant_slug: session.tenant_slug,
+            user: user(session.user_id, session.username, session.role),
+        });
+        if let Some(identity) = &identity {
+            self.identities().insert(hash, identity.clone());
+        }
+        Ok(identity)
+    }
+}
+
+impl Identity {
+    /// This person as the caller of a use case.
+    pub fn caller(self, request_id: RequestId) -> Caller {
+        Caller { actor: Actor::User(self.user), tenant: self.tenant, tenant_slug: self.tenant_slug, request_id }
+    }
+}
+
+fn user(id: mint_domain::UserId, username: String, role: String) -> User {
+    let permissions = SystemRole::parse(&role).map(SystemRole::permissions).unwrap_or_default();
+    User { id, username, role, permissions }
+}
+
+fn hashed(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
+}

@@ -1,0 +1,68 @@
+//! Tenants and their people.
+
+use std::sync::Arc;
+
+use mint_context::{Result, Services};
+use mint_domain::{Refusal, Slug, permission::SystemRole};
+use mint_store::{
+    tenants::{self, Tenant},
+    users::{self, User},
+};
+use secrecy::SecretString;
+
+use crate::{Platform, passwords};
+
+/// Makes tenants and people. All it needs is the data, so that an operator can use it without a server.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    services: Arc<Services>,
+}
+
+impl Accounts {
+    /// On these data.
+    pub fn new(services: Arc<Services>) -> Self {
+        Self { services }
+    }
+
+    /// The tenant of a slug, made when missing.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn ensure_tenant(&self, slug: &Slug, name: &str) -> Result<Tenant> {
+        let mut tx = self.services.db.begin().await?;
+        let tenant = match tenants::find(&mut tx, slug.as_str()).await? {
+            Some(tenant) => tenant,
+            None => tenants::insert(&mut tx, slug, name, self.services.clock.now()).await?,
+        };
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// Makes a user. For the operator at the machine, who needs no permission.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the name is taken; `VALIDATION_ERROR` for a bad name, role or password.
+    pub async fn create_user(&self, tenant: &Tenant, username: &str, password: &SecretString, role: &str) -> Result<User> {
+        if username.is_empty() || username.len() > 100 || username.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(Refusal::invalid("A user name has 1 to 100 bytes and no spaces or control characters.").into());
+        }
+        let role = SystemRole::parse(role)
+            .ok_or_else(|| Refusal::invalid(format!("There is no role `{role}`; use admin, member or viewer.")))?;
+        let hash = passwords::hash(password).await?;
+        let mut tx = self.services.db.begin().await?;
+        let user = users::insert(&mut tx, tenant.id, username, Some(&hash), role.as_str(), self.services.clock.now()).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+}
+
+impl Platform {
+    /// Whether anybody could sign in.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn has_users(&self) -> Result<bool> {
+        let mut tx = self.services().db.read().await?;
+        Ok(users::count_all(&mut tx).await? > 0)
+    }
+}

@@ -1,0 +1,114 @@
+//! Removing a plugin. Its results and objects belong to the experiments and stay; its own files stay unless purged.
+
+use std::{io, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use mint_context::Result;
+use mint_domain::{OperationId, Permission, State, lifecycle::Failure};
+use mint_store::{
+    audit,
+    installations::{self, Installation},
+    releases,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    Caller, Platform,
+    operation::{Step, Stop, Subject, nothing_to_undo},
+};
+
+const UNINSTALL: &[Step<Uninstall>] = &[
+    Step { name: "stop", run: stop, undo: nothing_to_undo },
+    Step { name: "files", run: files, undo: nothing_to_undo },
+    Step { name: "remove", run: remove, undo: nothing_to_undo },
+];
+
+/// What becomes of the plugin's own files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataAction {
+    /// They stay, and are there again when the plugin is installed again.
+    #[default]
+    Keep,
+    /// They are deleted.
+    Purge,
+}
+
+struct Uninstall {
+    platform: Arc<Platform>,
+    caller: Caller,
+    installation: Installation,
+    data: DataAction,
+}
+
+impl Platform {
+    /// Begins to remove a plugin.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
+    pub async fn uninstall(self: &Arc<Self>, caller: Caller, slug: &str, data: DataAction) -> Result<OperationId> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let (installation, _) = self.find_installation(&caller, slug).await?;
+        let input = json!({ "data": data });
+        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: "uninstall", input }).await?;
+        let mut uninstall = Uninstall { platform: self.clone(), caller, installation, data };
+        let platform = self.clone();
+        self.track(async move { platform.run_operation(id, UNINSTALL, &mut uninstall, failed).await });
+        Ok(id)
+    }
+
+    /// Finishes an uninstall whose process died.
+    pub(crate) async fn resume_uninstall(self: &Arc<Self>, caller: Caller, slug: &str, data: DataAction, id: OperationId) -> Result<()> {
+        let (installation, _) = self.find_installation(&caller, slug).await?;
+        let mut uninstall = Uninstall { platform: self.clone(), caller, installation, data };
+        self.run_operation(id, UNINSTALL, &mut uninstall, failed).await;
+        Ok(())
+    }
+}
+
+fn stop(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let (tenant, id) = (uninstall.installation.tenant_id, uninstall.installation.id);
+        uninstall.platform.set_state(tenant, id, &State::Uninstalling).await?;
+        uninstall.platform.take_down(tenant, id, None).await;
+        Ok("stopped".to_owned())
+    })
+}
+
+fn files(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        if uninstall.data == DataAction::Keep {
+            return Ok("the plugin's own files are kept".to_owned());
+        }
+        let directory = uninstall.platform.layout().plugin_data(&uninstall.caller.tenant_slug, &uninstall.installation.slug);
+        match tokio::fs::remove_dir_all(&directory).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            Ok(()) | Err(_) => Ok("the plugin's own files are deleted".to_owned()),
+        }
+    })
+}
+
+fn remove(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let (caller, installation) = (&uninstall.caller, &uninstall.installation);
+        let mut tx = uninstall.platform.services().db.begin().await?;
+        installations::delete(&mut tx, installation.tenant_id, installation.id).await?;
+        releases::delete_unused(&mut tx, installation.release_id).await?;
+        let entity = format!("plugin:{}", installation.slug);
+        let now = uninstall.platform.services().clock.now();
+        let details = json!({ "data": uninstall.data });
+        audit::record(
+            &mut tx, caller.tenant, &caller.actor.label(), "plugin.uninstall", &entity, caller.request_id.as_str(), &details, now,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok("removed".to_owned())
+    })
+}
+
+/// No step of an uninstall ends in a plugin's failure.
+fn failed(uninstall: &mut Uninstall, failure: Failure) -> BoxFuture<'_, ()> {
+    tracing::error!(plugin.slug = uninstall.installation.slug, error = %failure, "an uninstall failed");
+    Box::pin(std::future::ready(()))
+}

@@ -1,0 +1,79 @@
+//! Signing in and out.
+
+use axum::{extract::State as AxumState, response::IntoResponse};
+use http::{HeaderMap, StatusCode, header};
+use mint_domain::Refusal;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::users::Me;
+use crate::{
+    auth::{Authenticated, token},
+    error::ApiError,
+    extract::Json,
+    router::State,
+};
+
+/// Who wants to sign in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    /// Slug of the laboratory.
+    #[serde(default = "default_tenant")]
+    tenant: String,
+    /// Name.
+    username: String,
+    /// Password.
+    #[schema(value_type = String)]
+    password: SecretString,
+}
+
+fn default_tenant() -> String {
+    "default".to_owned()
+}
+
+/// A begun session.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Session {
+    /// Send it as `Authorization: Bearer …`. It is not shown again.
+    access_token: String,
+    /// `bearer`.
+    token_type: &'static str,
+    /// When it ends.
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    /// Who signed in.
+    user: Me,
+}
+
+/// Signs in. The answer also sets the session cookie.
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth", security(()), request_body = Login,
+    responses((status = 200, body = Session), (status = 401)))]
+pub(crate) async fn login(AxumState(state): AxumState<State>, Json(login): Json<Login>) -> Result<impl IntoResponse, ApiError> {
+    let signed = state.platform.sign_in(&login.tenant, &login.username, &login.password).await?;
+    let seconds = (signed.expires_at - state.platform.services().clock.now()).whole_seconds();
+    let token = signed.token.expose_secret().to_owned();
+    let cookie = token::set_cookie(&token, seconds);
+    let session = Session { access_token: token, token_type: "bearer", expires_at: signed.expires_at, user: signed.user.into() };
+    Ok(([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], axum::Json(session)))
+}
+
+/// Ends the session that this request carries.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", responses((status = 204), (status = 401)))]
+pub(crate) async fn logout(
+    AxumState(state): AxumState<State>,
+    Authenticated(_caller): Authenticated,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, ApiError> {
+    let credential = token::find(&headers).ok_or_else(|| Refusal::invalid("The request carries no session."))?;
+    state.platform.sign_out(&SecretString::from(credential.token)).await?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, token::set_cookie("", 0))]))
+}
+
+/// Says who is signed in.
+#[utoipa::path(get, path = "/api/auth/verify", tag = "auth", responses((status = 200, body = Me), (status = 401)))]
+pub(crate) async fn verify(Authenticated(caller): Authenticated) -> Result<axum::Json<Me>, ApiError> {
+    Me::of(&caller).map(axum::Json)
+}

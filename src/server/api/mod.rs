@@ -1,0 +1,51 @@
+//! The REST API, one file for each noun.
+
+pub(crate) mod auth;
+pub(crate) mod experiments;
+pub(crate) mod health;
+pub(crate) mod objects;
+pub(crate) mod operations;
+pub(crate) mod plugins;
+pub(crate) mod projects;
+pub(crate) mod results;
+pub(crate) mod users;
+
+use mint_context::headers::SESSION_COOKIE;
+use mint_store::Page;
+use serde::Deserialize;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        OpenApi,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+/// A window on a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Window {
+    /// Items to pass over.
+    #[serde(default)]
+    skip: u32,
+    /// Most items to give, up to 1,000; by default 100.
+    #[serde(default = "hundred")]
+    limit: u32,
+}
+
+fn hundred() -> u32 {
+    100
+}
+
+impl From<Window> for Page {
+    fn from(window: Window) -> Self {
+        Self::new(window.skip, window.limit)
+    }
+}
+
+/// Describes the two ways to show who one is.
+pub(crate) fn describe_security(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE))));
+}

@@ -1,0 +1,216 @@
+//! Plugins: what is installed, and changes of it.
+
+use axum::{
+    Json as Answer,
+    extract::{DefaultBodyLimit, Multipart, State as AxumState, multipart::Field},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use mint_context::settings::Snapshot;
+use mint_domain::{Kind, Permission, Refusal, State as PluginState};
+use mint_platform::{
+    install::{Decision, Upload},
+    plugins::{PluginDetails, PluginSummary},
+    uninstall::DataAction,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use utoipa::{IntoParams, ToSchema};
+
+use super::operations::{self, Operation};
+use crate::{
+    auth::Authenticated,
+    error::ApiError,
+    extract::{Json, Path, Query},
+    router::State,
+};
+
+/// Bytes of an uploaded bundle.
+const BUNDLE_BYTES_MAX: u64 = 512 << 20;
+/// Bytes of the decision that comes with it.
+const DECISION_BYTES_MAX: usize = 64 << 10;
+
+/// Installed plugins.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Plugins {
+    /// Slugs of those that answer.
+    loaded: Vec<String>,
+    /// All of them.
+    installed: Vec<PluginSummary>,
+}
+
+/// A bundle and the administrator's decision.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the form for the OpenAPI document")]
+pub(crate) struct UploadForm {
+    /// JSON: `{"grants": ["experiments:read"], "grant_requested": false, "limits": {}, "mode": null}`. Comes before the bundle.
+    decision: Option<String>,
+    /// The `.mint` file.
+    #[schema(format = Binary, content_media_type = "application/octet-stream")]
+    bundle: String,
+}
+
+/// What becomes of the plugin's own files.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Leaving {
+    /// `keep` or `purge`.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    data: DataAction,
+}
+
+/// New settings.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSettings {
+    /// A JSON object: what is stored from now on.
+    config: Value,
+}
+
+/// Plugins of the laboratory.
+#[utoipa::path(get, path = "/api/plugins", tag = "plugins", responses((status = 200, body = Plugins), (status = 401), (status = 403)))]
+pub(crate) async fn list(AxumState(state): AxumState<State>, Authenticated(caller): Authenticated) -> Result<Answer<Plugins>, ApiError> {
+    let installed = state.platform.list_plugins(&caller).await?;
+    let ready = |plugin: &&PluginSummary| matches!(plugin.state, PluginState::Ready);
+    let loaded = installed.iter().filter(ready).map(|plugin| plugin.name.clone()).collect();
+    Ok(Answer(Plugins { loaded, installed }))
+}
+
+/// Begins to install a bundle. Watch the operation that is given back.
+#[utoipa::path(post, path = "/api/plugins/upload", tag = "plugins",
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses((status = 202, body = Operation), (status = 400), (status = 401), (status = 403), (status = 409), (status = 413)))]
+pub(crate) async fn upload(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    mut request: axum::extract::Request,
+) -> Result<(StatusCode, Answer<Operation>), ApiError> {
+    // Before a byte of the body is read.
+    let _permit = caller.call(state.platform.services()).permit_person(Permission::PluginsInstall)?;
+    DefaultBodyLimit::disable().apply(&mut request);
+    let mut form = <Multipart as axum::extract::FromRequest<State>>::from_request(request, &state).await.map_err(|e| broken(&e.body_text()))?;
+    let mut decision = Decision::default();
+    while let Some(field) = form.next_field().await.map_err(|e| broken(&e.body_text()))? {
+        match field.name() {
+            Some("decision") => decision = read_decision(field).await?,
+            Some("bundle") => {
+                let upload = receive(&state, field).await?;
+                let id = state.platform.install(caller.clone(), upload, decision).await?;
+                return Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)));
+            }
+            _ => return Err(broken("The form has the fields `decision` and `bundle`, in this order.")),
+        }
+    }
+    Err(broken("The form has no field `bundle`."))
+}
+
+/// One plugin, in full.
+#[utoipa::path(get, path = "/api/plugins/{name}", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginDetails), (status = 401), (status = 403), (status = 404)))]
+pub(crate) async fn show(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(name): Path<String>,
+) -> Result<Answer<PluginDetails>, ApiError> {
+    Ok(Answer(state.platform.show_plugin(&caller, &name).await?))
+}
+
+/// Begins to remove a plugin. What it saved on experiments stays.
+#[utoipa::path(delete, path = "/api/plugins/{name}", tag = "plugins", params(("name" = String, Path), Leaving),
+    responses((status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(crate) async fn uninstall(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(name): Path<String>,
+    Query(leaving): Query<Leaving>,
+) -> Result<(StatusCode, Answer<Operation>), ApiError> {
+    let id = state.platform.uninstall(caller.clone(), &name, leaving.data).await?;
+    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+}
+
+/// Begins to start a plugin again, from whatever state it is in.
+#[utoipa::path(post, path = "/api/plugins/{name}/reload", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(crate) async fn reload(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(name): Path<String>,
+) -> Result<(StatusCode, Answer<Operation>), ApiError> {
+    let id = state.platform.reload(caller.clone(), &name).await?;
+    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+}
+
+/// The settings of a plugin. The header `ETag` is what a change must show in `If-Match`.
+#[utoipa::path(get, path = "/api/plugins/{name}/config", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = Snapshot), (status = 401), (status = 403), (status = 404)))]
+pub(crate) async fn config(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(name): Path<String>,
+) -> Result<Response, ApiError> {
+    Ok(tagged(state.platform.plugin_settings(&caller, &name).await?))
+}
+
+/// Replaces the stored settings of a plugin, if they are still those of `If-Match`.
+#[utoipa::path(put, path = "/api/plugins/{name}/config", tag = "plugins",
+    params(("name" = String, Path), ("if-match" = String, Header, description = "The ETag of the settings that were read")),
+    request_body = NewSettings,
+    responses((status = 200, body = Snapshot), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409), (status = 428)))]
+pub(crate) async fn configure(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(new): Json<NewSettings>,
+) -> Result<Response, ApiError> {
+    let tag = headers.get(header::IF_MATCH).ok_or_else(|| {
+        Refusal::new(Kind::Invalid, "request.precondition_required", "Send the ETag of the settings that you read, as If-Match.")
+    })?;
+    let revision = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
+    let revision = revision.ok_or_else(|| Refusal::invalid("If-Match must be one strong ETag, in quotes."))?;
+    Ok(tagged(state.platform.configure_plugin(&caller, &name, revision, new.config).await?))
+}
+
+fn tagged(snapshot: Snapshot) -> Response {
+    let tag = HeaderValue::from_str(&format!("\"{}\"", snapshot.revision));
+    let mut response = Answer(snapshot).into_response();
+    if let Ok(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+async fn read_decision(mut field: Field<'_>) -> Result<Decision, ApiError> {
+    let mut json = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|e| broken(&e.body_text()))? {
+        json.extend_from_slice(&chunk);
+        if json.len() > DECISION_BYTES_MAX {
+            return Err(broken("The decision is too long."));
+        }
+    }
+    serde_json::from_slice(&json).map_err(|error| Refusal::invalid(format!("The decision cannot be read: {error}.")).into())
+}
+
+/// Streams a bundle to a file that goes with the upload.
+async fn receive(state: &State, mut field: Field<'_>) -> Result<Upload, ApiError> {
+    let file = tempfile::NamedTempFile::new_in(state.platform.layout().uploads()).map_err(mint_context::Error::from)?;
+    let (file, path) = file.into_parts();
+    let mut file = tokio::fs::File::from_std(file);
+    let mut received = 0_u64;
+    while let Some(chunk) = field.chunk().await.map_err(|e| broken(&e.body_text()))? {
+        received += chunk.len() as u64;
+        if received > BUNDLE_BYTES_MAX {
+            let message = format!("A bundle has at most {BUNDLE_BYTES_MAX} bytes.");
+            return Err(Refusal::new(Kind::TooLarge, "request.too_large", message).into());
+        }
+        file.write_all(&chunk).await.map_err(mint_context::Error::from)?;
+    }
+    file.flush().await.map_err(mint_context::Error::from)?;
+    Ok(Upload(path))
+}
+
+fn broken(message: &str) -> ApiError {
+    Refusal::new(Kind::Invalid, "request.bad_request", message.to_owned()).into()
+}

@@ -1,0 +1,15 @@
+//! HTTP, and nothing else: what people and programs reach, and the way to plugins.
+//!
+//! **Invariant:** the manifest of this crate has neither sqlx nor wasmtime. Handlers convert, call one function of
+//! `mint-platform` or `mint-context`, and convert back.
+
+mod api;
+mod auth;
+mod error;
+mod extract;
+mod gateway;
+pub mod listen;
+mod middleware;
+pub mod router;
+
+pub use router::{State, router};

@@ -1,0 +1,91 @@
+//! The table of contents: every route of the platform.
+
+use std::{any::Any, sync::Arc};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::from_fn,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::get,
+};
+use mint_domain::{Kind, Refusal};
+use mint_platform::Platform;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{api, error::ApiError, gateway::gateway, middleware::request_id};
+
+/// Bytes of a JSON body. Files are streamed and bounded where they are received.
+const JSON_BYTES_MAX: usize = 2 << 20;
+
+/// What handlers work with.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The platform.
+    pub platform: Arc<Platform>,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "MINT", description = "A laboratory's projects and experiments, and the plugins that analyse them."),
+    security(("bearer" = []), ("cookie" = []))
+)]
+struct ApiDocument;
+
+/// Every route. `internal` is what plugin processes call, under `/api/internal`.
+pub fn router(state: State, internal: Router) -> Router {
+    let (router, mut document) = api_routes().split_for_parts();
+    api::describe_security(&mut document);
+    let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", document).config(Config::default().try_it_out_enabled(true));
+    router
+        .nest_service("/api/internal", internal)
+        .merge(docs)
+        .route("/", get(|| async { Redirect::temporary("/api/docs") }))
+        .fallback(gateway)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(state)
+        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(request_id))
+}
+
+fn api_routes() -> OpenApiRouter<State> {
+    OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .routes(routes!(api::health::alive))
+        .routes(routes!(api::health::ready))
+        .routes(routes!(api::auth::login))
+        .routes(routes!(api::auth::logout))
+        .routes(routes!(api::auth::verify))
+        .routes(routes!(api::users::me))
+        .routes(routes!(api::users::list))
+        .routes(routes!(api::projects::list, api::projects::create))
+        .routes(routes!(api::projects::get))
+        .routes(routes!(api::experiments::list, api::experiments::create))
+        .routes(routes!(api::experiments::get, api::experiments::update, api::experiments::delete))
+        .routes(routes!(api::experiments::design))
+        .routes(routes!(api::results::list))
+        .routes(routes!(api::results::get))
+        .routes(routes!(api::results::artifacts))
+        .routes(routes!(api::results::artifact))
+        .routes(routes!(api::objects::list))
+        .routes(routes!(api::objects::get, api::objects::put, api::objects::delete))
+        .routes(routes!(api::plugins::list))
+        .routes(routes!(api::plugins::upload))
+        .routes(routes!(api::plugins::show, api::plugins::uninstall))
+        .routes(routes!(api::plugins::reload))
+        .routes(routes!(api::plugins::config, api::plugins::configure))
+        .routes(routes!(api::operations::get))
+}
+
+async fn method_not_allowed() -> ApiError {
+    Refusal::new(Kind::Invalid, "request.method_not_allowed", "The path exists, but not for this method.").into()
+}
+
+/// A bug ends one request. The panic itself was written by the hook.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    ApiError(Refusal::new(Kind::Unavailable, "internal.error", "The platform failed. The operator finds it under the request id."))
+        .into_response()
+}

@@ -1,0 +1,75 @@
+//! What the composition root decides.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+/// How isolated plugins are built and run. Read from the configuration once; nothing here comes from a plugin.
+#[derive(Clone)]
+pub struct SubprocessConfig {
+    /// The program `uv`: a path, or a name to look up in `search_path`.
+    pub uv: PathBuf,
+    /// Where packages come from, if not from uv's default.
+    pub index_url: Option<String>,
+    /// Further indexes.
+    pub extra_index_urls: Vec<String>,
+    /// Use only bundled wheels and what uv has in its cache.
+    pub offline: bool,
+    /// Environment of uv only, such as proxy and certificate settings. Plugins never see it.
+    pub pass_environment: Vec<(String, String)>,
+    /// Python to use: a version, a path or a name. By default what the wheel's `Requires-Python` asks for.
+    pub python: Option<String>,
+    /// `PATH` of uv, where it looks for interpreters, and of plugins.
+    pub search_path: String,
+    /// Venvs, executables and uv's cache stand under it.
+    pub cache_directory: PathBuf,
+    /// Private directories with sockets stand under it. Short: a socket's path has at most 107 bytes.
+    pub runtime_directory: PathBuf,
+    /// Where plugins find the platform, without `/api`; it must be listening before a plugin starts.
+    pub platform_url: String,
+    /// Longest start of a process until it answers.
+    pub start_timeout: Duration,
+    /// Longest build of a venv.
+    pub build_timeout: Duration,
+    /// How long a request waits for a process that is being started again.
+    pub restart_wait: Duration,
+}
+
+impl SubprocessConfig {
+    /// Longest start by default.
+    pub const START_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Longest build by default.
+    pub const BUILD_TIMEOUT: Duration = Duration::from_secs(600);
+    /// Longest wait for a restart by default.
+    pub const RESTART_WAIT: Duration = Duration::from_secs(5);
+
+    /// A configuration with uv's default index and the default times.
+    pub fn new(cache_directory: PathBuf, runtime_directory: PathBuf, platform_url: String, search_path: String) -> Self {
+        Self {
+            uv: PathBuf::from("uv"),
+            index_url: None,
+            extra_index_urls: Vec::new(),
+            offline: false,
+            pass_environment: Vec::new(),
+            python: None,
+            search_path,
+            cache_directory,
+            runtime_directory,
+            platform_url,
+            start_timeout: Self::START_TIMEOUT,
+            build_timeout: Self::BUILD_TIMEOUT,
+            restart_wait: Self::RESTART_WAIT,
+        }
+    }
+}
+
+impl fmt::Debug for SubprocessConfig {
+    /// Without what may carry credentials: index URLs and the environment.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubprocessConfig")
+            .field("uv", &self.uv)
+            .field("offline", &self.offline)
+            .field("cache_directory", &self.cache_directory)
+            .field("runtime_directory", &self.runtime_directory)
+            .field("platform_url", &self.platform_url)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! The whole environment of a plugin process: nothing of the platform's own is passed on.
+
+use std::{collections::BTreeMap, path::Path};
+
+use mint_domain::Slug;
+
+use crate::{launch::Launch, leftovers::SOCKET_VARIABLE};
+
+/// The version of the interface under `/api/internal`.
+pub(crate) const API_VERSION: &str = "1";
+
+/// What the environment is made of.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    /// Where the plugin finds the platform.
+    pub(crate) platform_url: &'a str,
+    /// The secret of this start.
+    pub(crate) token: &'a str,
+    /// The plugin.
+    pub(crate) slug: &'a Slug,
+    /// Where it listens.
+    pub(crate) socket: &'a Path,
+    /// Its own directory.
+    pub(crate) home: &'a Path,
+    /// For its temporary files.
+    pub(crate) temporary: &'a Path,
+    /// `PATH`.
+    pub(crate) search_path: &'a str,
+    /// What is started.
+    pub(crate) launch: &'a Launch,
+}
+
+/// Makes the environment.
+pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let mut environment: BTreeMap<String, String> = [
+        ("HOME", text(facts.home)),
+        ("LANG", "C.UTF-8".to_owned()),
+        ("MINT_PLATFORM_API_VERSION", API_VERSION.to_owned()),
+        ("MINT_PLATFORM_URL", facts.platform_url.to_owned()),
+        ("MINT_PLUGIN_NAME", facts.slug.to_string()),
+        (SOCKET_VARIABLE, text(facts.socket)),
+        ("MINT_PLUGIN_TOKEN", facts.token.to_owned()),
+        ("PATH", facts.search_path.to_owned()),
+        ("TMPDIR", text(facts.temporary)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    if let Launch::Python { distribution, entry_point, .. } = facts.launch {
+        environment.extend(
+            [
+                ("MINT_PLUGIN_DISTRIBUTION", distribution.as_str()),
+                ("MINT_PLUGIN_ENTRY_POINT", entry_point.as_str()),
+                ("PYTHONDONTWRITEBYTECODE", "1"),
+                ("PYTHONNOUSERSITE", "1"),
+                ("PYTHONUNBUFFERED", "1"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+    }
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn made(launch: &Launch) -> String {
+        let slug = "dose-response".parse().unwrap();
+        let facts = Facts {
+            platform_url: "http://127.0.0.1:8001",
+            token: "t0ken",
+            slug: &slug,
+            socket: Path::new("/run/mint/x/s"),
+            home: Path::new("/data/p"),
+            temporary: Path::new("/data/p/cache/tmp"),
+            search_path: "/usr/bin:/bin",
+            launch,
+        };
+        environment(&facts).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("\n")
+    }
+
+    const COMMON: &str = "HOME=/data/p
+LANG=C.UTF-8
+MINT_PLATFORM_API_VERSION=1
+MINT_PLATFORM_URL=http://127.0.0.1:8001
+MINT_PLUGIN_NAME=dose-response
+MINT_PLUGIN_SOCKET=/run/mint/x/s
+MINT_PLUGIN_TOKEN=t0ken
+PATH=/usr/bin:/bin
+TMPDIR=/data/p/cache/tmp";
+
+    #[test]
+    fn an_executable_gets_the_common_part() {
+        assert_eq!(made(&Launch::Executable { file: PathBuf::from("/x"), args: vec![] }), COMMON);
+    }
+
+    #[test]
+    fn python_also_learns_its_entry_point() {
+        let launch = Launch::Python {
+            interpreter: PathBuf::from("/v/bin/python"),
+            distribution: "Dose_Response".to_owned(),
+            entry_point: "dose-response".to_owned(),
+        };
+        let mut lines: Vec<&str> = COMMON.lines().collect();
+        lines.extend([
+            "MINT_PLUGIN_DISTRIBUTION=Dose_Response",
+            "MINT_PLUGIN_ENTRY_POINT=dose-response",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "PYTHONNOUSERSITE=1",
+            "PYTHONUNBUFFERED=1",
+        ]);
+        lines.sort_unstable();
+        assert_eq!(made(&launch).lines().collect::<Vec<_>>(), lines);
+    }
+}

@@ -1,0 +1,74 @@
+//! How a process ended, in words.
+
+use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// With a code.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// By the platform, for it did not end when asked to.
+    Killed,
+    /// Nobody could tell.
+    Unknown,
+}
+
+const SIGNALS: &[(i32, &str, &str)] = &[
+    (1, "SIGHUP", ""),
+    (2, "SIGINT", ""),
+    (4, "SIGILL", " (illegal instruction)"),
+    (6, "SIGABRT", " (it aborted)"),
+    (7, "SIGBUS", " (bad memory access)"),
+    (8, "SIGFPE", " (arithmetic error)"),
+    (9, "SIGKILL", " (killed from outside, often for want of memory)"),
+    (11, "SIGSEGV", " (bad memory access)"),
+    (13, "SIGPIPE", ""),
+    (15, "SIGTERM", ""),
+    (24, "SIGXCPU", " (CPU time used up)"),
+    (25, "SIGXFSZ", " (file too large)"),
+    (31, "SIGSYS", " (forbidden system call)"),
+];
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Killed => f.write_str("did not end when asked to, and was killed"),
+            Self::Unknown => f.write_str("ended, nobody knows how"),
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(signal) => match SIGNALS.iter().find(|(number, ..)| number == signal) {
+                Some((_, name, meaning)) => write!(f, "was ended by {name}{meaning}"),
+                None => write!(f, "was ended by signal {signal}"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_said_in_words() {
+        for (raw, expected) in [
+            (0, "exited with code 0"),
+            (3 << 8, "exited with code 3"),
+            (15, "was ended by SIGTERM"),
+            (9, "was ended by SIGKILL (killed from outside, often for want of memory)"),
+            (11 | 0x80, "was ended by SIGSEGV (bad memory access)"),
+            (40, "was ended by signal 40"),
+        ] {
+            assert_eq!(Exit::from(ExitStatus::from_raw(raw)).to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A started installation: requests, events, health and the end of its process.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use mint_context::{
+    Call,
+    followers::{SaveEvent, Verdict},
+    runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind},
+};
+use mint_domain::{ExperimentId, lifecycle::Failure};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::{
+    events::{self, Answer, Event},
+    incarnation::Setup,
+    proxy::Proxy,
+    supervisor::Supervisor,
+};
+
+/// A supervised process.
+#[derive(Debug)]
+pub(crate) struct IsolatedGeneration {
+    setup: Arc<Setup>,
+    supervisor: Supervisor,
+    proxy: Proxy,
+    has_events: AtomicBool,
+}
+
+impl IsolatedGeneration {
+    /// Starts the process and waits until it answers.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its own words.
+    pub(crate) async fn start(setup: Setup) -> Result<Self, Failure> {
+        let broken = |_| Failure::new("start", "The plugin's prefix cannot stand in a header.", "Change `routes_prefix`.");
+        let proxy = Proxy {
+            session: Arc::clone(&setup.session),
+            limits: setup.activation.authority.limits.clone(),
+            public_prefix: HeaderValue::from_str(&setup.public_prefix).map_err(broken)?,
+        };
+        let has_events = AtomicBool::new(setup.launch.has_sdk());
+        let setup = Arc::new(setup);
+        let supervisor = Supervisor::start(Arc::clone(&setup)).await?;
+        Ok(Self { setup, supervisor, proxy, has_events })
+    }
+
+    async fn tell(&self, call: &Call, event: Event) -> Result<Verdict, Fault> {
+        if !self.has_events.load(Ordering::Relaxed) {
+            return Ok(Verdict::Accept);
+        }
+        let own = events::protocol_headers(self.setup.activation.authority.slug());
+        let response = self.exchange(call, event.request(call), own).await?;
+        let (head, body) = response.into_parts();
+        match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
+            Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),
+            Ok(answer) => match answer? {
+                Answer::Said(verdict) => Ok(verdict),
+                Answer::NoRoute => {
+                    self.has_events.store(false, Ordering::Relaxed);
+                    Ok(Verdict::Accept)
+                }
+            },
+        }
+    }
+
+    async fn exchange(&self, call: &Call, request: Request<Body>, own: HeaderMap) -> Result<Response<Body>, Fault> {
+        let until = call.deadline.min(Instant::now() + self.setup.config.restart_wait);
+        let incarnation = self.supervisor.ready(until).await?;
+        self.proxy.forward(&incarnation, call, request, own).await
+    }
+}
+
+#[async_trait]
+impl Generation for IsolatedGeneration {
+    async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
+        self.exchange(&call, request, HeaderMap::new()).await
+    }
+
+    fn follows(&self) -> BTreeSet<HookKind> {
+        if self.has_events.load(Ordering::Relaxed) {
+            [HookKind::BeforeSave, HookKind::AfterSave, HookKind::StatusChanged].into()
+        } else {
+            BTreeSet::new()
+        }
+    }
+
+    async fn before_save(&self, call: Call, event: SaveEvent) -> Result<Verdict, Fault> {
+        self.tell(&call, Event::BeforeSave(event)).await
+    }
+
+    async fn after_save(&self, call: Call, event: SaveEvent) -> Result<(), Fault> {
+        self.tell(&call, Event::AfterSave(event)).await.map(drop)
+    }
+
+    async fn status_changed(&self, call: Call, experiment: ExperimentId, old: &str, new: &str) -> Result<(), Fault> {
+        let event = Event::StatusChanged { experiment, old: old.to_owned(), new: new.to_owned() };
+        self.tell(&call, event).await.map(drop)
+    }
+
+    /// A process has no way to say how it feels; that it answers is what can be known.
+    async fn check_health(&self) -> Health {
+        let began = Instant::now();
+        let incarnation = match self.supervisor.ready(began + self.setup.config.restart_wait).await {
+            Ok(incarnation) => incarnation,
+            Err(fault) => return Health::unhealthy(fault.to_string()),
+        };
+        match incarnation.probe(&self.setup).await {
+            Ok(status) if status.is_server_error() => Health::unhealthy(format!("Its process answers with the status {status}.")),
+            Ok(status) => Health {
+                status: HealthStatus::Healthy,
+                message: Some("Its process answers.".to_owned()),
+                details: json!({ "status": status.as_u16(), "answered_after_ms": began.elapsed().as_millis() as u64 }),
+            },
+            Err(error) => Health::unhealthy(format!("Its process does not answer: {error}.")),
+        }
+    }
+
+    /// MINT has no route for this: a new process reads them and takes the place of the present one.
+    async fn apply_settings(&self, settings: Value) -> Result<(), String> {
+        if self.setup.session.is_own_change(&settings) {
+            return Ok(());
+        }
+        self.supervisor.replace(settings).await
+    }
+
+    async fn failed(&self) -> Failure {
+        self.supervisor.failed().await
+    }
+
+    fn status(&self) -> Value {
+        self.supervisor.status()
+    }
+
+    async fn stop(&self, grace: Duration) {
+        self.supervisor.stop(grace).await;
+    }
+}

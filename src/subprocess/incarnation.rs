@@ -1,0 +1,288 @@
+//! One start of a process: from the private directory to the last line of its output.
+
+use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request, StatusCode, header::HOST};
+use http_body_util::{BodyExt, Empty, Limited};
+use mint_context::{headers, runtime::Activation};
+use mint_domain::lifecycle::Failure;
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    SubprocessConfig,
+    child::Child,
+    directory::Directory,
+    environment::{self, Facts},
+    exit::Exit,
+    launch::Launch,
+    leftovers,
+    link::{LinkError, Pool},
+    output,
+    registry::{Bearer, Registration, Registry, Session, Token},
+    spawn::{Bounds, Program, Spawner},
+    upload::Upload,
+};
+
+/// The phase of a failure while a process is started.
+pub(crate) const PHASE: &str = "start";
+/// Pause between two looks whether it answers.
+const PROBE_PAUSE: Duration = Duration::from_millis(20);
+/// Longest single probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most bytes of an answer to a probe.
+const PROBE_BYTES_MAX: usize = 64 << 10;
+/// Longest wait for the rest of the output of a process that has ended.
+const REST_OF_OUTPUT: Duration = Duration::from_millis(500);
+/// Longest wait for a process that was killed; the kernel may be busy with it.
+const AFTER_KILL: Duration = Duration::from_secs(10);
+/// Most characters of the last line in a reason.
+const LAST_WORDS: usize = 300;
+/// Log lines that go into a failure.
+const EXCERPT_LINES: usize = 20;
+
+/// What all starts of a generation have in common.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) config: Arc<SubprocessConfig>,
+    pub(crate) spawner: Spawner,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) launch: Launch,
+    pub(crate) activation: Activation,
+    pub(crate) session: Arc<Session>,
+    /// `/api` and the plugin's prefix.
+    pub(crate) public_prefix: String,
+}
+
+/// A process as those see it who talk to it.
+#[derive(Debug)]
+pub(crate) struct Incarnation {
+    /// Counts the starts of a generation, from 1.
+    pub(crate) number: u32,
+    /// Its process id.
+    pub(crate) pid: i32,
+    /// When it was started.
+    pub(crate) started_at: OffsetDateTime,
+    pool: Arc<Pool>,
+    token: HeaderValue,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+/// A process as its supervisor has it. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Running {
+    incarnation: Arc<Incarnation>,
+    child: Child,
+    output: Vec<AbortOnDropHandle<()>>,
+    exit: watch::Sender<Option<Exit>>,
+    registration: Registration,
+    directory: Directory,
+    _temporary: TempDir,
+}
+
+impl Incarnation {
+    /// Its connections.
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Its secret, for a header.
+    pub(crate) fn token(&self) -> &HeaderValue {
+        &self.token
+    }
+
+    /// Waits until it has ended, and tells how.
+    pub(crate) async fn exited(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        match exit.wait_for(Option::is_some).await {
+            Ok(exit) => exit.unwrap_or(Exit::Unknown),
+            Err(_supervisor_gone) => Exit::Unknown,
+        }
+    }
+
+    /// Asks for the SDK's page of facts, which needs no token. Any status is an answer.
+    pub(crate) async fn probe(&self, setup: &Setup) -> Result<StatusCode, LinkError> {
+        let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let mut request = Request::new(Upload::new(empty, 0));
+        *request.uri_mut() = format!("{}/_mint/runtime", setup.public_prefix).parse().map_err(io::Error::other)?;
+        request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+        request.headers_mut().insert(headers::INTERNAL_TOKEN, self.token.clone());
+        let answer = async {
+            let (response, link) = self.pool.send(request).await?;
+            let (head, body) = response.into_parts();
+            // Taken to its end: a server may complain about a client that hangs up. What it says counts for nothing.
+            let _said = Limited::new(body, PROBE_BYTES_MAX).collect().await;
+            drop(link);
+            Ok(head.status)
+        };
+        match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
+            Ok(answered) => answered,
+            Err(_elapsed) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        }
+    }
+}
+
+impl Running {
+    /// Starts the process and waits until it answers.
+    ///
+    /// # Errors
+    /// A [`Failure`] with its last lines. Nothing is left running.
+    pub(crate) async fn start(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
+        let running = Self::spawn(setup, number, trial_settings).await?;
+        let deadline = Instant::now() + setup.config.start_timeout;
+        let incarnation = Arc::clone(&running.incarnation);
+        let answers = async {
+            // Everything that is not HTTP counts as not yet.
+            while incarnation.probe(setup).await.is_err() {
+                tokio::time::sleep(PROBE_PAUSE).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = running.child.ended() => {
+                let exit = running.finish().await;
+                let reason = format!("The plugin's process {exit} before it answered.");
+                Err(failure(setup, reason, "Its last lines are in the log excerpt."))
+            }
+            () = answers => {
+                running.registration.end_trial();
+                Ok(running)
+            }
+            () = tokio::time::sleep_until(deadline) => {
+                running.child.signal_group(Signal::KILL);
+                running.stop(Duration::ZERO).await;
+                let reason = format!("The plugin did not answer on its socket within {} s.", setup.config.start_timeout.as_secs_f32());
+                Err(failure(setup, reason, "Its last lines are in the log excerpt. It must serve HTTP/1.1 on the socket it is given."))
+            }
+        }
+    }
+
+    async fn spawn(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
+        let Activation { authority, generation, data_directory, log, call, .. } = &setup.activation;
+        let root = &setup.config.runtime_directory;
+        let directory = Directory::create(root, &authority.tenant_slug, authority.slug(), *generation)?;
+        let temporary = temporary_directory(data_directory.join("cache")).map_err(|error| {
+            failure(setup, format!("The plugin's data directory cannot be used: {error}."), "Make it writable for the platform's user.")
+        })?;
+        let token = Token::random();
+        let socket = directory.socket();
+        let facts = Facts {
+            platform_url: &setup.config.platform_url,
+            token: token.as_str(),
+            slug: authority.slug(),
+            socket: &socket,
+            home: data_directory,
+            temporary: temporary.path(),
+            search_path: &setup.config.search_path,
+            launch: &setup.launch,
+        };
+        let (file, args) = setup.launch.command(&socket);
+        let program = Program {
+            file: file.clone(),
+            args,
+            environment: environment::environment(&facts),
+            directory: directory.standing_place(),
+            bounds: Bounds::of(&authority.limits),
+        };
+        let bearer = Bearer { session: Arc::clone(&setup.session), trial_settings };
+        let registration = setup.registry.register(&token, bearer);
+        let broken = |error: io::Error| {
+            failure(setup, format!("`{}` cannot be started: {error}.", file.display()), "Reload the plugin; if that does not help, install it again.")
+        };
+        let mut child = setup.spawner.start(program).await.map_err(broken)?;
+        directory.note_process(child.pid()).map_err(broken)?;
+        let (stdout, stderr) = child.output();
+        let mut output = Vec::with_capacity(2);
+        if let Some(pipe) = stdout {
+            output.push(output::into_log(pipe, Arc::clone(log), "stdout").map_err(broken)?);
+        }
+        if let Some(pipe) = stderr {
+            output.push(output::into_log(pipe, Arc::clone(log), "stderr").map_err(broken)?);
+        }
+        let (exit, exit_seen) = watch::channel(None);
+        let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
+        secret.set_sensitive(true);
+        let incarnation = Arc::new(Incarnation {
+            number,
+            pid: child.pid().as_raw_nonzero().get(),
+            started_at: call.services.clock.now(),
+            pool: Arc::new(Pool::new(socket, child.pid())),
+            token: secret,
+            exit: exit_seen,
+        });
+        Ok(Self { incarnation, child, output, exit, registration, directory, _temporary: temporary })
+    }
+
+    /// As others see it.
+    pub(crate) fn incarnation(&self) -> &Arc<Incarnation> {
+        &self.incarnation
+    }
+
+    /// Waits until it has ended by itself. Can be cancelled.
+    pub(crate) async fn ended(&self) {
+        self.child.ended().await;
+    }
+
+    /// Ends it: asks, waits for `grace`, then kills. Gives how it ended.
+    pub(crate) async fn stop(self, grace: Duration) -> Exit {
+        self.child.signal_group(Signal::TERM);
+        if tokio::time::timeout(grace, self.child.ended()).await.is_ok() {
+            return self.finish().await;
+        }
+        if !grace.is_zero() {
+            tracing::warn!(pid = self.incarnation.pid, "a plugin did not end when asked to, and was killed");
+        }
+        self.child.signal_group(Signal::KILL);
+        if tokio::time::timeout(AFTER_KILL, self.child.ended()).await.is_err() {
+            tracing::error!(pid = self.incarnation.pid, "a plugin that was killed does not end");
+            return Exit::Unknown;
+        }
+        self.finish().await;
+        Exit::Killed
+    }
+
+    /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
+    pub(crate) async fn finish(self) -> Exit {
+        let Self { incarnation, child, output, exit, registration, directory, _temporary } = self;
+        let ended = child.reap().unwrap_or(Exit::Unknown);
+        incarnation.pool.close();
+        exit.send_replace(Some(ended));
+        drop(registration);
+        let until = Instant::now() + REST_OF_OUTPUT;
+        for reader in output {
+            // A pipe that a child elsewhere still holds open is not waited for.
+            let _rest = tokio::time::timeout_at(until, reader).await;
+        }
+        let cleaned = tokio::task::spawn_blocking(move || {
+            let killed = leftovers::kill(&directory.socket());
+            drop((directory, _temporary));
+            killed
+        });
+        match cleaned.await {
+            Ok(0) | Err(_) => {}
+            Ok(killed) => tracing::warn!(pid = incarnation.pid, processes.killed = killed, "a plugin left processes behind"),
+        }
+        ended
+    }
+}
+
+/// A failure of a start, with the plugin's last lines.
+pub(crate) fn failure(setup: &Setup, mut reason: String, hint: &str) -> Failure {
+    let mut lines = setup.activation.log.recent();
+    if let Some(last) = lines.last() {
+        let last: String = last.trim().chars().take(LAST_WORDS).collect();
+        reason.push_str(&format!(" Its last line was `{last}`."));
+    }
+    let mut failure = Failure::new(PHASE, reason, hint);
+    failure.log_excerpt = lines.split_off(lines.len().saturating_sub(EXCERPT_LINES));
+    failure
+}
+
+fn temporary_directory(cache: PathBuf) -> io::Result<TempDir> {
+    fs::create_dir_all(&cache)?;
+    tempfile::Builder::new().prefix("tmp-").tempdir_in(cache)
+}

@@ -1,0 +1,39 @@
+//! Isolated mode: a plugin as a supervised process that serves HTTP on a Unix socket.
+//!
+//! Wheels run in a venv of their own, executables as they are. The platform hands requests over the socket ([`proxy`]),
+//! and the plugin calls back by HTTP under `/api/internal` ([`rpc`]). Whatever the process does (exits, hangs, prints
+//! without end, ignores signals), the supervisor ends it, tells why, and starts it again within a budget.
+//!
+//! **Invariant:** `rpc` converts, calls one function of `mint_context`, and converts back. No rule stands here.
+
+mod backoff;
+mod child;
+mod config;
+mod directory;
+mod environment;
+mod events;
+mod executable;
+mod exit;
+mod generation;
+mod incarnation;
+mod launch;
+mod leftovers;
+mod link;
+mod output;
+mod proxy;
+mod registry;
+mod response;
+pub mod rpc;
+mod runtime;
+mod spawn;
+mod supervisor;
+mod task;
+mod upload;
+mod uv;
+mod venv;
+mod wheel;
+
+pub use config::SubprocessConfig;
+pub use registry::Registry;
+pub use rpc::RpcState;
+pub use runtime::IsolatedRuntime;

@@ -1,0 +1,148 @@
+//! Hands one request to a process and brings its response back, streaming both ways.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{CONTENT_TYPE, HOST, UPGRADE},
+};
+use http_body_util::{BodyExt, Full};
+use mint_context::{
+    Call, envelope, headers,
+    runtime::{Body, Fault},
+};
+use mint_domain::{Kind, Limits, Refusal};
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    incarnation::Incarnation,
+    link::LinkError,
+    registry::Session,
+    response::{self, Kept},
+    upload::{Progress, Stage, Upload},
+};
+
+/// After a connection broke, how long to wait for the news that the process ended.
+const NEWS_OF_EXIT: Duration = Duration::from_millis(250);
+
+/// What every request of a generation has in common.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    /// Who is served at the moment.
+    pub(crate) session: Arc<Session>,
+    /// What a request may use up.
+    pub(crate) limits: Limits,
+    /// `/api` and the plugin's prefix.
+    pub(crate) public_prefix: HeaderValue,
+}
+
+impl Proxy {
+    /// Hands a request to `incarnation`, with `own` headers of the platform besides the usual ones.
+    ///
+    /// # Errors
+    /// A [`Fault`] when there is no response.
+    pub(crate) async fn forward(
+        &self,
+        incarnation: &Incarnation,
+        call: &Call,
+        request: Request<Body>,
+        own: HeaderMap,
+    ) -> Result<Response<Body>, Fault> {
+        if wants_tunnel(&request) {
+            return Ok(no_tunnels(call));
+        }
+        let began = Instant::now();
+        let deadline = call.deadline.min(began + Duration::from_millis(self.limits.wall_ms_max));
+        let (request, progress) = self.prepare(incarnation, call, request, own)?;
+        let acts_for = self.session.enter(&call.actor);
+        let pool = incarnation.pool();
+        let sent = tokio::time::timeout_at(deadline, pool.send(request)).await;
+        match sent {
+            Ok(Ok((response, link))) => {
+                let kept = Kept { link: Some((link, Arc::clone(pool))), progress, acts_for };
+                let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
+                Ok(response.map(BodyExt::boxed_unsync))
+            }
+            Ok(Err(error)) => Err(self.explain(incarnation, error, &progress).await),
+            Err(_elapsed) if progress.stage() == Stage::Awaited => {
+                Err(Fault::Client(format!("its body did not arrive within {:?}", began.elapsed())))
+            }
+            Err(_elapsed) => Err(Fault::Timeout(began.elapsed())),
+        }
+    }
+
+    /// The request as the plugin sees it: same method, path, query and body, and the platform's headers.
+    fn prepare(
+        &self,
+        incarnation: &Incarnation,
+        call: &Call,
+        request: Request<Body>,
+        own: HeaderMap,
+    ) -> Result<(Request<Upload>, Progress), Fault> {
+        let (head, body) = request.into_parts();
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let uri = Uri::try_from(target).map_err(|error| Fault::Client(format!("its path is malformed: {error}")))?;
+        let mut headers = head.headers;
+        headers::strip_request(&mut headers);
+        headers.extend(headers::identity(call));
+        headers.extend(own);
+        headers.insert(headers::FORWARDED_PREFIX, self.public_prefix.clone());
+        headers.insert(headers::INTERNAL_TOKEN, incarnation.token().clone());
+        if let Ok(id) = HeaderValue::from_str(call.request_id.as_str()) {
+            headers.insert(headers::REQUEST_ID, id);
+        }
+        headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
+        let upload = Upload::new(body, self.limits.request_body_bytes_max);
+        let progress = upload.progress();
+        let mut request = Request::new(upload);
+        *request.method_mut() = head.method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok((request, progress))
+    }
+
+    async fn explain(&self, incarnation: &Incarnation, error: LinkError, progress: &Progress) -> Fault {
+        match progress.stage() {
+            Stage::BrokenOff => return Fault::Client("the client broke off".to_owned()),
+            Stage::TooLarge => {
+                let most = self.limits.request_body_bytes_max;
+                return Fault::Limit {
+                    limit: "request_body_bytes_max",
+                    message: format!("The request's body is larger than {most} bytes."),
+                };
+            }
+            Stage::Held | Stage::Awaited | Stage::Done => {}
+        }
+        if let LinkError::Http(error) = &error
+            && error.is_parse()
+        {
+            return Fault::Garbage(format!("what it answered is not HTTP: {error}"));
+        }
+        match tokio::time::timeout(NEWS_OF_EXIT, incarnation.exited()).await {
+            Ok(exit) => Fault::Broke(format!("its process {exit}")),
+            Err(_elapsed) => match error {
+                LinkError::Connect(error) => Fault::Down(format!("it does not accept connections: {error}")),
+                LinkError::Http(error) => Fault::Garbage(format!("it closed the connection without an answer: {error}")),
+            },
+        }
+    }
+}
+
+fn wants_tunnel(request: &Request<Body>) -> bool {
+    let wants_websocket = || {
+        let mut protocols = request.headers().get_all(UPGRADE).iter();
+        protocols.any(|protocol| protocol.as_bytes().to_ascii_lowercase().starts_with(b"websocket"))
+    };
+    request.method() == Method::CONNECT || wants_websocket()
+}
+
+fn no_tunnels(call: &Call) -> Response<Body> {
+    let refusal = Refusal::new(Kind::Invalid, "feature.not_implemented", "Plugins cannot be reached by WebSocket. Use plain requests.");
+    let said = envelope::envelope(&refusal, &call.request_id);
+    let body = Full::new(Bytes::from(said.body.to_string())).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(said.status).unwrap_or(StatusCode::NOT_IMPLEMENTED);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

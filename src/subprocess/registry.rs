@@ -1,0 +1,178 @@
+//! Which processes may call back, for whom, and on whose behalf right now.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use mint_context::Call;
+use mint_domain::{Actor, Digest, Slug, User, UserId};
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+/// The live processes by the hash of their tokens. One for the whole platform.
+#[derive(Debug, Default)]
+pub struct Registry {
+    live: RwLock<HashMap<Digest, Bearer>>,
+}
+
+/// Who has a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    /// The generation that the process belongs to.
+    pub(crate) session: Arc<Session>,
+    /// Settings that it is started to try, before they are stored.
+    pub(crate) trial_settings: Option<Arc<Value>>,
+}
+
+/// The secret of one start of a process: 64 hexadecimal digits.
+pub(crate) struct Token(String);
+
+/// What all starts of one generation share: what they may do, and whose requests they serve.
+pub(crate) struct Session {
+    /// A call without a person, for the plugin itself.
+    call: Call,
+    slug: Slug,
+    in_flight: Mutex<HashMap<UserId, InFlight>>,
+    own_change: Mutex<Option<Value>>,
+}
+
+struct InFlight {
+    user: User,
+    requests: usize,
+}
+
+/// Makes a token known; forgets it when dropped.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
+    hash: Digest,
+}
+
+/// Believes a plugin that it acts for a person; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct ActsFor {
+    session: Arc<Session>,
+    user: Option<UserId>,
+}
+
+impl Token {
+    /// A token of 32 random bytes.
+    pub(crate) fn random() -> Self {
+        Self(hex::encode(rand::random::<[u8; 32]>()))
+    }
+
+    /// The digits.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    /// Makes `token` stand for `bearer`, until the registration is dropped.
+    pub(crate) fn register(self: &Arc<Self>, token: &Token, bearer: Bearer) -> Registration {
+        let hash = Digest::of(token.as_str().as_bytes());
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, bearer);
+        Registration { registry: Arc::clone(self), hash }
+    }
+
+    /// The bearer of a token, if the plugin also gives its own name. The token is looked up by its hash, so that the
+    /// time it takes tells nothing of those that exist.
+    pub(crate) fn find(&self, token: &[u8], name: &[u8]) -> Option<Bearer> {
+        let hash = Digest::of(token);
+        let bearer = self.live.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned()?;
+        bool::from(bearer.session.slug.as_str().as_bytes().ct_eq(name)).then_some(bearer)
+    }
+}
+
+impl Registration {
+    /// Ends the trial: from now on the process reads the settings that are stored.
+    pub(crate) fn end_trial(&self) {
+        if let Some(bearer) = self.registry.live.write().unwrap_or_else(PoisonError::into_inner).get_mut(&self.hash) {
+            bearer.trial_settings = None;
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.live.write().unwrap_or_else(PoisonError::into_inner).remove(&self.hash);
+    }
+}
+
+impl Session {
+    /// A session whose calls are made from `call`, which must come through a plugin.
+    pub(crate) fn new(call: Call, slug: Slug) -> Arc<Self> {
+        Arc::new(Self { call, slug, in_flight: Mutex::default(), own_change: Mutex::default() })
+    }
+
+    /// A call of the plugin on its own account.
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The plugin.
+    pub(crate) fn slug(&self) -> &Slug {
+        &self.slug
+    }
+
+    /// Notes that a request of `actor` is being served.
+    pub(crate) fn enter(self: &Arc<Self>, actor: &Actor) -> ActsFor {
+        let user = actor.user();
+        if let Some(user) = user {
+            let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+            in_flight.entry(user.id).and_modify(|entry| entry.requests += 1).or_insert_with(|| InFlight { user: user.clone(), requests: 1 });
+        }
+        ActsFor { session: Arc::clone(self), user: user.map(|user| user.id) }
+    }
+
+    /// The person `id`, if a request of theirs is being served right now.
+    pub(crate) fn person(&self, id: UserId) -> Option<Actor> {
+        let in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        in_flight.get(&id).map(|entry| Actor::User(entry.user.clone()))
+    }
+
+    /// Notes that the plugin itself is storing `values`, or has ended doing so.
+    pub(crate) fn set_own_change(&self, values: Option<Value>) {
+        *self.own_change.lock().unwrap_or_else(PoisonError::into_inner) = values;
+    }
+
+    /// Whether new settings are those that the plugin itself is storing: it knows them already.
+    pub(crate) fn is_own_change(&self, settings: &Value) -> bool {
+        let own = self.own_change.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = own.as_ref().and_then(Value::as_object);
+        own.is_some_and(|own| own.iter().all(|(name, value)| settings.get(name) == Some(value)))
+    }
+}
+
+impl Drop for ActsFor {
+    fn drop(&mut self) {
+        let Some(id) = self.user else { return };
+        let mut in_flight = self.session.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = in_flight.get_mut(&id).is_some_and(|entry| {
+            entry.requests -= 1;
+            entry.requests == 0
+        });
+        if done {
+            in_flight.remove(&id);
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.slug)
+    }
+}

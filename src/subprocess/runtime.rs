@@ -1,0 +1,77 @@
+//! Isolated mode as the platform sees it.
+
+use std::{io, sync::Arc};
+
+use async_trait::async_trait;
+use mint_context::runtime::{Activation, Generation, Release, Runtime};
+use mint_domain::{Grants, lifecycle::Failure};
+
+use crate::{
+    Registry, SubprocessConfig, directory, executable,
+    generation::IsolatedGeneration,
+    incarnation::Setup,
+    launch::Launch,
+    registry::Session,
+    spawn::Spawner,
+    venv,
+};
+
+/// Runs plugins as supervised processes.
+#[derive(Debug)]
+pub struct IsolatedRuntime {
+    config: Arc<SubprocessConfig>,
+    registry: Arc<Registry>,
+    spawner: Spawner,
+}
+
+impl IsolatedRuntime {
+    /// Ends what an earlier run of the platform left behind, and is then ready to start plugins. `registry` is the one that
+    /// [`crate::rpc::router`] asks who calls.
+    ///
+    /// # Errors
+    /// When the runtime directory cannot be cleaned, or the system gives no thread.
+    pub async fn new(config: SubprocessConfig, registry: Arc<Registry>) -> io::Result<Self> {
+        let root = config.runtime_directory.clone();
+        tokio::task::spawn_blocking(move || directory::sweep(&root)).await.map_err(io::Error::other)??;
+        Ok(Self { config: Arc::new(config), registry, spawner: Spawner::new()? })
+    }
+
+    async fn ensure(&self, release: &Release) -> Result<Launch, Failure> {
+        let manifest = &release.manifest;
+        match (&manifest.wheels, &manifest.process) {
+            (Some(wheels), _) => venv::ensure(&self.config, &self.spawner, release, wheels).await,
+            (None, Some(process)) => executable::ensure(&self.config, release, process).await,
+            (None, None) => Err(Failure::new(
+                "stage",
+                "The bundle has neither wheels nor an executable, so nothing of it can run in a process of its own.",
+                "Run it in shared mode.",
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl Runtime for IsolatedRuntime {
+    async fn stage(&self, release: &Release, _grants: &Grants) -> Result<(), Failure> {
+        self.ensure(release).await.map(drop)
+    }
+
+    async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {
+        let manifest = &activation.release.manifest;
+        let prefix = manifest.prefix().map_err(|error| {
+            Failure::new("start", format!("The plugin has no usable prefix: {error}."), "Give it another `routes_prefix`.")
+        })?;
+        // The cache may have been emptied since the release was staged.
+        let launch = self.ensure(&activation.release).await?;
+        let setup = Setup {
+            config: Arc::clone(&self.config),
+            spawner: self.spawner.clone(),
+            registry: Arc::clone(&self.registry),
+            launch,
+            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone()),
+            public_prefix: prefix.public(),
+            activation,
+        };
+        Ok(Arc::new(IsolatedGeneration::start(setup).await?))
+    }
+}

@@ -1,0 +1,176 @@
+//! Runs `uv`: bounded in time and output, without anybody's configuration.
+
+use std::{collections::BTreeMap, ffi::OsString, io, path::PathBuf};
+
+use mint_domain::lifecycle::Failure;
+use rustix::process::Signal;
+
+use crate::{
+    SubprocessConfig,
+    exit::Exit,
+    output,
+    spawn::{Bounds, Program, Spawner},
+};
+
+/// The phase of a failure while a venv is built.
+pub(crate) const PHASE: &str = "build venv";
+
+/// Lines of uv's explanation that are kept.
+const LINES: usize = 40;
+
+/// Runs uv with one configuration.
+#[derive(Debug)]
+pub(crate) struct Uv<'a> {
+    pub(crate) config: &'a SubprocessConfig,
+    pub(crate) spawner: &'a Spawner,
+    /// Where it stands: a directory without any project around it.
+    pub(crate) directory: PathBuf,
+}
+
+impl Uv<'_> {
+    /// Runs a command of uv, such as `venv`. `doing` completes "While … ".
+    ///
+    /// # Errors
+    /// A [`Failure`] with uv's own explanation.
+    pub(crate) async fn run<I, S>(&self, doing: &str, args: I) -> Result<(), Failure>
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<OsString>,
+    {
+        let program = Program {
+            file: self.config.uv.clone(),
+            args: args.into_iter().map(Into::into).collect(),
+            environment: self.environment(),
+            directory: self.directory.clone(),
+            bounds: Bounds::default(),
+        };
+        let mut child = self.spawner.start(program).await.map_err(|error| self.cannot_start(&error))?;
+        let (stdout, stderr) = child.output();
+        let broken = |error: io::Error| Failure::new(PHASE, format!("The output of uv cannot be read: {error}."), "Try again.");
+        let _discarded = stdout.map(|pipe| output::last_lines(pipe, 0)).transpose().map_err(broken)?;
+        let stderr = stderr.map(|pipe| output::last_lines(pipe, LINES)).transpose().map_err(broken)?;
+        if tokio::time::timeout(self.config.build_timeout, child.ended()).await.is_err() {
+            child.signal_group(Signal::KILL);
+            return Err(too_slow(self.config, doing));
+        }
+        let exit = child.reap().map_err(broken)?;
+        if exit == Exit::Code(0) {
+            return Ok(());
+        }
+        let lines = match stderr {
+            Some(lines) => lines.await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Err(explain(doing, exit, lines))
+    }
+
+    /// Where packages come from. After the command, before its own arguments.
+    pub(crate) fn sources(&self) -> Vec<OsString> {
+        let config = self.config;
+        let mut args: Vec<OsString> = Vec::new();
+        if let Some(url) = &config.index_url {
+            args.extend(["--default-index".into(), url.into()]);
+        }
+        for url in &config.extra_index_urls {
+            args.extend(["--index".into(), url.into()]);
+        }
+        if config.offline {
+            args.push("--offline".into());
+        }
+        args
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        let cache = |name: &str| self.config.cache_directory.join(name).to_string_lossy().into_owned();
+        let mut environment = BTreeMap::from([
+            ("HOME".to_owned(), cache("uv-home")),
+            ("LANG".to_owned(), "C.UTF-8".to_owned()),
+            ("PATH".to_owned(), self.config.search_path.clone()),
+            ("UV_CACHE_DIR".to_owned(), cache("uv")),
+        ]);
+        environment.extend(self.config.pass_environment.iter().cloned());
+        for (name, value) in
+            [("NO_COLOR", "1"), ("UV_NO_CONFIG", "1"), ("UV_NO_PROGRESS", "1"), ("UV_PYTHON_DOWNLOADS", "never")]
+        {
+            environment.insert(name.to_owned(), value.to_owned());
+        }
+        environment
+    }
+
+    fn cannot_start(&self, error: &io::Error) -> Failure {
+        let uv = self.config.uv.display();
+        match error.kind() {
+            io::ErrorKind::NotFound => Failure::new(
+                PHASE,
+                format!("The program `{uv}`, which installs Python packages, was not found."),
+                "Install it with `pip install uv` or as https://docs.astral.sh/uv/ says, then reload the plugin.",
+            ),
+            _ => Failure::new(PHASE, format!("The program `{uv}` cannot be started: {error}."), "See whether it can be run by hand."),
+        }
+    }
+}
+
+fn too_slow(config: &SubprocessConfig, doing: &str) -> Failure {
+    Failure::new(
+        PHASE,
+        format!("uv was stopped after {} s while {doing}.", config.build_timeout.as_secs()),
+        "See whether the package index can be reached, then reload the plugin.",
+    )
+}
+
+/// Turns uv's last lines into a failure with a hint.
+fn explain(doing: &str, exit: Exit, lines: Vec<String>) -> Failure {
+    let all = lines.join("\n");
+    let has = |parts: &[&str]| parts.iter().any(|part| all.contains(part));
+    let hint = if has(&["No space left on device", "os error 28", "Disk quota exceeded"]) {
+        "The disk is full. Make room in the cache directory, then reload the plugin."
+    } else if has(&["Hash mismatch", "hash mismatch"]) {
+        "A package is not the one that the bundle was locked with. Ask the plugin's author for a new bundle."
+    } else if has(&["No interpreter found", "No Python"]) {
+        "Install a Python that fits, or name one in the configuration, then reload the plugin."
+    } else if has(&["network was disabled", "Network connectivity is disabled"]) {
+        "The platform works offline, and a package is neither in the bundle nor in uv's cache. Use a bundle with all its wheels."
+    } else if has(&["peer certificate"]) {
+        "The index's certificate is not trusted. Name the certificates, for example with SSL_CERT_FILE, in the configuration."
+    } else if has(&["No solution found", "unsatisfiable", "no usable wheels", "no wheels with a matching", "has no wheels"]) {
+        "The requirements cannot be met on this machine without compiling. Ask the plugin's author, or choose another Python."
+    } else if has(&["dns error", "error sending request", "Failed to fetch", "Request failed"]) {
+        "See whether the package index can be reached from this machine, then reload the plugin."
+    } else {
+        "uv's explanation is in the log excerpt."
+    };
+    let is_error = |line: &&String| line.starts_with("error: ") || line.trim_start().starts_with('×');
+    let said = lines.iter().find(is_error).or_else(|| lines.iter().find(|line| !line.trim().is_empty()));
+    let reason = said.map_or_else(
+        || format!("uv {exit} while {doing}."),
+        |line| format!("uv {exit} while {doing}: {}.", line.trim_start_matches(['×', ' ']).trim_start_matches("error: ")),
+    );
+    let mut failure = Failure::new(PHASE, reason, hint);
+    failure.log_excerpt = lines;
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uvs_words_become_a_hint() {
+        let table = [
+            ("error: failed to write to file: No space left on device (os error 28)", "The disk is full"),
+            ("error: Hash mismatch for `x==1`", "new bundle"),
+            ("error: No interpreter found for Python >=3.14 in search path", "Install a Python"),
+            ("  × No solution found when resolving dependencies:", "cannot be met"),
+            ("error: Failed to fetch: `https://x`", "can be reached"),
+            ("error: No solution found … packages were unavailable because the network was disabled.", "works offline"),
+            ("error: Failed to fetch … invalid peer certificate: UnknownIssuer", "not trusted"),
+            ("error: something else", "log excerpt"),
+        ];
+        for (line, expected) in table {
+            let failure = explain("installing", Exit::Code(2), vec!["Using Python".to_owned(), line.to_owned()]);
+            assert!(failure.hint.contains(expected), "{line}: {}", failure.hint);
+            assert!(failure.reason.starts_with("uv exited with code 2 while installing: ") && !failure.reason.contains("Using"), "{}", failure.reason);
+            assert_eq!(failure.log_excerpt.len(), 2);
+        }
+    }
+}

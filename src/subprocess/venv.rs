@@ -1,0 +1,253 @@
+//! One venv per release, made whole or not at all.
+//!
+//! It is built in a directory beside its place and renamed into it; a marker inside says that it is complete. A lock
+//! file lets one build at a time run for a release, in this process or another.
+
+use std::{
+    ffi::OsString,
+    fs,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use mint_context::runtime::Release;
+use mint_domain::{Manifest, lifecycle::Failure, manifest::Wheels};
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    SubprocessConfig,
+    launch::Launch,
+    spawn::Spawner,
+    uv::{PHASE, Uv},
+    wheel::WheelInfo,
+};
+
+const MARKER: &str = "mint-release.json";
+const LOCK_POLL: Duration = Duration::from_millis(100);
+/// SDKs whose extra `server` brings the application server.
+const SDKS: &[&str] = &["mint-sdk", "mint-guest-sdk"];
+
+/// In a complete venv: what has to be known to start the plugin.
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    distribution: String,
+    entry_point: String,
+}
+
+/// Builds the venv of a release, unless it is there, and tells how to start the plugin.
+///
+/// # Errors
+/// A [`Failure`] with uv's explanation.
+pub(crate) async fn ensure(
+    config: &SubprocessConfig,
+    spawner: &Spawner,
+    release: &Release,
+    wheels: &Wheels,
+) -> Result<Launch, Failure> {
+    let parent = config.cache_directory.join("venvs").join(release.manifest.plugin.slug.as_str());
+    let place = parent.join(release.digest.hex());
+    if let Some(launch) = complete(&place) {
+        return Ok(launch);
+    }
+    fs::create_dir_all(&parent).map_err(|error| no_room(&parent, &error))?;
+    fs::create_dir_all(config.cache_directory.join("uv-home")).map_err(|error| no_room(&config.cache_directory, &error))?;
+    let _lock = lock(&parent.join(format!("{}.lock", release.digest.hex()))).await.map_err(|error| no_room(&parent, &error))?;
+    if let Some(launch) = complete(&place) {
+        return Ok(launch);
+    }
+    // Whoever began one of these was cut off: this process has the lock.
+    let unfinished = format!(".{}.", release.digest.hex());
+    remove_unfinished(&parent, &unfinished).map_err(|error| no_room(&parent, &error))?;
+    let building =
+        tempfile::Builder::new().prefix(&unfinished).tempdir_in(&parent).map_err(|error| no_room(&parent, &error))?;
+    build(config, spawner, release, wheels, building.path()).await?;
+    let venv = building.path().join("venv");
+    let placed = || {
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        fs::rename(&venv, &place)?;
+        File::open(&parent)?.sync_all()
+    };
+    placed().map_err(|error| no_room(&parent, &error))?;
+    complete(&place).ok_or_else(|| no_room(&place, &io::ErrorKind::NotFound.into()))
+}
+
+/// How to start the plugin of a venv, if it is complete.
+fn complete(venv: &Path) -> Option<Launch> {
+    let marker: Marker = serde_json::from_slice(&fs::read(venv.join(MARKER)).ok()?).ok()?;
+    let interpreter = venv.join("bin/python");
+    // The interpreter is a link out of the venv, and may be gone after an upgrade of the system.
+    interpreter
+        .exists()
+        .then(|| Launch::Python { interpreter, distribution: marker.distribution, entry_point: marker.entry_point })
+}
+
+async fn build(
+    config: &SubprocessConfig,
+    spawner: &Spawner,
+    release: &Release,
+    wheels: &Wheels,
+    building: &Path,
+) -> Result<(), Failure> {
+    let main = release.directory.join(&wheels.main);
+    let read = main.clone();
+    let info = tokio::task::spawn_blocking(move || WheelInfo::read(&read))
+        .await
+        .map_err(|error| unreadable(wheels, &error))?
+        .map_err(|error| unreadable(wheels, &error))?;
+    let venv = building.join("venv");
+    let uv = Uv { config, spawner, directory: building.to_owned() };
+    let python = config.python.as_deref().or(info.requires_python.as_deref()).unwrap_or(">=3.10");
+    let mut args = words(&["venv", "--no-config", "--no-python-downloads", "--no-project", "--relocatable", "--python", python]);
+    args.push(venv.clone().into());
+    uv.run(&format!("making a venv with Python {python}"), args).await?;
+
+    let find_links = wheel_directories(release, wheels);
+    let requirements = match &wheels.requirements {
+        Some(entry) => release.directory.join(entry),
+        None => compile(&uv, building, &venv, &info, &find_links).await?,
+    };
+    let mut args = words(&["pip", "install", "--no-config", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"]);
+    args.extend(uv.sources());
+    args.extend(find_links);
+    args.extend(["--python".into(), venv.join("bin/python").into(), "-r".into(), requirements.into()]);
+    uv.run("installing the packages of the bundle", args).await?;
+
+    let marker = marker(&release.manifest, wheels, &info);
+    let json = serde_json::to_vec(&marker).map_err(|error| unreadable(wheels, &error))?;
+    fs::write(venv.join(MARKER), json).map_err(|error| no_room(&venv, &error))
+}
+
+/// Locks the requirements of a bundle that has no lock of its own, as MINT's bundles do.
+async fn compile(
+    uv: &Uv<'_>,
+    building: &Path,
+    venv: &Path,
+    info: &WheelInfo,
+    find_links: &[OsString],
+) -> Result<PathBuf, Failure> {
+    let (wanted, locked) = (building.join("requirements.in"), building.join("requirements.txt"));
+    fs::write(&wanted, requirements_in(info)).map_err(|error| no_room(building, &error))?;
+    let mut args = words(&["pip", "compile", "--no-config", "--quiet", "--generate-hashes", "--only-binary", ":all:"]);
+    args.extend(uv.sources());
+    args.extend(find_links.iter().cloned());
+    args.extend(["--python".into(), venv.join("bin/python").into()]);
+    args.extend(["--output-file".into(), locked.clone().into(), wanted.into()]);
+    uv.run("choosing versions of the plugin's requirements", args).await?;
+    Ok(locked)
+}
+
+/// The plugin at exactly its version, and the application server, through the SDK's extra where there is an SDK.
+fn requirements_in(info: &WheelInfo) -> String {
+    let sdks = SDKS.iter().filter(|sdk| info.requires.iter().any(|required| required == *sdk));
+    let mut lines = vec![format!("{}=={}", info.name, info.version), "uvicorn".to_owned()];
+    lines.extend(sdks.map(|sdk| format!("{sdk}[server]")));
+    lines.join("\n") + "\n"
+}
+
+/// A manifest of format 1 does not say which distribution and entry point it means; the wheel does.
+fn marker(manifest: &Manifest, wheels: &Wheels, info: &WheelInfo) -> Marker {
+    let from_wheel = (manifest.format_version == 1).then(|| info.entry_point.clone()).flatten();
+    match from_wheel {
+        Some(entry_point) => Marker { distribution: info.name.clone(), entry_point },
+        None => Marker { distribution: wheels.distribution.clone(), entry_point: wheels.entry_point.clone() },
+    }
+}
+
+/// The directories in which bundled wheels stand.
+fn wheel_directories(release: &Release, wheels: &Wheels) -> Vec<OsString> {
+    let mut directories: Vec<PathBuf> = std::iter::once(&wheels.main)
+        .chain(&wheels.dependencies)
+        .filter_map(|entry| release.directory.join(entry).parent().map(Path::to_owned))
+        .collect();
+    directories.sort();
+    directories.dedup();
+    directories.into_iter().flat_map(|directory| ["--find-links".into(), directory.into()]).collect()
+}
+
+/// Waits for its turn. The lock ends with the file that is returned, also when the process dies.
+async fn lock(path: &Path) -> io::Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => tokio::time::sleep(LOCK_POLL).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn remove_unfinished(parent: &Path, prefix: &str) -> io::Result<()> {
+    for entry in fs::read_dir(parent)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+fn unreadable(wheels: &Wheels, error: &dyn std::error::Error) -> Failure {
+    Failure::new(
+        PHASE,
+        format!("The wheel `{}` cannot be used: {error}.", wheels.main),
+        "Ask the plugin's author for a new bundle.",
+    )
+}
+
+pub(crate) fn no_room(path: &Path, error: &io::Error) -> Failure {
+    let hint = if error.kind() == io::ErrorKind::StorageFull {
+        "The disk is full. Make room, then reload the plugin."
+    } else {
+        "Make the cache directory writable for the platform's user, then reload the plugin."
+    };
+    Failure::new(PHASE, format!("`{}` cannot be written: {error}.", path.display()), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_bundle_without_a_lock_wants_the_sdks_server() {
+        let info = |requires: &[&str]| WheelInfo {
+            name: "peaks".to_owned(),
+            version: "1.0".to_owned(),
+            requires: requires.iter().map(|name| (*name).to_owned()).collect(),
+            ..WheelInfo::default()
+        };
+        assert_eq!(requirements_in(&info(&["mint-sdk", "numpy"])), "peaks==1.0\nuvicorn\nmint-sdk[server]\n");
+        assert_eq!(requirements_in(&info(&[])), "peaks==1.0\nuvicorn\n");
+    }
+
+    #[test]
+    fn the_wheel_names_the_entry_point_of_mints_bundles() {
+        let v1 = json!({"format_version": 1, "plugin": {"name": "Peak Tools", "version": "1"}, "wheels": {"main": "p.whl"}});
+        let v1 = v1.to_string().replace("Peak Tools", "peak-tools");
+        let manifest = Manifest::parse(v1.as_bytes()).unwrap();
+        let info = WheelInfo { name: "peak_tools".to_owned(), entry_point: Some("peaks".to_owned()), ..WheelInfo::default() };
+        let found = marker(&manifest, manifest.wheels.as_ref().unwrap(), &info);
+        assert_eq!((found.distribution.as_str(), found.entry_point.as_str()), ("peak_tools", "peaks"));
+    }
+
+    #[tokio::test]
+    async fn one_builds_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lock");
+        let first = lock(&path).await.unwrap();
+        let second = lock(&path);
+        tokio::pin!(second);
+        assert!(tokio::time::timeout(LOCK_POLL * 2, &mut second).await.is_err());
+        drop(first);
+        second.await.unwrap();
+    }
+}

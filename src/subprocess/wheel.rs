@@ -1,0 +1,130 @@
+//! What a wheel says of itself: two small files inside it, read without unpacking anything.
+
+use std::{borrow::Cow, fs::File, io::Read, path::Path};
+
+use zip::ZipArchive;
+
+/// Most bytes read of one of the files.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The core metadata of a wheel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WheelInfo {
+    /// Name of the distribution.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Which Pythons it runs on, as a PEP 440 specifier.
+    pub(crate) requires_python: Option<String>,
+    /// Names of the distributions it requires, in PEP 503 form.
+    pub(crate) requires: Vec<String>,
+    /// Its one entry point among plugins.
+    pub(crate) entry_point: Option<String>,
+}
+
+/// Why a wheel cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnreadableWheel {
+    #[error("it cannot be opened: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("it is not a zip file: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    #[error("it has no `.dist-info/METADATA` with a name and a version")]
+    NoMetadata,
+}
+
+impl WheelInfo {
+    /// Reads a wheel. Blocking.
+    ///
+    /// # Errors
+    /// [`UnreadableWheel`].
+    pub(crate) fn read(path: &Path) -> Result<Self, UnreadableWheel> {
+        let mut archive = ZipArchive::new(File::open(path)?)?;
+        let metadata = entry(&mut archive, ".dist-info/METADATA")?.ok_or(UnreadableWheel::NoMetadata)?;
+        let entry_points = entry(&mut archive, ".dist-info/entry_points.txt")?.unwrap_or_default();
+        let info = Self { entry_point: plugin_entry_point(&entry_points), ..Self::parse(&metadata) };
+        if info.name.is_empty() || info.version.is_empty() { Err(UnreadableWheel::NoMetadata) } else { Ok(info) }
+    }
+
+    fn parse(metadata: &str) -> Self {
+        let mut info = Self::default();
+        // Headers end with the first empty line; the description follows.
+        for (name, value) in metadata.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(':')) {
+            let value = value.trim();
+            match name.to_ascii_lowercase().as_str() {
+                "name" => value.clone_into(&mut info.name),
+                "version" => value.clone_into(&mut info.version),
+                "requires-python" => info.requires_python = Some(value.to_owned()),
+                "requires-dist" => info.requires.push(normalized(requirement_name(value))),
+                _ => {}
+            }
+        }
+        info
+    }
+}
+
+/// The one entry at the top of the archive whose name ends with `suffix`.
+fn entry(archive: &mut ZipArchive<File>, suffix: &str) -> Result<Option<String>, UnreadableWheel> {
+    let is_wanted = |name: &str| name.strip_suffix(suffix).is_some_and(|stem| !stem.is_empty() && !stem.contains('/'));
+    let found = archive.file_names().filter_map(Result::ok).find(|name| is_wanted(name)).map(Cow::into_owned);
+    let Some(name) = found else { return Ok(None) };
+    let mut bytes = Vec::new();
+    archive.by_name(&name)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The name of the entry point in the group of plugins, if there is exactly one.
+fn plugin_entry_point(text: &str) -> Option<String> {
+    let mut names = Vec::new();
+    let mut inside = false;
+    for line in text.lines().map(str::trim) {
+        if let Some(group) = line.strip_prefix('[') {
+            inside = matches!(group.trim_end_matches(']').trim(), "mint.plugins" | "mld.plugins");
+        } else if let (true, Some((name, _))) = (inside && !line.starts_with(['#', ';']), line.split_once('=')) {
+            names.push(name.trim().to_owned());
+        }
+    }
+    names.dedup();
+    match names.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    }
+}
+
+fn requirement_name(requirement: &str) -> &str {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    requirement.split(|c| !is_name(c)).next().unwrap_or_default()
+}
+
+/// The form of PEP 503.
+pub(crate) fn normalized(name: &str) -> String {
+    name.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_read_up_to_the_description() {
+        let text = "Metadata-Version: 2.3\nName: My_Plugin\nVersion: 1.2.0\nRequires-Python: >=3.11,<4\n\
+                    Requires-Dist: Mint_SDK[server]>=1.2 ; extra == 'x'\nRequires-Dist: numpy (>=2)\n\nName: not this\n";
+        let expected = WheelInfo {
+            name: "My_Plugin".to_owned(),
+            version: "1.2.0".to_owned(),
+            requires_python: Some(">=3.11,<4".to_owned()),
+            requires: vec!["mint-sdk".to_owned(), "numpy".to_owned()],
+            entry_point: None,
+        };
+        assert_eq!(WheelInfo::parse(text), expected);
+    }
+
+    #[test]
+    fn exactly_one_entry_point_is_a_plugin() {
+        let one = "[console_scripts]\nx = a:b\n\n[mint.plugins]\n# the plugin\npeaks = pkg.mod:Class\n";
+        assert_eq!(plugin_entry_point(one).as_deref(), Some("peaks"));
+        assert_eq!(plugin_entry_point("[mld.plugins]\nold=a:B\n").as_deref(), Some("old"));
+        assert_eq!(plugin_entry_point("[mint.plugins]\na=x:Y\nb=x:Z\n"), None);
+        assert_eq!(plugin_entry_point("[other]\na=x:Y\n"), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! `mint:platform@1.0.0`: one file per interface, with the names of `mint_context`.
+
+pub(crate) mod convert;
+pub(crate) mod designs;
+pub(crate) mod experiments;
+pub(crate) mod identity;
+pub(crate) mod object_stream;
+pub(crate) mod objects;
+pub(crate) mod projects;
+pub(crate) mod results;
+pub(crate) mod settings;

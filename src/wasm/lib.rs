@@ -1,0 +1,29 @@
+//! Shared mode: plugins as WebAssembly components, in the server's process.
+//!
+//! A component is compiled once, kept under its digest, linked to what its grants unlock, and called with every limit of
+//! its installation armed. A fault is the error of one request.
+//!
+//! **Invariant:** an instance serves one installation of one tenant. Who acts is in the data of its store, replaced as
+//! a whole for every call.
+
+mod artifact;
+mod bindings;
+mod body;
+mod console;
+mod engine;
+mod fault;
+mod files;
+mod generation;
+mod guest;
+mod host;
+mod http;
+mod imports;
+mod instance;
+mod lifecycle;
+mod limits;
+mod outgoing;
+mod runtime;
+mod store;
+
+pub use engine::ResetPath;
+pub use runtime::{Options, StartError, WasmRuntime};

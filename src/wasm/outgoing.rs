@@ -1,0 +1,286 @@
+//! `wasi:http/outgoing-handler`: out to granted hosts only, to addresses that were checked, one connection per request.
+//!
+//! No proxy, no redirect, no connection shared with anybody: what a component sends reaches the address that was
+//! checked for it, or nothing.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri, header::HOST, uri::Scheme};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::{body::Incoming, client::conn::http1};
+use mint_context::{Call, Error as ContextError, http_out};
+use mint_domain::{Kind, Limits};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep, sleep, timeout_at},
+};
+use tokio_rustls::TlsConnector;
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks, io::TokioIo,
+    p2::bindings::http::types::ErrorCode,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of one write of a guest to a body, in either direction.
+const CHUNK_BYTES_MAX: usize = 64 << 10;
+
+static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name)));
+
+static TLS: LazyLock<Result<TlsConnector, rustls::Error>> = LazyLock::new(|| {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
+});
+
+/// The outbound limits of one installation, shared by its instances.
+#[derive(Debug)]
+pub(crate) struct Egress {
+    at_once: Arc<Semaphore>,
+    per_minute: Mutex<Bucket>,
+}
+
+/// Requests that may begin now; it fills up again over a minute.
+#[derive(Debug)]
+struct Bucket {
+    max: f64,
+    left: f64,
+    filled_at: Instant,
+}
+
+impl Egress {
+    /// The way out of an installation with `limits`.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let at_once = usize::try_from(limits.outbound_concurrency_max).unwrap_or(Semaphore::MAX_PERMITS);
+        let max = limits.outbound_per_minute_max as f64;
+        Self {
+            at_once: Arc::new(Semaphore::new(at_once)),
+            per_minute: Mutex::new(Bucket { max, left: max, filled_at: Instant::now() }),
+        }
+    }
+
+    fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let permit = Arc::clone(&self.at_once).try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
+        let mut bucket = self.per_minute.lock().unwrap_or_else(PoisonError::into_inner);
+        if bucket.take(Instant::now()) { Ok(permit) } else { Err(Error::ConnectionLimitReached) }
+    }
+}
+
+impl Bucket {
+    fn take(&mut self, now: Instant) -> bool {
+        let gained = now.saturating_duration_since(self.filled_at).as_secs_f64() * self.max / 60.0;
+        self.left = (self.left + gained).min(self.max);
+        self.filled_at = now;
+        let admitted = self.left >= 1.0;
+        if admitted {
+            self.left -= 1.0;
+        }
+        admitted
+    }
+}
+
+/// What `wasi:http` asks of the host, for one store.
+#[derive(Debug)]
+pub(crate) struct OutgoingHooks {
+    egress: Arc<Egress>,
+    call: Arc<Call>,
+}
+
+impl OutgoingHooks {
+    /// Hooks for a store that serves `call`.
+    pub(crate) fn new(egress: Arc<Egress>, call: Arc<Call>) -> Self {
+        Self { egress, call }
+    }
+
+    /// Serves another call from now on.
+    pub(crate) fn begin(&mut self, call: Arc<Call>) {
+        self.call = call;
+    }
+}
+
+type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for OutgoingHooks {
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::clone(&FORBIDDEN)
+    }
+
+    fn is_forbidden_header(&mut self, name: &http::HeaderName) -> bool {
+        DEFAULT_FORBIDDEN_HEADERS.contains(name)
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+
+    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
+        tracing::debug!(request.id = %self.call.request_id, error = %error, "an outbound request failed");
+        ErrorCode::HttpProtocolError
+    }
+
+    fn p2_error_from_connect(&mut self, error: &std::io::Error) -> ErrorCode {
+        tracing::debug!(request.id = %self.call.request_id, error = %error, "an outbound connection failed");
+        ErrorCode::ConnectionRefused
+    }
+
+    fn p2_error_from_tls(&mut self, error: &std::io::Error) -> ErrorCode {
+        tracing::debug!(request.id = %self.call.request_id, error = %error, "an outbound TLS handshake failed");
+        ErrorCode::TlsProtocolError
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let (egress, call) = (Arc::clone(&self.egress), Arc::clone(&self.call));
+        Box::new(async move {
+            let sent = send(&egress, &call, request, options.unwrap_or_default()).await;
+            if let Err(error) = &sent {
+                tracing::info!(request.id = %call.request_id, tenant.id = %call.tenant, error = %error, "an outbound request was not sent");
+            }
+            sent
+        })
+    }
+}
+
+async fn send(egress: &Egress, call: &Call, mut request: Request<WasiBody>, options: RequestOptions) -> Sent {
+    let tls = request.uri().scheme() == Some(&Scheme::HTTPS);
+    let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?;
+    // A name before an `@` would be sent along in the `Host` header.
+    if authority.as_str().contains('@') {
+        return Err(Error::HttpRequestUriInvalid);
+    }
+    if request.method() == http::Method::CONNECT {
+        return Err(Error::HttpRequestDenied);
+    }
+    let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let route = http_out::authorise(call, authority.host(), port).map_err(|error| denied(&error))?;
+    let permit = egress.admit()?;
+    let connect_by = call.deadline.min(Instant::now() + options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT));
+    let connected = timeout_at(connect_by, async {
+        let addresses = http_out::resolve(&route).await.map_err(|error| unresolved(&error))?;
+        connect(&addresses, route.host(), tls).await
+    });
+    let stream = connected.await.map_err(|_| Error::ConnectionTimeout)??;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+
+    // The authority has gone into the `Host` header; only proxies are sent whole URIs.
+    if !request.headers().contains_key(HOST) {
+        return Err(Error::HttpRequestUriInvalid);
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = path.parse::<Uri>().map_err(|_| Error::HttpRequestUriInvalid)?;
+
+    let head_by = options.first_byte_timeout.map_or(call.deadline, |patience| call.deadline.min(Instant::now() + patience));
+    let between_bytes = options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT).min(BETWEEN_BYTES_TIMEOUT);
+    let mut connection = Box::pin(connection);
+    let response = timeout_at(head_by, async {
+        let response = sender.send_request(request);
+        tokio::pin!(response);
+        tokio::select! {
+            biased;
+            response = &mut response => response,
+            // The connection may be done while its last response is still to be taken.
+            ended = &mut connection => match ended {
+                Ok(()) => response.await,
+                Err(error) => Err(error),
+            },
+        }
+    });
+    let response = response.await.map_err(|_| Error::ConnectionReadTimeout)??;
+    let body = |incoming| PatientBody { incoming, patience: between_bytes, sleep: None, _permit: permit }.boxed_unsync();
+    Ok((response.map(body), Box::new(async move { connection.await.map_err(Error::from) })))
+}
+
+fn denied(error: &ContextError) -> Error {
+    match error {
+        ContextError::Refused(refusal) if refusal.kind == Kind::Invalid => Error::HttpRequestUriInvalid,
+        _ => Error::HttpRequestDenied,
+    }
+}
+
+fn unresolved(error: &ContextError) -> Error {
+    match error {
+        ContextError::Refused(refusal) if refusal.kind == Kind::Denied => Error::DestinationIpProhibited,
+        other => Error::DnsError { rcode: Some(other.to_string()), info_code: None },
+    }
+}
+
+/// What HTTP is spoken over.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+async fn connect(addresses: &[std::net::SocketAddr], host: &str, tls: bool) -> Result<Box<dyn Wire>, Error> {
+    let tcp = TcpStream::connect(addresses).await.map_err(Error::Connect)?;
+    if !tls {
+        return Ok(Box::new(tcp));
+    }
+    let connector = TLS.as_ref().map_err(|error| Error::InternalError(Some(error.to_string())))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    Ok(Box::new(connector.connect(name, tcp).await.map_err(Error::Tls)?))
+}
+
+/// A response that does not wait for ever for its next bytes. It counts as in progress until it is dropped.
+struct PatientBody {
+    incoming: Incoming,
+    patience: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Body for PatientBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.sleep = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
+        }
+        let patience = self.patience;
+        match self.sleep.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(Error::ConnectionReadTimeout))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_per_minute_are_counted() {
+        let start = Instant::now();
+        let mut bucket = Bucket { max: 2.0, left: 2.0, filled_at: start };
+        assert!(bucket.take(start) && bucket.take(start) && !bucket.take(start));
+        assert!(bucket.take(start + Duration::from_secs(30)) && !bucket.take(start + Duration::from_secs(31)));
+        assert!(bucket.take(start + Duration::from_secs(3_600)));
+    }
+
+    #[test]
+    fn the_tls_client_is_sound() {
+        assert!(TLS.is_ok());
+    }
+}

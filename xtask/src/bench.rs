@@ -1,0 +1,26 @@
+//! `cargo xtask bench`.
+
+use anyhow::Result;
+
+use crate::{
+    guests::{self, Profile, cargo},
+    run::{say, show},
+    setup,
+};
+
+/// Builds in release mode and measures.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let tools = setup::run()?;
+    say("Building in release mode (long the first time)");
+    show(cargo().args(["build", "--release", "--package", "mint-cli", "--package", "mint-benches", "--bins"]))?;
+    let mint = Profile::Release.program("mint");
+    let bundles = guests::build(&tools, &mint, &[])?;
+    show(
+        tools
+            .command(Profile::Release.program("mint-bench"))
+            .args(arguments)
+            .env("MINT_GUESTS_DIR", bundles)
+            .env("MINT_BIN", mint)
+            .env("MINT_TEST_UV", &tools.uv),
+    )
+}

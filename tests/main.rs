@@ -1,1 +1,3 @@
-//! tests
+//! Every integration test, in one binary: linking wasmtime is dear.
+
+mod http;

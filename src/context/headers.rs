@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn what_the_connection_header_names_goes_with_it() {
-        let mut headers = map(&[("connection", "close, X-Private"), ("connection", " x-more ,"), ("x-private", "1"), ("x-more", "2")]);
+        let mut headers =
+            map(&[("connection", "close, X-Private"), ("connection", " x-more ,"), ("x-private", "1"), ("x-more", "2")]);
         headers.append("range", "bytes=0-1".parse().unwrap());
         strip_request(&mut headers);
         assert_eq!(names(&headers), ["range"]);

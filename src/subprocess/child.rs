@@ -68,6 +68,12 @@ impl Child {
         }
     }
 
+    /// Kills the group. Somebody has to reap what is given back.
+    pub(crate) fn kill(mut self) -> Option<StdChild> {
+        self.signal_group(Signal::KILL);
+        self.inner.take()
+    }
+
     /// Kills what is left of the group and takes note of the end. Call after [`Child::ended`].
     pub(crate) fn reap(mut self) -> io::Result<Exit> {
         self.signal_group(Signal::KILL);

@@ -71,14 +71,12 @@ impl Event {
         let (name, payload) = match self {
             Self::BeforeSave(event) => ("experiment.before_save", saved(event)),
             Self::AfterSave(event) => ("experiment.after_save", saved(event)),
-            Self::StatusChanged { experiment, old, new } => (
-                "experiment.status_changed",
-                json!({ "experiment_id": experiment.0, "old_status": old, "new_status": new }),
-            ),
+            Self::StatusChanged { experiment, old, new } => {
+                ("experiment.status_changed", json!({ "experiment_id": experiment.0, "old_status": old, "new_status": new }))
+            }
         };
-        let actor = call.actor.user().map(|user| {
-            json!({ "user_id": user.id.to_string(), "username": user.username, "role": user.role })
-        });
+        let actor =
+            call.actor.user().map(|user| json!({ "user_id": user.id.to_string(), "username": user.username, "role": user.role }));
         json!({ "event": name, "payload": payload, "request_id": call.request_id, "actor": actor })
     }
 }

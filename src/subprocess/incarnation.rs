@@ -166,7 +166,11 @@ impl Running {
         let root = &setup.config.runtime_directory;
         let directory = Directory::create(root, &authority.tenant_slug, authority.slug(), *generation)?;
         let temporary = temporary_directory(data_directory.join("cache")).map_err(|error| {
-            failure(setup, format!("The plugin's data directory cannot be used: {error}."), "Make it writable for the platform's user.")
+            failure(
+                setup,
+                format!("The plugin's data directory cannot be used: {error}."),
+                "Make it writable for the platform's user.",
+            )
         })?;
         let token = Token::random();
         let socket = directory.socket();
@@ -191,7 +195,11 @@ impl Running {
         let bearer = Bearer { session: Arc::clone(&setup.session), trial_settings };
         let registration = setup.registry.register(&token, bearer);
         let broken = |error: io::Error| {
-            failure(setup, format!("`{}` cannot be started: {error}.", file.display()), "Reload the plugin; if that does not help, install it again.")
+            failure(
+                setup,
+                format!("`{}` cannot be started: {error}.", file.display()),
+                "Reload the plugin; if that does not help, install it again.",
+            )
         };
         let mut child = setup.spawner.start(program).await.map_err(broken)?;
         directory.note_process(child.pid()).map_err(broken)?;

@@ -66,7 +66,8 @@ mod tests {
             args.join(" ".as_ref()),
             "-m uvicorn mint_sdk.runtime:create_plugin_app --factory --uds /r/s --lifespan on --log-level info --no-access-log"
         );
-        let executable = Launch::Executable { file: PathBuf::from("/b"), args: vec!["--at={socket}".to_owned(), "-v".to_owned()] };
+        let executable =
+            Launch::Executable { file: PathBuf::from("/b"), args: vec!["--at={socket}".to_owned(), "-v".to_owned()] };
         assert_eq!(executable.command(Path::new("/r/s")).1, ["--at=/r/s", "-v"]);
         assert!(python.has_sdk() && !executable.has_sdk());
     }

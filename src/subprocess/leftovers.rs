@@ -4,13 +4,7 @@
 //! socket's path names exactly one start of one plugin. (A child that also cleared its environment escapes this; only a
 //! control group would hold it.)
 
-use std::{
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::Path,
-    thread,
-    time::Duration,
-};
+use std::{fs, os::unix::ffi::OsStrExt, path::Path, thread, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Isolated mode: a plugin as a supervised process that serves HTTP on a Unix socket.
 //!
-//! Wheels run in a venv of their own, executables as they are. The platform hands requests over the socket ([`proxy`]),
+//! Wheels run in a venv of their own, executables as they are. The platform hands requests over the socket (`proxy`),
 //! and the plugin calls back by HTTP under `/api/internal` ([`rpc`]). Whatever the process does (exits, hangs, prints
 //! without end, ignores signals), the supervisor ends it, tells why, and starts it again within a budget.
 //!

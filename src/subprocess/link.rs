@@ -124,11 +124,8 @@ impl Pool {
         if !self.is_listener(&stream) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another process listens on its socket").into());
         }
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(BUFFER_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
-            .handshake(TokioIo::new(stream))
-            .await?;
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX).handshake(TokioIo::new(stream)).await?;
         let driver = task::owned(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to a plugin ended");

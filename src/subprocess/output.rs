@@ -20,11 +20,7 @@ const LINE_BYTES_MAX: usize = LOG_LINE_BYTES_MAX - 64;
 ///
 /// # Errors
 /// When the pipe cannot be watched.
-pub(crate) fn into_log(
-    pipe: impl Into<OwnedFd>,
-    log: Arc<PluginLog>,
-    source: &'static str,
-) -> io::Result<AbortOnDropHandle<()>> {
+pub(crate) fn into_log(pipe: impl Into<OwnedFd>, log: Arc<PluginLog>, source: &'static str) -> io::Result<AbortOnDropHandle<()>> {
     let pipe = pipe::Receiver::from_owned_fd(pipe.into())?;
     Ok(task::owned(read(pipe, move |line: &str| {
         let line = Line::parse(line, source);

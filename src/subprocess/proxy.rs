@@ -138,7 +138,8 @@ fn wants_tunnel(request: &Request<Body>) -> bool {
 }
 
 fn no_tunnels(call: &Call) -> Response<Body> {
-    let refusal = Refusal::new(Kind::Invalid, "feature.not_implemented", "Plugins cannot be reached by WebSocket. Use plain requests.");
+    let refusal =
+        Refusal::new(Kind::Invalid, "feature.not_implemented", "Plugins cannot be reached by WebSocket. Use plain requests.");
     let said = envelope::envelope(&refusal, &call.request_id);
     let body = Full::new(Bytes::from(said.body.to_string())).map_err(|never| match never {}).boxed_unsync();
     let mut response = Response::new(body);

@@ -127,7 +127,10 @@ impl Session {
         let user = actor.user();
         if let Some(user) = user {
             let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-            in_flight.entry(user.id).and_modify(|entry| entry.requests += 1).or_insert_with(|| InFlight { user: user.clone(), requests: 1 });
+            in_flight
+                .entry(user.id)
+                .and_modify(|entry| entry.requests += 1)
+                .or_insert_with(|| InFlight { user: user.clone(), requests: 1 });
         }
         ActsFor { session: Arc::clone(self), user: user.map(|user| user.id) }
     }

@@ -7,13 +7,8 @@ use mint_context::runtime::{Activation, Generation, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
 
 use crate::{
-    Registry, SubprocessConfig, directory, executable,
-    generation::IsolatedGeneration,
-    incarnation::Setup,
-    launch::Launch,
-    registry::Session,
-    spawn::Spawner,
-    venv,
+    Registry, SubprocessConfig, directory, executable, generation::IsolatedGeneration, incarnation::Setup, launch::Launch,
+    registry::Session, spawn::Spawner, venv,
 };
 
 /// Runs plugins as supervised processes.

@@ -129,8 +129,9 @@ fn serve(mut queue: mpsc::Receiver<Job>) {
     while let Some(job) = queue.blocking_recv() {
         match job {
             Job::Start(program, reply) => {
-                // If nobody waits any more, the child is killed by being dropped.
-                let _nobody = reply.send(start(program));
+                if let Err(Ok(unwanted)) = reply.send(start(program)) {
+                    ending.extend(unwanted.kill());
+                }
             }
             Job::Reap(child) => ending.push(child),
         }

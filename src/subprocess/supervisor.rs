@@ -304,7 +304,8 @@ impl Keeper {
             return Next::StartAfter(pause);
         }
         let quarantine = self.budget.quarantine(self.setup.activation.call.services.clock.now());
-        failure.reason = format!("It failed {} times within {} s. {}", quarantine.faults, budget::WINDOW.as_secs(), failure.reason);
+        failure.reason =
+            format!("It failed {} times within {} s. {}", quarantine.faults, budget::WINDOW.as_secs(), failure.reason);
         failure.quarantine = Some(quarantine);
         tracing::error!(reason = failure.reason, "a plugin's process failed too often and is left alone");
         self.phase.send_replace(Phase::Failed(failure));

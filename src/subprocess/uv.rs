@@ -89,8 +89,7 @@ impl Uv<'_> {
             ("UV_CACHE_DIR".to_owned(), cache("uv")),
         ]);
         environment.extend(self.config.pass_environment.iter().cloned());
-        for (name, value) in
-            [("NO_COLOR", "1"), ("UV_NO_CONFIG", "1"), ("UV_NO_PROGRESS", "1"), ("UV_PYTHON_DOWNLOADS", "never")]
+        for (name, value) in [("NO_COLOR", "1"), ("UV_NO_CONFIG", "1"), ("UV_NO_PROGRESS", "1"), ("UV_PYTHON_DOWNLOADS", "never")]
         {
             environment.insert(name.to_owned(), value.to_owned());
         }
@@ -105,7 +104,11 @@ impl Uv<'_> {
                 format!("The program `{uv}`, which installs Python packages, was not found."),
                 "Install it with `pip install uv` or as https://docs.astral.sh/uv/ says, then reload the plugin.",
             ),
-            _ => Failure::new(PHASE, format!("The program `{uv}` cannot be started: {error}."), "See whether it can be run by hand."),
+            _ => Failure::new(
+                PHASE,
+                format!("The program `{uv}` cannot be started: {error}."),
+                "See whether it can be run by hand.",
+            ),
         }
     }
 }
@@ -169,7 +172,11 @@ mod tests {
         for (line, expected) in table {
             let failure = explain("installing", Exit::Code(2), vec!["Using Python".to_owned(), line.to_owned()]);
             assert!(failure.hint.contains(expected), "{line}: {}", failure.hint);
-            assert!(failure.reason.starts_with("uv exited with code 2 while installing: ") && !failure.reason.contains("Using"), "{}", failure.reason);
+            assert!(
+                failure.reason.starts_with("uv exited with code 2 while installing: ") && !failure.reason.contains("Using"),
+                "{}",
+                failure.reason
+            );
             assert_eq!(failure.log_excerpt.len(), 2);
         }
     }

@@ -61,8 +61,7 @@ pub(crate) async fn ensure(
     // Whoever began one of these was cut off: this process has the lock.
     let unfinished = format!(".{}.", release.digest.hex());
     remove_unfinished(&parent, &unfinished).map_err(|error| no_room(&parent, &error))?;
-    let building =
-        tempfile::Builder::new().prefix(&unfinished).tempdir_in(&parent).map_err(|error| no_room(&parent, &error))?;
+    let building = tempfile::Builder::new().prefix(&unfinished).tempdir_in(&parent).map_err(|error| no_room(&parent, &error))?;
     build(config, spawner, release, wheels, building.path()).await?;
     let venv = building.path().join("venv");
     let placed = || {
@@ -81,9 +80,8 @@ fn complete(venv: &Path) -> Option<Launch> {
     let marker: Marker = serde_json::from_slice(&fs::read(venv.join(MARKER)).ok()?).ok()?;
     let interpreter = venv.join("bin/python");
     // The interpreter is a link out of the venv, and may be gone after an upgrade of the system.
-    interpreter
-        .exists()
-        .then(|| Launch::Python { interpreter, distribution: marker.distribution, entry_point: marker.entry_point })
+    let exists = interpreter.exists();
+    exists.then_some(Launch::Python { interpreter, distribution: marker.distribution, entry_point: marker.entry_point })
 }
 
 async fn build(

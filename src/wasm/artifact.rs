@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mint_domain::{Digest, lifecycle::Failure};
+use mint_domain::{Digest, Grants, lifecycle::Failure};
 use tempfile::NamedTempFile;
 use tokio::{
     sync::{Mutex, Semaphore},
@@ -35,8 +35,6 @@ pub(crate) const COMPILE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Artifact {
     /// The digest of its source.
     pub digest: Digest,
-    /// What it imports.
-    pub imports: Vec<String>,
     /// The code.
     pub component: Component,
 }
@@ -71,50 +69,44 @@ impl Artifacts {
         Ok(Self { engine, directory, compiling: Arc::new(Semaphore::new(1)), loaded: Mutex::default() })
     }
 
-    /// The component in the file `source`, whose digest the manifest gives: from memory, from the cache, or compiled now.
+    /// The component in the file `source`, whose digest the manifest gives: from memory, from the cache, or, where
+    /// `grants` allow what it imports, compiled now.
     ///
     /// # Errors
     /// A [`Failure`] that tells what is wrong with the component, or with this machine.
-    pub(crate) async fn get(&self, source: &Path, digest: Digest) -> Result<Arc<Artifact>, Failure> {
-        if let Some(artifact) = self.in_memory(digest).await {
-            return Ok(artifact);
-        }
-        let source = blocking({
-            let source = source.to_owned();
-            move || read_source(&source, digest)
-        })
-        .await?;
-        self.compile(source.bytes, digest).await?;
-        // Held while mapping, so that two starts of the same release map it once.
-        let mut loaded = self.loaded.lock().await;
-        if let Some(artifact) = loaded.get(&digest).and_then(Weak::upgrade) {
-            return Ok(artifact);
-        }
-        let component = self.map(digest).await?;
-        let artifact = Arc::new(Artifact { digest, imports: source.imports, component });
-        loaded.retain(|_, artifact| artifact.strong_count() > 0);
-        loaded.insert(digest, Arc::downgrade(&artifact));
+    pub(crate) async fn get(&self, source: &Path, digest: Digest, grants: &Grants) -> Result<Arc<Artifact>, Failure> {
+        let artifact = match self.load(digest).await? {
+            Some(artifact) => artifact,
+            None => {
+                let source = source.to_owned();
+                let source = blocking(move || read_source(&source, digest)).await?;
+                imports::check(source.imports.iter().map(String::as_str), grants)?;
+                self.compile(source.bytes, digest).await?;
+                self.load(digest).await?.ok_or_else(|| host_failure("the compiled component disappeared from the cache"))?
+            }
+        };
+        let component_type = artifact.component.component_type();
+        imports::check(component_type.imports(self.engine.wasmtime()).map(|(name, _)| name), grants)?;
         Ok(artifact)
     }
 
-    async fn in_memory(&self, digest: Digest) -> Option<Arc<Artifact>> {
-        self.loaded.lock().await.get(&digest).and_then(Weak::upgrade)
+    /// From memory, or from the cache if a sound artifact stands there.
+    async fn load(&self, digest: Digest) -> Result<Option<Arc<Artifact>>, Failure> {
+        // Held while mapping, so that two starts of the same release map it once.
+        let mut loaded = self.loaded.lock().await;
+        if let Some(artifact) = loaded.get(&digest).and_then(Weak::upgrade) {
+            return Ok(Some(artifact));
+        }
+        let (engine, path) = (self.engine.clone(), self.path(digest));
+        let Some(component) = blocking(move || Ok(map(&engine, &path))).await? else { return Ok(None) };
+        let artifact = Arc::new(Artifact { digest, component });
+        loaded.retain(|_, artifact| artifact.strong_count() > 0);
+        loaded.insert(digest, Arc::downgrade(&artifact));
+        Ok(Some(artifact))
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
         self.directory.join(format!("{}-{}.cwasm", digest.hex(), self.engine.compatibility()))
-    }
-
-    /// Maps the artifact of the cache.
-    async fn map(&self, digest: Digest) -> Result<Component, Failure> {
-        let (engine, path) = (self.engine.clone(), self.path(digest));
-        blocking(move || {
-            if !is_sound(&path) {
-                return Err(host_failure("the compiled component disappeared from the cache"));
-            }
-            deserialize(&engine, &path).map_err(|error| host_failure(&format!("{}: {error:#}", path.display())))
-        })
-        .await
     }
 
     /// Compiles into the cache what does not stand there: one component at a time in this process, within
@@ -216,6 +208,16 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::File::open(directory)?.sync_all()
 }
 
+/// Maps the artifact, if it is sound and made by an engine like this one.
+fn map(engine: &Engine, path: &Path) -> Option<Component> {
+    if !is_sound(path) {
+        return None;
+    }
+    deserialize(engine, path)
+        .inspect_err(|error| tracing::warn!(path = %path.display(), error = %error, "a compiled component could not be loaded"))
+        .ok()
+}
+
 #[expect(unsafe_code, reason = "mapping code is the point of the cache; this is the only place that does it")]
 fn deserialize(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the file was written by `write_artifact` of this program, for this user only, and `is_sound` has just
@@ -232,7 +234,11 @@ fn not_compiled(error: &wasmtime::Error) -> Failure {
 }
 
 fn host_failure(detail: &str) -> Failure {
-    Failure::new("stage", format!("The platform could not prepare the component: {detail}."), "Check the disk and the server's log.")
+    Failure::new(
+        "stage",
+        format!("The platform could not prepare the component: {detail}."),
+        "Check the disk and the server's log.",
+    )
 }
 
 #[cfg(test)]
@@ -258,14 +264,17 @@ mod tests {
         let cache = directory.path().join("cache");
         let engine = Engine::new(1).unwrap();
         let artifacts = Artifacts::open(engine.clone(), cache.clone()).unwrap();
-        let first = artifacts.get(&path, digest).await.unwrap();
-        assert!(Arc::ptr_eq(&first, &artifacts.get(&path, digest).await.unwrap()), "loaded once while in use");
+        let first = artifacts.get(&path, digest, &Grants::default()).await.unwrap();
+        assert!(
+            Arc::ptr_eq(&first, &artifacts.get(&path, digest, &Grants::default()).await.unwrap()),
+            "loaded once while in use"
+        );
         drop(first);
         let code = compiled(&cache);
         let whole = fs::read(&code).unwrap();
         fs::write(&code, whole.get(..whole.len() / 2).unwrap()).unwrap();
         assert!(!is_sound(&code));
-        artifacts.get(&path, digest).await.unwrap();
+        artifacts.get(&path, digest, &Grants::default()).await.unwrap();
         assert!(is_sound(&code) && fs::read(&code).unwrap() == whole);
         assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&code).unwrap()) & 0o777, 0o600);
     }
@@ -275,12 +284,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::open(Engine::new(1).unwrap(), directory.path().join("cache")).unwrap();
         let (path, digest) = component(directory.path(), "(module)");
-        assert!(artifacts.get(&path, digest).await.unwrap_err().reason.contains("core WebAssembly module"));
-        let altered = artifacts.get(&path, Digest::of(b"other")).await.unwrap_err();
+        let module = artifacts.get(&path, digest, &Grants::default()).await.unwrap_err();
+        assert!(module.reason.contains("core WebAssembly module"), "{module}");
+        let (path, digest) = component(directory.path(), r#"(component (import "acme:x/y@1.0.0" (instance)))"#);
+        let unknown = artifacts.get(&path, digest, &Grants::default()).await.unwrap_err();
+        assert!(unknown.reason.contains("acme:x/y@1.0.0"), "{unknown}");
+        let altered = artifacts.get(&path, Digest::of(b"other"), &Grants::default()).await.unwrap_err();
         assert!(altered.reason.contains("not the one"), "{altered}");
         let shared = r#"(component (core module (memory 1 1 shared)))"#;
         let (path, digest) = component(directory.path(), shared);
-        let threads = artifacts.get(&path, digest).await.unwrap_err();
+        let threads = artifacts.get(&path, digest, &Grants::default()).await.unwrap_err();
         assert!(threads.reason.contains("does not compile"), "{threads}");
     }
 }

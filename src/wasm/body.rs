@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use mint_context::runtime::{BodyError, Fault};
 use tokio::{
+    runtime::Handle,
     task::unconstrained,
     time::{Sleep, sleep},
 };
@@ -228,8 +229,8 @@ impl Drop for Streaming {
             if let Poll::Ready(None) = poll_frames(&mut self.frames, &mut cx) {
                 self.give_back();
             }
-        } else if let Some(guest) = self.guest.take() {
-            self.finish.tails.spawn(guest.finish(self.finish.patience));
+        } else if let (Some(guest), Ok(runtime)) = (self.guest.take(), Handle::try_current()) {
+            self.finish.tails.spawn_on(guest.finish(self.finish.patience), &runtime);
         }
     }
 }

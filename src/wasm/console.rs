@@ -128,7 +128,12 @@ impl Console {
 
     fn emit(&self, channel: Channel, call: Option<&Call>, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
-        self.log.line(channel.level(), channel.name(), call.map(|call| &call.request_id), text.strip_suffix('\r').unwrap_or(&text));
+        self.log.line(
+            channel.level(),
+            channel.name(),
+            call.map(|call| &call.request_id),
+            text.strip_suffix('\r').unwrap_or(&text),
+        );
     }
 }
 
@@ -203,7 +208,8 @@ mod tests {
 
     #[test]
     fn bytes_become_lines() {
-        let log = Arc::new(PluginLog::new("lab".parse().unwrap(), "p".parse().unwrap(), "1".to_owned(), InstallationId(1), 1 << 20));
+        let log =
+            Arc::new(PluginLog::new("lab".parse().unwrap(), "p".parse().unwrap(), "1".to_owned(), InstallationId(1), 1 << 20));
         let console = Console::new(Arc::clone(&log));
         console.write(Channel::Stdout, b"one\ntw");
         console.write(Channel::Stderr, b"oh\r\n\n");

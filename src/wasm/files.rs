@@ -6,7 +6,10 @@
 use std::{
     collections::HashMap,
     fs, io,
-    os::{fd::AsFd, unix::fs::{DirBuilderExt as _, MetadataExt as _}},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    },
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };

@@ -8,7 +8,12 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use mint_context::{Call, budget::FaultBudget, logs::Level, runtime::{Blame, Fault}};
+use mint_context::{
+    Call,
+    budget::FaultBudget,
+    logs::Level,
+    runtime::{Blame, Fault},
+};
 use mint_domain::{RequestId, lifecycle::Failure};
 use tokio::{sync::watch, time::Instant};
 
@@ -29,7 +34,7 @@ pub(crate) struct Guests {
 
 /// A guest at work. Dropped, it is cut off where it stands.
 pub(crate) struct Guest<T> {
-    work: Pin<Box<dyn Future<Output = Result<(T, Instance), Fault>> + Send>>,
+    work: BoxFuture<'static, Result<(T, Instance), Fault>>,
     meter: Arc<Meter>,
     guests: Arc<Guests>,
     call: Arc<Call>,

@@ -166,7 +166,9 @@ fn settled(
     while left.len() < FRAMES_LEFT_MAX {
         match poll_frames(&mut frames, &mut cx) {
             Poll::Ready(Some(Ok(frame))) => left.push(frame),
-            Poll::Ready(Some(Err(error))) => return Err(guest.end_with(Fault::Garbage(format!("it cut its response off: {error}")))),
+            Poll::Ready(Some(Err(error))) => {
+                return Err(guest.end_with(Fault::Garbage(format!("it cut its response off: {error}"))));
+            }
             Poll::Ready(None) => break,
             // A warm instance that leaves its response open is not used again; with it, the rest of the response goes.
             Poll::Pending => match instance.take() {
@@ -187,7 +189,10 @@ fn settled(
     }
     let single = match (left.len(), finish.promised) {
         (0, _) => Some(Empty::new().map_err(|never| match never {}).boxed_unsync()),
-        (1, _) => left.pop().and_then(|frame| frame.into_data().ok()).map(|data| Full::new(data).map_err(|never| match never {}).boxed_unsync()),
+        (1, _) => left
+            .pop()
+            .and_then(|frame| frame.into_data().ok())
+            .map(|data| Full::new(data).map_err(|never| match never {}).boxed_unsync()),
         _ => None,
     };
     let body = single.unwrap_or_else(|| ResponseBody::whole(left).boxed_unsync());

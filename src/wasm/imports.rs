@@ -39,9 +39,9 @@ enum Served {
 impl Served {
     fn includes(self, version: &str) -> bool {
         match self {
-            Self::Series(prefix) => version
-                .strip_prefix(prefix)
-                .is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit())),
+            Self::Series(prefix) => {
+                version.strip_prefix(prefix).is_some_and(|patch| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit()))
+            }
             Self::Exactly(only) => version == only,
         }
     }
@@ -176,10 +176,21 @@ mod tests {
 
     #[test]
     fn wasi_is_served_by_version() {
-        for good in ["wasi:io/streams@0.2.0", "wasi:sockets/tcp@0.2.12", "wasi:config/store@0.2.0-rc.1", "wasi:logging/logging@0.1.0-draft"] {
+        for good in [
+            "wasi:io/streams@0.2.0",
+            "wasi:sockets/tcp@0.2.12",
+            "wasi:config/store@0.2.0-rc.1",
+            "wasi:logging/logging@0.1.0-draft",
+        ] {
             check([good], &grants(&[])).unwrap();
         }
-        for bad in ["wasi:http/types@0.3.0", "wasi:io/streams@0.2.0-rc", "wasi:io/streams", "wasi:config/store@0.2.0", "wasi:io/poll@0.2."] {
+        for bad in [
+            "wasi:http/types@0.3.0",
+            "wasi:io/streams@0.2.0-rc",
+            "wasi:io/streams",
+            "wasi:config/store@0.2.0",
+            "wasi:io/poll@0.2.",
+        ] {
             assert!(refusal(bad, &[]).contains(bad), "{bad}");
         }
     }

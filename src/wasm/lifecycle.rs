@@ -119,7 +119,12 @@ pub(crate) async fn apply_settings(
 ///
 /// # Errors
 /// The fault of the guest.
-pub(crate) async fn before_save(guests: &Arc<Guests>, call: Call, patience: Duration, event: SaveEvent) -> Result<Verdict, Fault> {
+pub(crate) async fn before_save(
+    guests: &Arc<Guests>,
+    call: Call,
+    patience: Duration,
+    event: SaveEvent,
+) -> Result<Verdict, Fault> {
     let (instances, event) = (Arc::clone(&guests.instances), save_event(&event));
     let verdict = guests.run(call, patience, move |instance| {
         Box::pin(async move {

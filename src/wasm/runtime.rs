@@ -22,7 +22,6 @@ use crate::{
     generation::Component,
     guest::Guests,
     host::linker::Linkers,
-    imports,
     instance::{Instances, Neighbours},
     lifecycle,
     store::Plugin,
@@ -90,9 +89,7 @@ impl WasmRuntime {
 
     async fn artifact(&self, release: &Release, grants: &Grants) -> Result<Arc<Artifact>, Failure> {
         let (path, digest) = component_of(release)?;
-        let artifact = self.artifacts.get(&path, digest).await?;
-        imports::check(artifact.imports.iter().map(String::as_str), grants)?;
-        Ok(artifact)
+        self.artifacts.get(&path, digest, grants).await
     }
 
     /// The directories of an installation, where it was granted some.
@@ -136,7 +133,11 @@ fn component_of(release: &Release) -> Result<(PathBuf, Digest), Failure> {
     let entry = release.manifest.component.as_ref();
     let named = entry.and_then(|entry| Some((release.directory.join(entry), *release.manifest.files.get(entry)?)));
     named.ok_or_else(|| {
-        Failure::new("stage", "The bundle has no component.", "Install it in isolated mode, or build a component with `mint build`.")
+        Failure::new(
+            "stage",
+            "The bundle has no component.",
+            "Install it in isolated mode, or build a component with `mint build`.",
+        )
     })
 }
 
@@ -182,7 +183,8 @@ fn said(fault: &Fault) -> String {
 }
 
 fn initialize_failed(reason: &str, log: &PluginLog) -> Failure {
-    let mut failure = Failure::new("initialize", reason, "Correct its settings or grants and reload it, or install another release.");
+    let mut failure =
+        Failure::new("initialize", reason, "Correct its settings or grants and reload it, or install another release.");
     failure.log_excerpt = log.recent();
     failure
 }

@@ -175,7 +175,9 @@ pub(crate) fn new(engine: &Engine, plugin: &Arc<Plugin>, call: Arc<Call>, meter:
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
     store.set_hostcall_fuel(usize::try_from(limits.host_memory_bytes_max).unwrap_or(usize::MAX));
-    store.set_max_component_handles(usize::try_from(limits.handles_max).unwrap_or(usize::MAX).saturating_mul(HANDLES_PER_RESOURCE));
+    store.set_max_component_handles(
+        usize::try_from(limits.handles_max).unwrap_or(usize::MAX).saturating_mul(HANDLES_PER_RESOURCE),
+    );
     Ok(store)
 }
 

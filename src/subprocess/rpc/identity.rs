@@ -42,7 +42,8 @@ pub(crate) async fn find_user(caller: Caller, Named(username): Named<String>) ->
 
 /// `GET /plugin-roles/{user_id}`: of a person whom the plugin serves at the moment.
 pub(crate) async fn plugin_role(caller: Caller, Named(id): Named<UserId>) -> Answer {
-    let actor = caller.bearer.session.person(id).ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;
+    let actor =
+        caller.bearer.session.person(id).ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;
     let call = Call { actor, ..caller.call.clone() };
     let role = identity::current(&call).await.or_refuse(&caller)?.and_then(|person| person.plugin_role);
     let role = role.ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;

@@ -1,7 +1,7 @@
 //! `/api/internal`: what a plugin process may ask of the platform, with MINT's shapes.
 //!
 //! One file per name of `mint_context`. Every handler converts, calls, and converts back. Who calls is settled before any
-//! handler runs: see [`caller`].
+//! handler runs: see `caller`.
 
 mod caller;
 mod designs;

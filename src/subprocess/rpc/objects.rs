@@ -114,7 +114,9 @@ async fn store(caller: &Caller, id: ExperimentId, key: &str, mut multipart: Mult
                 }
                 written = Some(writer);
             }
-            Some(_) | None => return Err(Refusal::invalid("An upload has `content_type`, `metadata` and then one `file`.").into()),
+            Some(_) | None => {
+                return Err(Refusal::invalid("An upload has `content_type`, `metadata` and then one `file`.").into());
+            }
         }
     }
     match written {

@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
+use mint_context::Error;
 use mint_context::settings::{self, Snapshot};
 use mint_domain::Kind;
-use mint_context::Error;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -21,7 +21,7 @@ async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let db = mint_store::Db::open(&format!("sqlite:{}", dir.path().join("m.sqlite").display())).await.unwrap();
     let services = Arc::new(Services { db, blobs: Blobs::local(&dir.path().join("blobs")).unwrap(), clock: Arc::new(clock::SystemClock), followers: Arc::new(Nobody), plugin_environment: BTreeMap::new() });
-    let runtime = mint_wasm::WasmRuntime::new(&mint_wasm::Options { cache_directory: std::env::temp_dir().join("mint-scratch-cache"), slots: 8 }).unwrap();
+    let runtime = mint_wasm::WasmRuntime::new(&mint_wasm::Options { cache_directory: std::env::temp_dir().join("mint-scratch-cache"), slots: std::env::var("SLOTS").map_or(8, |s| s.parse().unwrap()) }).unwrap();
     World { dir, runtime, services }
 }
 fn wasm() -> Vec<u8> { std::fs::read(std::env::var("SINK").unwrap_or("/tmp/guest/target/wasm32-wasip2/release/sink.wasm".into())).unwrap() }
@@ -30,7 +30,7 @@ impl World {
     fn release(&self, instances: &str) -> Arc<Release> {
         let bytes = wasm();
         std::fs::write(self.dir.path().join("plugin.wasm"), &bytes).unwrap();
-        let manifest = json!({"format_version": 2, "plugin": {"slug": "sink", "version": "1.0.0"}, "component": "plugin.wasm", "instances": instances, "files": {"plugin.wasm": Digest::of(&bytes).to_string()}});
+        let manifest = json!({"format_version": 2, "plugin": {"slug": std::env::var("SLUG").unwrap_or("sink".into()), "version": "1.0.0"}, "component": "plugin.wasm", "instances": instances, "files": {"plugin.wasm": Digest::of(&bytes).to_string()}});
         Arc::new(Release { manifest: Arc::new(Manifest::parse(manifest.to_string().as_bytes()).unwrap()), digest: Digest::of(b"b"), directory: self.dir.path().to_owned() })
     }
     fn activation(&self, instances: &str, grants: &[&str], settings: Value, limits: Value) -> Activation {
@@ -130,11 +130,51 @@ async fn refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn speed() {
     let w = world().await;
+    eprintln!("{}", std::fs::read_to_string("/proc/self/status").unwrap().lines().filter(|l| l.starts_with("Vm")).collect::<Vec<_>>().join(" "));
     for policy in ["request", "tenant"] {
         let s = w.start(policy, GRANTS, json!({})).await;
         for _ in 0..200 { s.get("/hello").await.unwrap(); }
         let t = std::time::Instant::now();
         for _ in 0..2000 { s.get("/hello").await.unwrap().into_body().collect().await.unwrap(); }
         eprintln!("{policy}: {:?} each", t.elapsed() / 2000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files() {
+    let w = world().await;
+    for policy in ["request", "tenant"] {
+        let s = w.start(policy, &["experiments:read", "objects", "files"], json!({"cache_bytes_max": 1000000, "files_bytes_max": 100000})).await;
+        for p in ["/fs", "/fops", "/fops", "/fwrite?500000", "/fwrite?900000", "/fwrite?2000000", "/fwrite?900000", "/fhold", "/fhold", "/fmany", "/fmany", "/fwrite?990000", "/fops"] { s.text(p).await; }
+    }
+}
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn anything() {
+    let Ok(_) = std::env::var("SINK") else { return };
+    let w = world().await;
+    for policy in ["request", "tenant"] {
+        let s = w.start(policy, GRANTS, json!({})).await;
+        for p in ["/api/hello", "/api/hello/", "/", "/"] { s.text(p).await; }
+        eprintln!("{:?} {}", s.a.log.recent(), s.g.status());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects() {
+    let w = world().await;
+    let mut tx = w.services.db.begin().await.unwrap();
+    let t = mint_store::tenants::insert(&mut tx, &"lab".parse().unwrap(), "Lab", time::OffsetDateTime::now_utc()).await.unwrap();
+    tx.commit().await.unwrap();
+    eprintln!("{t:?}");
+    let s = w.start("request", GRANTS, json!({"objects_bytes_max": 500000})).await;
+    let call = Call { actor: Actor::System, plugin: None, ..s.call() };
+    let e = mint_context::experiments::create(&call, mint_context::experiments::Draft { name: "E".into(), experiment_type: "t".into(), ..Default::default() }).await.unwrap();
+    eprintln!("{}", e.id);
+    for p in ["/exp", "/object", "/object", "/me"] { s.text(p).await; }
+    let user = User { id: UserId(1), username: "ada".into(), role: "viewer".into(), permissions: vec![] };
+    let request = |p: &str| Request::get(p).body(Empty::new().map_err(|e| match e {}).boxed_unsync()).unwrap();
+    for p in ["/exp", "/me"] {
+        let r = s.g.handle(Call { actor: Actor::User(user.clone()), ..s.call() }, request(p)).await.unwrap();
+        eprintln!("{:?}", r.into_body().collect().await.unwrap().to_bytes());
     }
 }

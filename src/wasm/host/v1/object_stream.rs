@@ -108,8 +108,8 @@ pub(crate) struct ObjectOutput {
 }
 
 enum Output {
-    Idle(ObjectWriter),
-    Writing(BoxFuture<'static, Result<ObjectWriter>>),
+    Idle(Box<ObjectWriter>),
+    Writing(BoxFuture<'static, Result<Box<ObjectWriter>>>),
     /// What went wrong was put into the slot, for `finish`; here it is said once.
     Failed(Refusal),
     Closed,
@@ -119,7 +119,7 @@ impl ObjectOutput {
     /// Takes the writer out of `slot`.
     pub(crate) fn new(slot: Slot) -> Self {
         let state = match slot.take() {
-            Ok(writer) => Output::Idle(writer),
+            Ok(writer) => Output::Idle(Box::new(writer)),
             Err(error) => Output::Failed(error.public()),
         };
         Self { slot, state }
@@ -191,7 +191,7 @@ impl OutputStream for ObjectOutput {
 impl Drop for ObjectOutput {
     fn drop(&mut self) {
         if let Output::Idle(writer) = mem::replace(&mut self.state, Output::Closed) {
-            self.slot.put(Ok(writer));
+            self.slot.put(Ok(*writer));
         }
     }
 }

@@ -23,8 +23,7 @@ impl Host for State {
     }
 
     async fn compare_and_swap(&mut self, revision: String, values: types::Json) -> Answer<Snapshot> {
-        let swapped =
-            async { settings::compare_and_swap(&self.call, &revision, document("values", &values)?).await }.await;
+        let swapped = async { settings::compare_and_swap(&self.call, &revision, document("values", &values)?).await }.await;
         answer(&self.call, swapped.map(Into::into))
     }
 }

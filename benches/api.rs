@@ -1,0 +1,65 @@
+//! The platform's REST API, as far as measuring needs it.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::{Method, RequestBuilder, multipart};
+use serde_json::{Value, json};
+
+/// Fits compiling a large component on a slow machine.
+const TIMEOUT: Duration = Duration::from_secs(300);
+const POLL: Duration = Duration::from_millis(5);
+
+/// A signed-in administrator.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    pub(crate) token: String,
+}
+
+impl Client {
+    pub(crate) async fn sign_in(address: SocketAddr, username: &str, password: &str) -> Result<Self> {
+        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        let mut client = Self { http, url: format!("http://{address}"), token: String::new() };
+        let login = client.request(Method::POST, "/api/auth/login").json(&json!({"username": username, "password": password}));
+        let session = client.send(login).await?;
+        client.token = session.get("access_token").and_then(Value::as_str).context("the sign-in gave no token")?.to_owned();
+        Ok(client)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// Installs a bundle with everything that it asks for, and waits for the end.
+    pub(crate) async fn install(&self, bundle: &Path) -> Result<()> {
+        let decision = json!({"grant_requested": true}).to_string();
+        let bytes = tokio::fs::read(bundle).await.with_context(|| bundle.display().to_string())?;
+        let form = multipart::Form::new().text("decision", decision).part("bundle", multipart::Part::bytes(bytes));
+        let mut operation = self.send(self.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;
+        let id = operation.get("id").and_then(Value::as_i64).context("the operation has no id")?;
+        while operation.get("status").and_then(Value::as_str) == Some("running") {
+            tokio::time::sleep(POLL).await;
+            operation = self.get(&format!("/api/operations/{id}")).await?;
+        }
+        if operation.get("status").and_then(Value::as_str) != Some("done") {
+            bail!("{} was not installed:\n{operation:#}", bundle.display());
+        }
+        Ok(())
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        if self.token.is_empty() { request } else { request.bearer_auth(&self.token) }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value> {
+        let response = request.send().await?;
+        let (status, path) = (response.status(), response.url().path().to_owned());
+        let text = response.text().await?;
+        if !status.is_success() {
+            bail!("{path} answered {status}: {text}");
+        }
+        Ok(serde_json::from_str(&text)?)
+    }
+}

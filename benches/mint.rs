@@ -1,0 +1,75 @@
+//! The program `mint`, as an operator would run it.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::runtime::Runtime;
+
+use crate::{
+    Plan,
+    api::Client,
+    process::{Server, free_address},
+};
+
+const USER: &str = "ada";
+
+/// A platform with data of its own.
+pub(crate) struct Mint {
+    program: PathBuf,
+    uv: PathBuf,
+    dir: PathBuf,
+    password: String,
+}
+
+impl Mint {
+    /// Makes the data directory `name` in `dir`, with an administrator.
+    pub(crate) fn prepare(plan: &Plan, dir: &Path, name: &str) -> Result<Self> {
+        let dir = dir.join(name);
+        fs::create_dir(&dir)?;
+        let mut password = vec![0_u8; 16];
+        fs::File::open("/dev/urandom")?.read_exact(&mut password)?;
+        let password = password.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mint = Self { program: plan.mint.clone(), uv: plan.uv.clone(), dir, password };
+        mint.create_user()?;
+        Ok(mint)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.dir).env("MINT_SERVER__DATA_PATH", self.dir.join("data"));
+        command.env("MINT_LOGGING__LEVEL", "warn").env("MINT_PLUGINS__UV__PATH", &self.uv);
+        command
+    }
+
+    fn create_user(&self) -> Result<()> {
+        let mut command = self.command();
+        command.args(["user", "create", USER, "--role", "admin"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(self.password.as_bytes())?;
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("`mint user create` failed ({status})");
+        }
+        Ok(())
+    }
+
+    /// Starts to serve.
+    pub(crate) fn serve(&self) -> Result<Server> {
+        let address = free_address()?;
+        let mut command = self.command();
+        command.arg("serve").env("MINT_SERVER__LISTEN", address.to_string());
+        Server::start(command, address, &self.dir)
+    }
+
+    /// An administrator of `server`.
+    pub(crate) fn sign_in(&self, runtime: &Runtime, server: &Server) -> Result<Client> {
+        runtime.block_on(Client::sign_in(server.address, USER, &self.password))
+    }
+}

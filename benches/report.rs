@@ -1,0 +1,75 @@
+//! What a person reads.
+
+use std::io::{IsTerminal as _, Write as _, stderr};
+
+use crate::rows::Figures;
+
+/// Begins the report.
+pub(crate) fn heading(machine: &str) {
+    println!("{machine}");
+}
+
+/// Says what is being measured, where somebody watches.
+pub(crate) fn progress(text: &str) {
+    if stderr().is_terminal() {
+        // Progress that cannot be shown is no loss.
+        let _ = write!(stderr(), "\r\x1b[2K{text}");
+        let _ = stderr().flush();
+    }
+}
+
+fn end_progress() {
+    progress("");
+}
+
+/// The table of requests.
+pub(crate) fn requests(figures: &[Figures]) {
+    end_progress();
+    println!("\n{:<34} {:>5} {:>9} {:>7} {:>9} {:>9} {:>9}", "requests", "conns", "req/s", "of axum", "p50 µs", "p99 µs", "CPU µs");
+    for row in figures {
+        let axum = figures.iter().find(|other| other.connections == row.connections).map_or(f64::NAN, |axum| axum.requests_per_second);
+        println!(
+            "{:<34} {:>5} {:>9.0} {:>7.2} {:>9.0} {:>9.0} {:>9.1}",
+            row.name,
+            row.connections,
+            row.requests_per_second,
+            row.requests_per_second / axum,
+            row.p50_us,
+            row.p99_us,
+            row.cpu_us
+        );
+    }
+}
+
+/// What to know about that table.
+pub(crate) fn circumstances(reset_path: &str, log_bytes: u64) {
+    println!(
+        "CPU: user and system time of the server per request, with its plugins' processes. Memory reset: {reset_path}.\n\
+         Every plugin request passes the token, the permission, admission, limits and one log line of the guest; past its bytes\n\
+         per minute those lines are dropped. The server's log level is `warn`; it wrote {log_bytes} bytes."
+    );
+}
+
+/// A table of durations.
+pub(crate) fn durations(title: &str, columns: &[&str], rows: &[(&str, Vec<Option<std::time::Duration>>)]) {
+    end_progress();
+    println!();
+    print!("{title:<34}");
+    for column in columns {
+        print!(" {column:>14}");
+    }
+    println!();
+    for (name, cells) in rows {
+        print!("{name:<34}");
+        for cell in cells {
+            print!(" {:>14}", cell.map_or_else(|| "–".to_owned(), |time| format!("{time:.3?}")));
+        }
+        println!();
+    }
+}
+
+/// A line of prose.
+pub(crate) fn note(text: &str) {
+    end_progress();
+    println!("{text}");
+}

@@ -1,0 +1,125 @@
+//! Requests to every server, in turns.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
+use mint_domain::manifest::InstancePolicy;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::{
+    Plan, axum_server,
+    bundles::Guest,
+    fastapi,
+    load::{Answers, Request, drive},
+    mint::Mint,
+    process::Server,
+    report,
+};
+
+const CONNECTIONS: [usize; 2] = [1, 32];
+/// Each row is measured so many times, in turns with the others: what else the machine does falls on all of them.
+const ROUNDS: u32 = 3;
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// What is measured.
+pub(crate) struct Row<'a> {
+    name: &'static str,
+    server: &'a Server,
+    request: Request,
+}
+
+/// What was found with so many connections.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    pub(crate) name: &'static str,
+    pub(crate) connections: usize,
+    pub(crate) requests_per_second: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) cpu_us: f64,
+}
+
+/// Starts the servers, measures and prints.
+pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
+    let runtime = Runtime::new()?;
+    let axum = axum_server::start(dir)?;
+    let platform = Mint::prepare(plan, dir, "platform")?;
+    let mint = platform.serve()?;
+    let client = platform.sign_in(&runtime, &mint)?;
+    let hello = Guest::unpack(&plan.guests, "hello", dir)?;
+    let mut bundles = vec![hello.bundle_as("hello-fresh", InstancePolicy::Request)?, hello.bundle_as("hello-warm", InstancePolicy::Tenant)?];
+    bundles.extend(["hello-python", "hello-process"].map(|name| plan.guests.join(format!("{name}.mint"))));
+    for bundle in &bundles {
+        runtime.block_on(client.install(bundle))?;
+    }
+    let fastapi = fastapi::start(plan, dir);
+    let get = |path: &str| Request::get(mint.address, path, &client.token);
+    let mut rows = vec![
+        Row { name: "bare axum handler", server: &axum, request: Request::get(axum.address, "/", &client.token) },
+        Row { name: "the platform's own /api/users/me", server: &mint, request: get("/api/users/me") },
+        Row { name: "shared Rust, fresh instances", server: &mint, request: get("/api/hello-fresh/") },
+        Row { name: "shared Rust, warm instances", server: &mint, request: get("/api/hello-warm/") },
+        Row { name: "shared Python, warm instances", server: &mint, request: get("/api/hello-python/") },
+        Row { name: "isolated executable", server: &mint, request: get("/api/hello-process/") },
+    ];
+    match &fastapi {
+        Ok(server) => {
+            rows.push(Row { name: "FastAPI on uvicorn, directly", server, request: Request::get(server.address, "/", &client.token) });
+        }
+        Err(error) => eprintln!("!! NO ROW FOR FASTAPI: {error:#}"),
+    }
+    if let Some(text) = &plan.only {
+        rows.retain(|row| row.name.contains("axum") || row.name.contains(text.as_str()));
+    }
+    let figures = measure(plan, &rows)?;
+    report::requests(&figures);
+    let shown = runtime.block_on(client.get("/api/plugins/hello-fresh"))?;
+    report::circumstances(&reset_path(&shown)?, mint.log_bytes());
+    Ok(())
+}
+
+fn reset_path(plugin: &Value) -> Result<String> {
+    fn find(value: &Value) -> Option<&str> {
+        match value {
+            Value::Object(map) => map.get("reset_path").and_then(Value::as_str).or_else(|| map.values().find_map(find)),
+            _ => None,
+        }
+    }
+    find(plugin).map(str::to_owned).context("the plugin's status does not tell how memory is reset")
+}
+
+fn measure(plan: &Plan, rows: &[Row<'_>]) -> Result<Vec<Figures>> {
+    let mut figures = Vec::new();
+    for connections in CONNECTIONS {
+        let mut found: Vec<(Answers, f64)> = rows.iter().map(|_| Default::default()).collect();
+        for round in 1..=ROUNDS {
+            for (row, (sum, cpu_seconds)) in rows.iter().zip(&mut found) {
+                report::progress(&format!("{connections} connections, round {round} of {ROUNDS}: {}", row.name));
+                drive(&row.request, connections, WARM_UP.min(plan.duration / 2)).with_context(|| row.name)?;
+                let cpu_before = row.server.cpu_seconds()?;
+                let mut answers = drive(&row.request, connections, plan.duration / ROUNDS).with_context(|| row.name)?;
+                *cpu_seconds += row.server.cpu_seconds()? - cpu_before;
+                sum.elapsed += answers.elapsed;
+                sum.latencies_ns.append(&mut answers.latencies_ns);
+            }
+        }
+        let all = rows.iter().zip(found);
+        figures.extend(all.map(|(row, (answers, cpu_seconds))| evaluate(row.name, connections, answers, cpu_seconds)));
+    }
+    Ok(figures)
+}
+
+fn evaluate(name: &'static str, connections: usize, mut answers: Answers, cpu_seconds: f64) -> Figures {
+    answers.latencies_ns.sort_unstable();
+    let requests = answers.latencies_ns.len().max(1) as f64;
+    let at = |share: f64| answers.latencies_ns.get((requests * share) as usize).copied().map_or(f64::NAN, |ns| f64::from(ns) / 1e3);
+    Figures {
+        name,
+        connections,
+        requests_per_second: requests / answers.elapsed.as_secs_f64(),
+        p50_us: at(0.5),
+        p99_us: at(0.99),
+        cpu_us: cpu_seconds * 1e6 / requests,
+    }
+}

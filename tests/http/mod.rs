@@ -1,0 +1,4 @@
+//! The REST API through its door.
+
+mod access;
+mod laboratory;

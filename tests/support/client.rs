@@ -1,0 +1,147 @@
+//! The REST API, as a test uses it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::{
+    Body, RequestBuilder,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+
+use crate::{Guest, PASSWORD, eventually};
+
+/// A client with or without a token.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// Nobody.
+    pub fn anonymous(url: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("client");
+        Self { http, url: url.to_owned(), token: None }
+    }
+
+    /// Signs in.
+    pub async fn sign_in(url: &str, tenant: &str, username: &str) -> Self {
+        let nobody = Self::anonymous(url);
+        let body = json!({ "tenant": tenant, "username": username, "password": PASSWORD });
+        let reply = nobody.post("/api/auth/login", &body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        let token = reply.json()["access_token"].as_str().expect("token").to_owned();
+        Self { token: Some(token), ..nobody }
+    }
+
+    /// The same person at another address.
+    pub fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
+    /// The token.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("token")
+    }
+
+    /// A request with the token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn send(&self, request: RequestBuilder) -> Reply {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Reply { status, headers, body: response.bytes().await.expect("a whole body") }
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// `POST` with JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// `PATCH` with JSON.
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    /// `PUT` with bytes.
+    pub async fn put(&self, path: &str, body: impl Into<Body>) -> Reply {
+        self.send(self.request(Method::PUT, path).body(body)).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Makes an experiment and gives its id.
+    pub async fn experiment(&self, name: &str) -> i64 {
+        let reply = self.post("/api/experiments", &json!({ "name": name, "experiment_type": "test" })).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
+        reply.json()["id"].as_i64().expect("id")
+    }
+
+    /// Uploads a bundle and gives the first answer.
+    pub async fn upload(&self, guest: &Guest, decision: &Value) -> Reply {
+        let part = Part::file(&guest.path).await.expect("bundle");
+        let form = Form::new().text("decision", decision.to_string()).part("bundle", part);
+        self.send(self.request(Method::POST, "/api/plugins/upload").multipart(form)).await
+    }
+
+    /// Installs a bundle and gives the operation as it ended.
+    pub async fn install(&self, guest: &Guest, decision: Value) -> Value {
+        let reply = self.upload(guest, &decision).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+        self.ended(&reply.json()).await
+    }
+
+    /// Waits for the end of an operation.
+    pub async fn ended(&self, operation: &Value) -> Value {
+        let path = format!("/api/operations/{}", operation["id"]);
+        eventually("the end of an operation", || async {
+            let operation = self.get(&path).await.json();
+            (operation["status"] != "running").then_some(operation)
+        })
+        .await
+    }
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The code of the error envelope.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}

@@ -10,12 +10,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use rustix::{
-    param::clock_ticks_per_second,
-    process::{Pid, Signal, kill_process},
-};
+use rustix::process::{Pid, Signal, kill_process};
 
 const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// Ticks of a second in what Linux tells programs, on every machine.
+const TICKS_PER_SECOND: f64 = 100.0;
 /// Fields of `/proc/<pid>/stat` after the name of the program.
 const PARENT: usize = 1;
 const USER_TICKS: usize = 11;
@@ -66,7 +65,7 @@ impl Server {
             ticks += field(pid, USER_TICKS) + field(pid, SYSTEM_TICKS);
             family.extend(stats.keys().filter(|child| field(**child, PARENT) == u64::from(pid)));
         }
-        Ok(ticks as f64 / clock_ticks_per_second() as f64)
+        Ok(ticks as f64 / TICKS_PER_SECOND)
     }
 
     /// Resident memory of the server alone, in KiB: what is its own, and pages of files.

@@ -98,9 +98,7 @@ pub async fn save(call: &Call, experiment: ExperimentId, input: Input) -> Result
 /// # Errors
 /// As [`save`]; also a key given twice.
 pub async fn save_all(call: &Call, experiment: ExperimentId, inputs: Vec<Input>) -> Result<Vec<Artifact>> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ResultsWrite)?;
-    let _permit = call.permit_write(Write::Result)?;
-    let plugin = call.through_plugin()?;
+    let plugin = authorise_change(call)?;
     if inputs.len() > INPUTS_MAX {
         return Err(Refusal::invalid(format!("At most {INPUTS_MAX} artifacts can be saved at once.")).into());
     }
@@ -122,7 +120,7 @@ pub async fn save_all(call: &Call, experiment: ExperimentId, inputs: Vec<Input>)
     experiments::require(&mut tx, call, experiment).await?;
     let mut saved = Vec::with_capacity(inputs.len());
     for input in &inputs {
-        saved.push(artifacts::upsert(&mut tx, call.tenant, experiment, plugin.slug().as_str(), input, now).await?.into());
+        saved.push(artifacts::upsert(&mut tx, call.tenant, experiment, plugin, input, now).await?.into());
     }
     tx.commit().await?;
     Ok(saved)
@@ -183,7 +181,12 @@ pub async fn list(call: &Call, experiment: ExperimentId, include_others: bool, i
 /// # Errors
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn archive(call: &Call, experiment: ExperimentId, key: &str) -> Result<Summary> {
-    set_status(call, experiment, key, ArtifactStatus::Archived).await
+    let plugin = authorise_change(call)?;
+    let (now, by) = (call.services.clock.now(), call.actor.user().map(|user| user.id.0));
+    let mut tx = call.services.db.begin().await?;
+    let row = artifacts::archive(&mut tx, call.tenant, experiment, plugin, key, by, now).await?;
+    tx.commit().await?;
+    row.map(Into::into).ok_or_else(|| Refusal::not_found("artifact", key).into())
 }
 
 /// Restores one of the plugin's artifacts.
@@ -191,7 +194,11 @@ pub async fn archive(call: &Call, experiment: ExperimentId, key: &str) -> Result
 /// # Errors
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn restore(call: &Call, experiment: ExperimentId, key: &str) -> Result<Summary> {
-    set_status(call, experiment, key, ArtifactStatus::Active).await
+    let plugin = authorise_change(call)?;
+    let mut tx = call.services.db.begin().await?;
+    let row = artifacts::restore(&mut tx, call.tenant, experiment, plugin, key, call.services.clock.now()).await?;
+    tx.commit().await?;
+    row.map(Into::into).ok_or_else(|| Refusal::not_found("artifact", key).into())
 }
 
 /// Deletes one of the plugin's artifacts. False when there was none.
@@ -199,24 +206,18 @@ pub async fn restore(call: &Call, experiment: ExperimentId, key: &str) -> Result
 /// # Errors
 /// `PERMISSION_DENIED`.
 pub async fn delete(call: &Call, experiment: ExperimentId, key: &str) -> Result<bool> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ResultsWrite)?;
-    let _permit = call.permit_write(Write::Result)?;
-    let plugin = call.through_plugin()?;
+    let plugin = authorise_change(call)?;
     let mut tx = call.services.db.begin().await?;
-    let deleted = artifacts::delete(&mut tx, call.tenant, experiment, plugin.slug().as_str(), key).await?;
+    let deleted = artifacts::delete(&mut tx, call.tenant, experiment, plugin, key).await?;
     tx.commit().await?;
     Ok(deleted)
 }
 
-async fn set_status(call: &Call, experiment: ExperimentId, key: &str, status: ArtifactStatus) -> Result<Summary> {
+/// Passes if the plugin may change its own artifacts, and gives its slug.
+fn authorise_change(call: &Call) -> Result<&str, Refusal> {
     let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ResultsWrite)?;
     let _permit = call.permit_write(Write::Result)?;
-    let plugin = call.through_plugin()?;
-    let (now, by) = (call.services.clock.now(), call.actor.user().map(|user| user.id.0));
-    let mut tx = call.services.db.begin().await?;
-    let row = artifacts::set_status(&mut tx, call.tenant, experiment, plugin.slug().as_str(), key, status, by, now).await?;
-    tx.commit().await?;
-    row.map(Into::into).ok_or_else(|| Refusal::not_found("artifact", key).into())
+    Ok(call.through_plugin()?.slug().as_str())
 }
 
 fn owner_of(call: &Call, asked: Option<&Slug>) -> Result<Slug, Refusal> {

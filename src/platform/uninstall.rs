@@ -98,9 +98,7 @@ fn remove(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
         let entity = format!("plugin:{}", installation.slug);
         let now = uninstall.platform.services().clock.now();
         let details = json!({ "data": uninstall.data });
-        audit::record(
-            &mut tx, caller.tenant, &caller.actor.label(), "plugin.uninstall", &entity, caller.request_id.as_str(), &details, now,
-        )
+        audit::record(&mut tx, caller.tenant, &audit::Entry { actor: &caller.actor.label(), action: "plugin.uninstall", entity: &entity, request_id: caller.request_id.as_str(), details: &details }, now)
         .await?;
         tx.commit().await?;
         Ok("removed".to_owned())

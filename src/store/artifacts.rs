@@ -117,28 +117,46 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId) -> Re
     )
 }
 
-/// Archives or restores an artifact. None when there is none.
+/// Archives an artifact. None when there is none.
 ///
 /// # Errors
 /// The database's.
-pub async fn set_status(
+pub async fn archive(
     tx: &mut Tx,
     tenant: TenantId,
     experiment: ExperimentId,
     plugin: &str,
     key: &str,
-    status: ArtifactStatus,
     by: Option<i64>,
     now: OffsetDateTime,
 ) -> Result<Option<Summary>> {
-    let archived_at = matches!(status, ArtifactStatus::Archived).then_some(now);
-    let archived_by = archived_at.and(by);
     rows!(
         tx, optional Summary,
-        "update artifacts set status = $5, archived_at = $6, archived_by = $7, updated_at = $8
+        "update artifacts set status = 'archived', archived_at = $6, archived_by = $5, updated_at = $6
          where tenant_id = $1 and experiment_id = $2 and plugin = $3 and key = $4
          returning id, experiment_id, plugin, key, display_name, status, result_keys, note, archived_at, archived_by, created_at, updated_at",
-        tenant.0, experiment.0, plugin, key, status.as_str(), archived_at, archived_by, now,
+        tenant.0, experiment.0, plugin, key, by, now,
+    )
+}
+
+/// Restores an artifact. None when there is none.
+///
+/// # Errors
+/// The database's.
+pub async fn restore(
+    tx: &mut Tx,
+    tenant: TenantId,
+    experiment: ExperimentId,
+    plugin: &str,
+    key: &str,
+    now: OffsetDateTime,
+) -> Result<Option<Summary>> {
+    rows!(
+        tx, optional Summary,
+        "update artifacts set status = 'active', archived_at = null, archived_by = null, updated_at = $5
+         where tenant_id = $1 and experiment_id = $2 and plugin = $3 and key = $4
+         returning id, experiment_id, plugin, key, display_name, status, result_keys, note, archived_at, archived_by, created_at, updated_at",
+        tenant.0, experiment.0, plugin, key, now,
     )
 }
 

@@ -21,6 +21,8 @@ pub mod projects;
 pub mod releases;
 pub mod sessions;
 pub mod tenants;
+#[cfg(test)]
+mod tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod users;

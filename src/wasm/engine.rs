@@ -142,6 +142,11 @@ fn config(slots: u32, reset: ResetPath) -> Config {
 }
 
 fn pool(slots: u32, reset: ResetPath) -> PoolingAllocationConfig {
+    // Where touched pages are not told from others, all that stay resident are written over for every instance.
+    let (pagemap_scan, keep_resident) = match reset {
+        ResetPath::PagemapScan => (Enabled::Yes, MIB),
+        ResetPath::Memset => (Enabled::No, 128 * KIB),
+    };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
@@ -157,13 +162,10 @@ fn pool(slots: u32, reset: ResetPath) -> PoolingAllocationConfig {
         .max_memories_per_module(MEMORIES_PER_COMPONENT)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(MEMORY_BYTES_MAX)
-        .linear_memory_keep_resident(MIB)
+        .linear_memory_keep_resident(keep_resident)
         .table_keep_resident(64 * KIB)
         .async_stack_keep_resident(64 * KIB)
-        .pagemap_scan(match reset {
-            ResetPath::PagemapScan => Enabled::Yes,
-            ResetPath::Memset => Enabled::No,
-        });
+        .pagemap_scan(pagemap_scan);
     pool
 }
 

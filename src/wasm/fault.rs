@@ -9,6 +9,11 @@ use crate::{
     limits::{MemoryLimit, Reached},
 };
 
+/// The guest stumbled over the body of its request, which broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UploadBroke(pub(crate) String);
+
 /// The fault of a guest that ended with `error` in a store with this much memory.
 pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
     if let Some(Reached { limit, message }) = error.downcast_ref::<Reached>().cloned().or_else(|| memory.reached()) {
@@ -16,6 +21,9 @@ pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
     }
     if let Some(PlatformFailed(reason)) = error.downcast_ref() {
         return Fault::Host(reason.clone());
+    }
+    if let Some(UploadBroke(reason)) = error.downcast_ref() {
+        return Fault::Client(reason.clone());
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
         return Fault::Broke(format!("it exited with status {status} instead of answering"));

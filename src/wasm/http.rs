@@ -5,7 +5,7 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -34,8 +34,10 @@ use wasmtime_wasi_http::{
 
 use crate::{
     body::{Finish, ResponseBody, poll_frames},
+    fault::UploadBroke,
     guest::{Guest, Guests},
     instance::Instance,
+    limits::Reached,
 };
 
 /// Most header fields of a response.
@@ -66,10 +68,11 @@ pub(crate) async fn handle(
     let place = guests.instances.place(deadline).await?;
 
     name_authority(&mut request);
+    let upload = Upload::default();
     let is_head = request.method() == http::Method::HEAD;
     let (sender, mut receiver) = oneshot::channel::<Head>();
-    let guests_in = Arc::clone(guests);
-    let mut guest = guests.begin(place, Arc::new(call), move |instance| answer(guests_in, instance, request, sender));
+    let (guests_in, upload_in) = (Arc::clone(guests), upload.clone());
+    let mut guest = guests.begin(place, Arc::new(call), move |instance| answer(guests_in, instance, request, upload_in, sender));
 
     let first = poll_fn(|cx| {
         // The guest first: most are done in one go, and then nothing has to be streamed.
@@ -89,8 +92,8 @@ pub(crate) async fn handle(
     };
     let response = match head {
         Some(Ok(response)) => response,
-        Some(Err(code)) => return Err(guest.end_with(Fault::Garbage(format!("it answered with the error {code}")))),
-        None => return Err(guest.end_with(Fault::Garbage("it returned without an answer".to_owned()))),
+        Some(Err(code)) => return Err(guest.end_with(upload.blame(Fault::Garbage(format!("it answered with the error {code}"))))),
+        None => return Err(guest.end_with(upload.blame(Fault::Garbage("it returned without an answer".to_owned())))),
     };
     let (parts, frames) = response.into_parts();
     if let Err(fault) = check_head(&parts) {
@@ -109,20 +112,44 @@ pub(crate) async fn handle(
     }
 }
 
+/// What became of the body of a request. A guest that stumbles over one that broke off is not to blame.
+#[derive(Clone, Debug, Default)]
+struct Upload(Arc<OnceLock<String>>);
+
+impl Upload {
+    fn broke(&self, error: &dyn std::error::Error) -> Error {
+        // Whoever reads on after the first error gets the same reason.
+        Error::InternalError(Some(self.0.get_or_init(|| error.to_string()).clone()))
+    }
+
+    fn blame(&self, fault: Fault) -> Fault {
+        match self.0.get() {
+            Some(reason) => Fault::Client(reason.clone()),
+            None => fault,
+        }
+    }
+}
+
 /// Calls the guest's handler.
 fn answer<'a>(
     guests: Arc<Guests>,
     instance: &'a mut Instance,
     request: Request<Body>,
+    upload: Upload,
     sender: oneshot::Sender<Head>,
 ) -> BoxFuture<'a, wasmtime::Result<()>> {
     Box::pin(async move {
         let Some(routes) = &guests.instances.exports.routes else { return Ok(()) };
         let routes = routes.load(&mut instance.store, &instance.inner)?;
-        let request = request.map(|body| body.map_err(|error| Error::InternalError(Some(error.to_string()))));
+        let watched = upload.clone();
+        let request = request.map(|body| body.map_err(move |error| watched.broke(&*error)));
         let request = instance.store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
         let outparam = instance.store.data_mut().http().new_response_outparam(sender)?;
-        routes.call_handle(&mut instance.store, request, outparam).await
+        let answered = routes.call_handle(&mut instance.store, request, outparam).await;
+        answered.map_err(|error| match upload.0.get() {
+            Some(reason) if !error.is::<Reached>() => wasmtime::Error::new(UploadBroke(reason.clone())),
+            Some(_) | None => error,
+        })
     })
 }
 

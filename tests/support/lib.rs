@@ -1,4 +1,5 @@
 //! What the integration tests share: a real server on real data in a directory of the test's own, and a client for it.
+#![expect(clippy::disallowed_methods, reason = "the runner tells tests by variables where things are")]
 
 mod bundles;
 mod client;

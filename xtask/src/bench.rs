@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             .args(arguments)
             .env("MINT_GUESTS_DIR", bundles)
             .env("MINT_BIN", mint)
-            .env("MINT_TEST_UV", &tools.uv),
+            .env("MINT_TEST_UV", &tools.uv)
+            .env_remove("RUST_BACKTRACE"),
     )
 }

@@ -2,79 +2,129 @@
 
 mod analyses;
 mod client;
+mod figures;
 mod server;
 
-use std::{fs, path::Path};
+use std::{fs, net::TcpListener, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
     guests::{self, Profile},
     paths,
-    run::say,
+    run::during_async,
     setup,
 };
 use client::Client;
-use server::Server;
+use server::{Account, Server};
 
 /// What to do.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// End after the results instead of serving on
+    /// End after the results instead of serving on; fails if a figure is not the expected one
     #[arg(long)]
     once: bool,
     /// Where to serve, on the loopback address only
-    #[arg(long, default_value_t = 8001)]
+    #[arg(long, default_value_t = 8001, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 }
 
-const USER: &str = "demo";
-const PLUGINS: [&str; 4] = ["hello", "hello-python", "lcms-features", "dose-response"];
+/// Each with what its installation waits for.
+const PLUGINS: [(&str, &str); 3] = [
+    ("hello", "compiles a component"),
+    ("lcms-features", "compiles a component"),
+    ("dose-response", "makes a Python environment with numpy and scipy"),
+];
 
 /// Builds what is needed, then shows it.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    check_port(options.port)?;
     let tools = setup::run()?;
     let mint = guests::build_mint(Profile::Dev)?;
-    let bundles = guests::build(&tools, &mint, &PLUGINS.map(str::to_owned))?;
+    let bundles = guests::build(&tools, &mint, &PLUGINS.map(|(plugin, _)| plugin.to_owned()))?;
     // Made anew each time, so that what is shown is what this version does.
     let dir = paths::target().join("demo");
     if dir.exists() {
         fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     }
     fs::create_dir_all(&dir)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let password = server::password()?;
-        let mut server = Server::start(&tools, &mint, &dir, options.port, USER, &password).await?;
-        let shown = show(&server, &bundles, &dir, &password).await;
-        if let Err(error) = shown {
-            return Err(error.context(format!("the last lines of the server's log:\n{}", server.log_tail())));
-        }
+    // One thread: the server ends with the thread that started it, which must be the last of this program.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let account = Account::new()?;
+        let mut server = Server::prepare(&tools, &mint, &dir, options.port);
+        let mut interrupted = std::pin::pin!(interruption()?);
+        let shown = tokio::select! {
+            shown = present(&mut server, &account, &bundles, &dir) => shown,
+            () = &mut interrupted => bail!("interrupted; the server was stopped"),
+        };
+        let wrong = shown.map_err(|error| server.explain(error))?;
         if !options.once {
-            println!("\n{} is open until you press Ctrl-C; sign in as `{USER}` with the password `{password}`.", server.url());
-            server.until_interrupted().await?;
+            println!("\n{} is open until you press Ctrl-C.", server.url());
+            tokio::select! {
+                ended = server.ended() => return Err(ended),
+                () = &mut interrupted => {}
+            }
         }
-        server.stop()
+        server.stop()?;
+        if options.once && wrong > 0 {
+            bail!("{wrong} figures are not the expected ones");
+        }
+        Ok(())
     })
 }
 
-async fn show(server: &Server, bundles: &Path, dir: &Path, password: &str) -> Result<()> {
-    let client = Client::sign_in(server.url(), USER, password).await?;
-    for plugin in PLUGINS {
-        say(&format!("Installing {plugin}"));
-        client.install(&bundles.join(format!("{plugin}.mint"))).await?;
+/// Told now, not after minutes of building.
+fn check_port(port: u16) -> Result<()> {
+    TcpListener::bind(("127.0.0.1", port))
+        .map(drop)
+        .with_context(|| format!("cannot serve on port {port}: choose another, such as `cargo xtask demo --port {}`", port ^ 16))
+}
+
+/// Ends with the first signal that asks this program to end.
+fn interruption() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+    Ok(async move {
+        let [interrupt, terminate, hangup] = &mut signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
+/// Everything up to the last figure; returns how many figures are wrong.
+async fn present(server: &mut Server, account: &Account, bundles: &Path, dir: &Path) -> Result<usize> {
+    during_async("Starting mint on SQLite", server.start(account)).await?;
+    let client = Client::sign_in(server.url(), account).await?;
+    for (plugin, work) in PLUGINS {
+        let bundle = bundles.join(format!("{plugin}.mint"));
+        during_async(&format!("Installing {plugin} ({work})"), client.install(&bundle)).await?;
     }
-    client.post("/api/projects", &json!({"name": "Demo", "description": "Real data from the literature."})).await?;
-    println!("\nInstalled");
+    client.post("/api/projects", &json!({"name": analyses::PROJECT, "description": "Real data from the literature."})).await?;
+
+    println!("\nPlugins behind {}", client.url(""));
     for plugin in array(&client.get("/api/plugins").await?, "/installed") {
         let text = |name: &str| plugin.get(name).and_then(Value::as_str).unwrap_or_default();
-        println!("  {:<14} {:<9} {}{}", text("name"), text("mode"), server.url(), text("api_prefix"));
-        println!("  {:<14} {}", "", text("mode_reason"));
+        println!("  {:<14} {:<9} {:<28} {}", text("name"), text("mode"), text("api_prefix"), text("mode_reason"));
     }
-    analyses::hello(&client).await?;
-    analyses::lcms(&client, dir).await?;
-    analyses::dose_response(&client, dir).await
+    let greeting = client.get("/api/hello/").await?;
+    println!("\nThe plugin hello says: {}", greeting.get("message").and_then(Value::as_str).unwrap_or_default());
+    let wrong = analyses::lcms(&client, dir).await? + analyses::dose_response(&client, dir).await?;
+    sign_in_help(&client, account);
+    Ok(wrong)
+}
+
+fn sign_in_help(client: &Client, account: &Account) {
+    let Account { tenant, username, password } = account;
+    let docs = client.url("/api/docs");
+    println!("\nEvery link wants a sign-in: tenant `{tenant}`, user `{username}`, password `{password}`");
+    println!("  browser   open {docs} , run POST /api/auth/login there with");
+    println!("            {}", json!({"tenant": tenant, "username": username, "password": password}));
+    println!("            and then the links above");
+    println!("  terminal  {}", client.curl("/api/users/me"));
 }
 
 fn array<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {

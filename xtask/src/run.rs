@@ -31,14 +31,14 @@ pub(crate) fn quietly(step: &str, command: &mut Command) -> Result<Output> {
 
 /// Does something silent under a spinner.
 pub(crate) fn during<T>(step: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let begun = Instant::now();
-    let spinner = spinner(step);
-    let result = work();
-    spinner.finish_and_clear();
-    if result.is_ok() && begun.elapsed() > Duration::from_secs(2) {
-        say(&format!("{step}: {:.0} s", begun.elapsed().as_secs_f32()));
-    }
-    result
+    let progress = Progress::begin(step);
+    progress.end(work())
+}
+
+/// The same for what is awaited.
+pub(crate) async fn during_async<T>(step: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let progress = Progress::begin(step);
+    progress.end(work.await)
 }
 
 /// Runs a program; its output appears only when it fails.
@@ -56,6 +56,27 @@ pub(crate) fn capture(step: &str, command: &mut Command) -> Result<Output> {
 pub(crate) fn ask(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// A spinner, and the time that a step took.
+struct Progress<'a> {
+    step: &'a str,
+    begun: Instant,
+    spinner: ProgressBar,
+}
+
+impl<'a> Progress<'a> {
+    fn begin(step: &'a str) -> Self {
+        Self { step, begun: Instant::now(), spinner: spinner(step) }
+    }
+
+    fn end<T>(self, result: Result<T>) -> Result<T> {
+        self.spinner.finish_and_clear();
+        if result.is_ok() && self.begun.elapsed() > Duration::from_secs(2) {
+            say(&format!("{}: {:.0} s", self.step, self.begun.elapsed().as_secs_f32()));
+        }
+        result
+    }
 }
 
 fn spinner(step: &str) -> ProgressBar {

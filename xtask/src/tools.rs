@@ -24,10 +24,10 @@ const PYTHON_MINORS: &[u32] = &[13, 12, 14];
 const NODE_MIN: u32 = 20;
 
 /// What the setup found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tools {
     pub(crate) uv: PathBuf,
-    python: PathBuf,
+    pub(crate) python: PathBuf,
     /// Compiler for components; none when the active one can do it.
     guest_rustc: Option<PathBuf>,
 }

@@ -43,7 +43,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         })?;
         let details = json!({ "version": row.version, "digest": row.digest, "grants": install.grants, "mode": installation.mode() });
         let entity = format!("plugin:{slug}");
-        audit::record(&mut tx, caller.tenant, &caller.actor.label(), "plugin.install", &entity, caller.request_id.as_str(), &details, now)
+        audit::record(&mut tx, caller.tenant, &audit::Entry { actor: &caller.actor.label(), action: "plugin.install", entity: &entity, request_id: caller.request_id.as_str(), details: &details }, now)
             .await?;
         tx.commit().await?;
         install.installation = Some(installation);

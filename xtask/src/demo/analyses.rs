@@ -1,96 +1,90 @@
-//! The three things that the demonstration shows.
+//! The two analyses that the demonstration shows.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::{array, client::Client};
-use crate::{paths, run::say};
+use super::{client::Client, figures::Table};
+use crate::{paths, run::during_async};
 
-/// The same greeting from Rust and from Python.
-pub(super) async fn hello(client: &Client) -> Result<()> {
-    println!("\nHello, from two languages in the server's own process");
-    for plugin in ["hello", "hello-python"] {
-        let path = format!("/api/{plugin}/");
-        let answer = client.get(&path).await?;
-        println!("  {:<14} {}", plugin, answer.get("message").and_then(Value::as_str).unwrap_or_default());
-    }
-    Ok(())
-}
+pub(super) const PROJECT: &str = "Demo";
 
-/// Features of a run of the bovine-serum-albumin digest.
-pub(super) async fn lcms(client: &Client, dir: &Path) -> Result<()> {
-    let id = client.experiment("BSA digest", "lcms", &data("BSA1.mzML.gz")).await?;
+const RUN: &str = "BSA1.mzML.gz";
+const TABLE: &str = "ryegrass.csv";
+
+/// Features of a run of the bovine-serum-albumin digest; returns how many figures are wrong.
+pub(super) async fn lcms(client: &Client, dir: &Path) -> Result<usize> {
+    let id = experiment(client, "BSA digest", "lcms", RUN).await?;
     let base = format!("/api/lcms-features/experiments/{id}");
-    say("Analysing BSA1.mzML.gz by lcms-features (shared)");
-    let answer = client.post(&format!("{base}/analyse"), &json!({"object": "BSA1.mzML.gz"})).await?;
-    let summary = answer.get("summary").context("the analysis gave no summary")?;
-    let peak = summary.get("base_peak").context("the summary has no base peak")?;
-    println!("\nLC-MS features of BSA1.mzML.gz, by a component in the server's process");
-    println!("  spectra            {} ({} of MS level 1)", number(summary, "spectra"), number(summary, "spectra_ms1"));
-    println!("  retention times    {:.3} to {:.3} s", number(summary, "rt_start_s"), number(summary, "rt_end_s"));
-    println!("  MS1 ion current    {:.6e}", number(summary, "total_ion_current"));
-    println!(
-        "  base peak          m/z {:.5}, height {:.0} at {:.3} s",
-        number(peak, "mz"),
-        number(peak, "height"),
-        number(peak, "rt_s")
-    );
-    println!("  its ±10 ppm area   {:.6e}", number(peak, "area"));
-    println!("  features           {}", number(summary, "features"));
-    let found = client.get(&format!("{base}/features.json")).await?;
-    println!("    {:>10} {:>9} {:>12} {:>12} {:>7}", "m/z", "time, s", "height", "area", "S/N");
-    for feature in array(&found, "/features").take(5) {
-        let value = |name: &str| number(feature, name);
-        println!(
-            "    {:>10.5} {:>9.2} {:>12.0} {:>12.4e} {:>7.0}",
-            value("mz"),
-            value("rt_s"),
-            value("height"),
-            value("area"),
-            value("snr")
-        );
+    let (path, order) = (format!("{base}/analyse"), json!({"object": RUN}));
+    let found = during_async(&format!("Analysing {RUN} with lcms-features"), client.post(&path, &order)).await?;
+
+    println!("\n{RUN}: LC-MS run of a protein digest, by lcms-features (Rust, a component in the server's process)");
+    let mut table = Table::begin();
+    table.row("spectra", &found, "/summary/spectra", "1684")?;
+    table.row("  of MS level 1", &found, "/summary/spectra_ms1", "564")?;
+    table.row("first retention time, s", &found, "/summary/rt_start_s", "1501.414")?;
+    table.row("last retention time, s", &found, "/summary/rt_end_s", "2499.518")?;
+    table.row("summed MS1 ion current, counts", &found, "/summary/total_ion_current", "4.292509e9")?;
+    table.row("base peak, m/z", &found, "/summary/base_peak/mz", "395.23931")?;
+    table.row("  height, counts", &found, "/summary/base_peak/height", "11,977,811")?;
+    table.row("  retention time, s", &found, "/summary/base_peak/rt_s", "1941.743")?;
+    table.row("  area within ±10 ppm, counts × s", &found, "/summary/base_peak/area", "1.455193e8")?;
+    let features = found.pointer("/summary/features").and_then(Value::as_u64).context("the analysis counts no features")?;
+    println!("  {:<34} {features:>14}", "chromatographic features");
+
+    for (what, name) in [("JSON", "features.json"), ("CSV", "features.csv"), ("SVG", "chromatogram.svg")] {
+        link(client, what, &format!("{base}/{name}"));
     }
-    link(client, &base, &["features.json", "features.csv", "chromatogram.svg"]);
-    picture(client, &format!("{base}/chromatogram.svg"), &dir.join("bsa-chromatogram.svg")).await
+    keep(client, &format!("{base}/chromatogram.svg"), &dir.join("chromatogram.svg")).await?;
+    Ok(table.wrong())
 }
 
-/// The four-parameter log-logistic model on the ryegrass table.
-pub(super) async fn dose_response(client: &Client, dir: &Path) -> Result<()> {
-    let id = client.experiment("Ryegrass under ferulic acid", "dose-response", &data("ryegrass.csv")).await?;
+/// The four-parameter log-logistic model on the ryegrass table; returns how many figures are wrong.
+pub(super) async fn dose_response(client: &Client, dir: &Path) -> Result<usize> {
+    let id = experiment(client, "Ryegrass under ferulic acid", "dose-response", TABLE).await?;
     let base = format!("/api/dose-response/experiments/{id}");
-    say("Fitting ryegrass.csv by dose-response (isolated)");
-    let fit = client.post(&format!("{base}/fit"), &json!({"object": "ryegrass.csv"})).await?;
-    println!("\nDose response of ryegrass.csv, by a supervised Python process (numpy, scipy)");
-    for (name, meaning) in [("b", "slope"), ("c", "lower limit"), ("d", "upper limit"), ("e", "EC50")] {
-        let parameter = fit.pointer(&format!("/parameters/{name}")).context("the fit lacks a parameter")?;
-        println!("  {name}  {meaning:<12} {:.5} ± {:.5}", number(parameter, "estimate"), number(parameter, "standard_error"));
+    let (path, order) = (format!("{base}/fit"), json!({"object": TABLE}));
+    let found = during_async(&format!("Fitting {TABLE} with dose-response"), client.post(&path, &order)).await?;
+
+    println!("\n{TABLE}: dose-response curve, by dose-response (Python with numpy and scipy, a process of its own)");
+    let mut table = Table::begin();
+    for (name, meaning, estimate, error) in [
+        ("b", "slope", "2.98222", "0.46506"),
+        ("c", "lower limit, cm", "0.48141", "0.21219"),
+        ("d", "upper limit, cm", "7.79296", "0.18857"),
+        ("e", "EC50, mM", "3.05795", "0.18573"),
+    ] {
+        table.row(&format!("{name}, {meaning}"), &found, &format!("/parameters/{name}/estimate"), estimate)?;
+        table.row("  standard error", &found, &format!("/parameters/{name}/standard_error"), error)?;
     }
-    let ec50 = fit.get("ec50").context("the fit has no EC50")?;
-    let percent = 100.0 * number(ec50, "confidence");
-    println!("  EC50, {percent:.0} % confidence: {:.5} to {:.5}", number(ec50, "lower"), number(ec50, "upper"));
-    link(client, &base, &["result", "plot.svg"]);
-    picture(client, &format!("{base}/plot.svg"), &dir.join("ryegrass-curve.svg")).await
-}
+    table.row("EC50, 95 % interval from, mM", &found, "/ec50/lower", "2.67053")?;
+    table.row("  to, mM", &found, "/ec50/upper", "3.44538")?;
 
-fn data(file: &str) -> std::path::PathBuf {
-    paths::root().join("tests/data").join(file)
-}
-
-fn number(value: &Value, name: &str) -> f64 {
-    value.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)
-}
-
-fn link(client: &Client, base: &str, names: &[&str]) {
-    for name in names {
-        println!("  {}", client.url(&format!("{base}/{name}")));
+    for (what, name) in [("JSON", "result"), ("SVG", "plot.svg")] {
+        link(client, what, &format!("{base}/{name}"));
     }
+    keep(client, &format!("{base}/plot.svg"), &dir.join("dose-response.svg")).await?;
+    Ok(table.wrong())
 }
 
-/// Keeps a picture beside the data, for those links want a sign-in.
-async fn picture(client: &Client, path: &str, file: &Path) -> Result<()> {
+/// An experiment with one file of the repository's data.
+async fn experiment(client: &Client, name: &str, kind: &str, file: &str) -> Result<i64> {
+    let draft = json!({"name": name, "experiment_type": kind, "project": PROJECT});
+    let made = client.post("/api/experiments", &draft).await?;
+    let id = made.get("id").and_then(Value::as_i64).context("the new experiment has no id")?;
+    client.upload(&format!("/api/experiments/{id}/objects/{file}"), &paths::root().join("tests/data").join(file)).await?;
+    Ok(id)
+}
+
+fn link(client: &Client, what: &str, path: &str) {
+    println!("  {what:<5} {}", client.url(path));
+}
+
+/// Keeps a chart as a file, which opens without a sign-in.
+async fn keep(client: &Client, path: &str, file: &Path) -> Result<()> {
     fs::write(file, client.get_bytes(path).await?)?;
-    println!("  {}", file.display());
+    println!("  {:<5} {}", "copy", file.display());
     Ok(())
 }

@@ -6,8 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use reqwest::{Method, RequestBuilder, Response, multipart};
 use serde_json::{Value, json};
 
+use super::server::Account;
+
 /// Fits a cold start of everything on a slow machine.
 const TIMEOUT: Duration = Duration::from_secs(300);
+const POLL: Duration = Duration::from_millis(100);
 
 pub(super) struct Client {
     http: reqwest::Client,
@@ -16,10 +19,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) async fn sign_in(url: &str, username: &str, password: &str) -> Result<Self> {
+    pub(super) async fn sign_in(url: &str, account: &Account) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
         let mut client = Self { http, url: url.to_owned(), token: String::new() };
-        let session = client.post("/api/auth/login", &json!({"username": username, "password": password})).await?;
+        let Account { tenant, username, password } = account;
+        let credentials = json!({"tenant": tenant, "username": username, "password": password});
+        let session = client.post("/api/auth/login", &credentials).await?;
         let token = session.get("access_token").and_then(Value::as_str);
         client.token = token.context("the sign-in gave no token")?.to_owned();
         Ok(client)
@@ -27,6 +32,11 @@ impl Client {
 
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+
+    /// A command line that gets the path with this session.
+    pub(super) fn curl(&self, path: &str) -> String {
+        format!("curl -H 'Authorization: Bearer {}' {}", self.token, self.url(path))
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value> {
@@ -41,31 +51,26 @@ impl Client {
         Ok(self.send(self.request(Method::POST, path).json(body)).await?.json().await?)
     }
 
-    /// Makes an experiment with one file; returns its id.
-    pub(super) async fn experiment(&self, name: &str, kind: &str, file: &Path) -> Result<i64> {
-        let draft = json!({"name": name, "experiment_type": kind, "project": "Demo"});
-        let made = self.post("/api/experiments", &draft).await?;
-        let id = made.get("id").and_then(Value::as_i64).context("the new experiment has no id")?;
-        let key = file.file_name().unwrap_or_default().to_string_lossy();
+    pub(super) async fn upload(&self, path: &str, file: &Path) -> Result<()> {
         let bytes = tokio::fs::read(file).await.with_context(|| file.display().to_string())?;
-        self.send(self.request(Method::PUT, &format!("/api/experiments/{id}/objects/{key}")).body(bytes)).await?;
-        Ok(id)
+        self.send(self.request(Method::PUT, path).body(bytes)).await.map(drop)
     }
 
     /// Installs a bundle with everything that it asks for, and waits for the end.
     pub(super) async fn install(&self, bundle: &Path) -> Result<()> {
-        let decision = json!({"grant_requested": true}).to_string();
         let bytes = tokio::fs::read(bundle).await.with_context(|| bundle.display().to_string())?;
-        let form = multipart::Form::new().text("decision", decision).part("bundle", multipart::Part::bytes(bytes));
+        let form = multipart::Form::new()
+            .text("decision", json!({"grant_requested": true}).to_string())
+            .part("bundle", multipart::Part::bytes(bytes));
         let mut operation: Value =
             self.send(self.request(Method::POST, "/api/plugins/upload").multipart(form)).await?.json().await?;
         let id = operation.get("id").and_then(Value::as_i64).context("the operation has no id")?;
         while operation.get("status").and_then(Value::as_str) == Some("running") {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(POLL).await;
             operation = self.get(&format!("/api/operations/{id}")).await?;
         }
         if operation.get("status").and_then(Value::as_str) != Some("done") {
-            bail!("{} was not installed:\n{operation:#}", bundle.display());
+            bail!("{} was not installed: {:#}", bundle.display(), operation.get("outcome").unwrap_or(&operation));
         }
         Ok(())
     }

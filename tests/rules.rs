@@ -72,7 +72,7 @@ fn what_stands_in_one_place_only() {
     for (dependency, homes) in [
         ("sqlx", vec!["store"]),
         ("wasmtime", vec!["wasm"]),
-        ("axum", vec!["server", "subprocess"]),
+        ("axum", vec!["subprocess", "server"]),
         ("zip", vec!["bundle"]),
         ("object_store", vec!["context"]),
         ("argon2", vec!["platform"]),

@@ -19,6 +19,7 @@ const BY_CODE: &[(&str, u16)] = &[
     ("internal.error", 500),
     ("feature.not_implemented", 501),
     ("request.method_not_allowed", 405),
+    ("request.precondition_required", 428),
     ("plugin.api_version_mismatch", 426),
     ("plugin.broke", 500),
     ("plugin.limit", 500),
@@ -98,6 +99,8 @@ mod tests {
             (Kind::Unavailable, "plugin.garbage", 502),
             (Kind::Invalid, "plugin.api_version_mismatch", 426),
             (Kind::Invalid, "request.method_not_allowed", 405),
+            (Kind::Invalid, "request.precondition_required", 428),
+            (Kind::Unavailable, "plugin.not_ready", 503),
         ] {
             assert_eq!(status(&Refusal::new(kind, code, "")), expected, "{kind:?} {code}");
         }

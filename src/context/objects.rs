@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use mint_domain::{Capability, ExperimentId, ObjectKey, Permission, Refusal, Slug};
+use mint_domain::{Capability, ExperimentId, Kind, ObjectKey, Permission, Refusal, Slug};
 use mint_store::objects::{self, NewObject, PLATFORM_OWNER};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::{Call, Result, blobs::BlobWriter, experiments};
+use crate::{Call, Error, Result, blobs::BlobWriter, experiments};
 
 /// What is known of a file.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -89,6 +89,18 @@ pub async fn list(call: &Call, experiment: ExperimentId, prefix: &str) -> Result
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn info(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: &str) -> Result<ObjectInfo> {
     find(call, experiment, owner, key).await.map(Into::into)
+}
+
+/// Whether there is such a file. The choice of the file is that of [`info`].
+///
+/// # Errors
+/// `PERMISSION_DENIED`.
+pub async fn exists(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: &str) -> Result<bool> {
+    match find(call, experiment, owner, key).await {
+        Ok(_) => Ok(true),
+        Err(Error::Refused(refusal)) if refusal.kind == Kind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The bytes of one file, with what is known of it. The choice of the file is that of [`info`].

@@ -42,13 +42,13 @@ impl Admission {
         }
     }
 
-    /// Waits for a place until `deadline`.
+    /// Waits for a place until `deadline`. None when the gate is closed for good: another one stands in its place, or none.
     ///
     /// # Errors
     /// `plugin.busy` at once when too many wait already, or when the deadline comes first.
-    pub async fn enter(&self, deadline: Instant) -> Result<Admitted, Refusal> {
+    pub async fn enter(&self, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Ok(Admitted { _slot: slot });
+            return Ok(Some(Admitted { _slot: slot }));
         }
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.queue_max {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -58,8 +58,9 @@ impl Admission {
         let slot = timeout_at(deadline, self.slots.clone().acquire_owned()).await;
         drop(waited);
         match slot {
-            Ok(Ok(slot)) => Ok(Admitted { _slot: slot }),
-            Ok(Err(_)) | Err(_) => Err(self.refuse("concurrency_max")),
+            Ok(Ok(slot)) => Ok(Some(Admitted { _slot: slot })),
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(self.refuse("concurrency_max")),
         }
     }
 
@@ -69,10 +70,14 @@ impl Admission {
         (busy, self.waiting.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
-    /// Waits until nobody is served any more, or `deadline`. True when nobody is.
+    /// Waits until nobody is served any more, or `deadline`, and closes the gate. True when nobody is served.
     pub async fn drained(&self, deadline: Instant) -> bool {
         let all = u32::try_from(self.slots_max).unwrap_or(u32::MAX);
-        matches!(timeout_at(deadline, self.slots.acquire_many(all)).await, Ok(Ok(_)))
+        let drained = timeout_at(deadline, self.slots.acquire_many(all)).await;
+        // While all places are held, so that nobody slips in. Whoever still waits here looks again, and finds the gate
+        // that took its place.
+        self.slots.close();
+        matches!(drained, Ok(Ok(_)))
     }
 
     fn refuse(&self, limit: &'static str) -> Refusal {
@@ -102,13 +107,28 @@ mod tests {
         let limits = Limits { concurrency_max: 1, queue_max: 1, ..Limits::default() };
         let gate = Arc::new(Admission::new(&limits));
         let deadline = Instant::now() + Duration::from_secs(5);
-        let first = gate.enter(deadline).await.unwrap();
+        let first = gate.enter(deadline).await.unwrap().unwrap();
         let (second, third) = tokio::join!(gate.enter(deadline), gate.enter(deadline));
         let refusals = [second.unwrap_err(), third.unwrap_err()];
         assert!(refusals.iter().any(|refusal| refusal.details["limit"] == "queue_max"));
         assert!(refusals.iter().any(|refusal| refusal.details["limit"] == "concurrency_max"));
         drop(first);
-        assert!(gate.enter(deadline).await.is_ok());
+        assert!(gate.enter(deadline).await.unwrap().is_some());
         assert_eq!(gate.usage(), (0, 0, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drained_gate_sends_everybody_on() {
+        let limits = Limits { concurrency_max: 1, ..Limits::default() };
+        let gate = Arc::new(Admission::new(&limits));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let first = gate.enter(deadline).await.unwrap().unwrap();
+        let end_first = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(first);
+        };
+        let (drained, late, ()) = tokio::join!(gate.drained(deadline), gate.enter(deadline), end_first);
+        assert!(drained && late.unwrap().is_none());
+        assert!(gate.enter(deadline).await.unwrap().is_none());
     }
 }

@@ -2,6 +2,10 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -18,6 +22,22 @@ pub struct BodyTooLong {
     pub limit: &'static str,
     /// Its value.
     pub max: u64,
+}
+
+/// Whether a body went past its limit, for whoever gave it away and sees only what became of it.
+#[derive(Clone, Debug, Default)]
+pub struct Overrun(Arc<AtomicBool>);
+
+impl Overrun {
+    /// Marks the body that holds this as too long.
+    fn happen(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it went past its limit.
+    pub fn happened(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Ends `body` with [`BodyTooLong`] past `max` bytes, and drops `held` when it ended or was dropped.

@@ -80,7 +80,8 @@ where
     F: Future<Output = Result<T, Fault>>,
 {
     let deadline = call.deadline.min(Instant::now() + HOOK_TIMEOUT);
-    let _admitted = active.admission.enter(deadline).await.map_err(|refusal| Fault::Down(refusal.message))?;
+    let admitted = active.admission.enter(deadline).await.map_err(|refusal| Fault::Down(refusal.message))?;
+    let Some(_admitted) = admitted else { return Err(Fault::Down("it was being replaced".to_owned())) };
     let plugin_call = Call { plugin: Some(active.authority.clone()), deadline, ..call.clone() };
     match timeout_at(deadline, hook(plugin_call)).await {
         Ok(outcome) => outcome,

@@ -1,6 +1,7 @@
 //! Routes that misbehave, one for each thing that the platform must contain. Their answers, where they have one, say
 //! what they were allowed to do.
 
+mod border;
 mod exhaust;
 mod leak;
 
@@ -26,6 +27,8 @@ static ROUTER: Router = Router::new(&[
     Route::get("/recall", leak::recall),
     Route::get("/canary", leak::canary),
     Route::get("/scan", leak::scan),
+    Route::get("/heard", border::heard),
+    Route::get("/speak", border::speak),
 ]);
 
 /// Not the SDK's macro: a good plugin has no way to leave a request unanswered.

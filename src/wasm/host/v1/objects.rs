@@ -1,7 +1,7 @@
 //! `mint:platform/objects`.
 
-use mint_context::{Error, objects};
-use mint_domain::{ExperimentId, Kind, Refusal};
+use mint_context::objects;
+use mint_domain::{ExperimentId, Refusal};
 use serde_json::json;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
@@ -52,12 +52,7 @@ impl Host for State {
     }
 
     async fn exists(&mut self, experiment_id: types::Id, key: String) -> Answer<bool> {
-        let found = match objects::info(&self.call, ExperimentId(experiment_id), None, &key).await {
-            Ok(_) => Ok(true),
-            Err(Error::Refused(refusal)) if refusal.kind == Kind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        };
-        answer(&self.call, found)
+        answer(&self.call, objects::exists(&self.call, ExperimentId(experiment_id), None, &key).await)
     }
 
     async fn get(&mut self, experiment_id: types::Id, key: String) -> Answer<Resource<DynInputStream>> {

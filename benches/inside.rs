@@ -1,6 +1,7 @@
 //! Without HTTP: a component through the runtime's own contract, from compiling it to a warm call.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -126,7 +127,7 @@ impl Bench {
             limits,
         });
         let permissions = SystemRole::parse("admin").map(SystemRole::permissions).unwrap_or_default();
-        let user = User { id: UserId(1), username: "ada".to_owned(), role: "admin".to_owned(), permissions };
+        let user = User { id: UserId(1), username: "ada".to_owned(), role: "admin".to_owned(), permissions, plugin_roles: BTreeMap::new() };
         Ok(Activation {
             release: Arc::new(Release {
                 manifest: manifest.clone(),

@@ -1,4 +1,10 @@
 //! Every integration test, in one binary: linking wasmtime is dear.
 
+mod cli;
+mod conformance;
+mod hostile;
 mod http;
+mod lifecycle;
 mod rules;
+mod subprocess;
+mod wasm;

@@ -119,7 +119,11 @@ impl Bundle {
             let mut written = 0_u64;
             let mut buffer = vec![0; 64 << 10];
             loop {
-                let count = source.read(&mut buffer).map_err(Error::io(&self.path))?;
+                // What the disk says has a number; everything else is the zip reader's complaint about the entry.
+                let count = source.read(&mut buffer).map_err(|error| match error.raw_os_error() {
+                    Some(_) => Error::io(&self.path)(error),
+                    None => Error::Altered(entry.name.clone()),
+                })?;
                 let chunk = buffer.get(..count).unwrap_or_default();
                 if chunk.is_empty() {
                     break;

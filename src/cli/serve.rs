@@ -37,7 +37,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the data, listens, and starts the plugins that should run.
+    /// Opens the data, listens, and begins to start the plugins that should run.
     ///
     /// # Errors
     /// What is missing or cannot be used, with what to do.
@@ -78,7 +78,7 @@ impl Server {
         // Plugins call back while they start, so the server answers before it starts them.
         #[expect(clippy::disallowed_methods, reason = "the handle is kept, and awaited in `stop`")]
         let connections = tokio::spawn(mint_server::listen::serve(listener, router, stop.clone()));
-        platform.reconcile().await.context("the plugins cannot be started")?;
+        platform.reconcile();
         Ok(Self { address, platform, stop, connections, _lock: lock })
     }
 

@@ -1,7 +1,7 @@
 //! Who acts, and who else belongs to the tenant.
 
 use mint_domain::{Actor, Capability, Permission, Refusal, UserId};
-use mint_store::{Page, plugin_roles, users};
+use mint_store::{Page, users};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -67,39 +67,34 @@ impl From<users::User> for User {
 }
 
 /// The acting person; none when a plugin or the platform acts on its own.
-///
-/// # Errors
-/// The database's.
-pub async fn current(call: &Call) -> Result<Option<Person>> {
-    let Some(user) = call.actor.user() else { return Ok(None) };
-    let plugin_role = match &call.plugin {
-        Some(plugin) => {
-            let mut tx = call.services.db.read().await?;
-            plugin_roles::get(&mut tx, call.tenant, plugin.slug().as_str(), user.id).await?
-        }
-        None => None,
-    };
-    Ok(Some(Person {
+pub fn current(call: &Call) -> Option<Person> {
+    let user = call.actor.user()?;
+    Some(Person {
         user_id: user.id.0,
         username: user.username.clone(),
         role: user.role.clone(),
-        plugin_role,
+        plugin_role: plugin_role(call).map(str::to_owned),
         permissions: user.permissions.clone(),
-    }))
+    })
+}
+
+/// The role of the acting person inside the plugin that the call comes through.
+pub fn plugin_role(call: &Call) -> Option<&str> {
+    let (user, plugin) = (call.actor.user()?, call.plugin.as_ref()?);
+    user.plugin_roles.get(plugin.slug().as_str()).map(String::as_str)
 }
 
 /// Passes if the acting person holds one of these roles inside the plugin; a platform administrator always does.
 ///
 /// # Errors
 /// `PERMISSION_DENIED`, naming the roles.
-pub async fn require_role(call: &Call, roles: &[String]) -> Result<()> {
+pub fn require_role(call: &Call, roles: &[String]) -> Result<(), Refusal> {
     if call.actor.user().is_some_and(mint_domain::User::is_admin) {
         return Ok(());
     }
-    let held = current(call).await?.and_then(|person| person.plugin_role);
-    match held {
-        Some(held) if roles.contains(&held) => Ok(()),
-        _ => Err(Refusal::denied("plugin_role", format!("Requires plugin role: {}", roles.join(", "))).into()),
+    match plugin_role(call) {
+        Some(held) if roles.iter().any(|role| role == held) => Ok(()),
+        _ => Err(Refusal::denied("plugin_role", format!("Requires plugin role: {}", roles.join(", ")))),
     }
 }
 

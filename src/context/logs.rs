@@ -7,13 +7,15 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use mint_domain::{InstallationId, RequestId, Slug, limit::LOG_LINE_BYTES_MAX};
 
 /// Lines kept of every installation.
 const RECENT_LINES: usize = 50;
+/// How often it is said that lines are dropped.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,7 @@ struct LogState {
     tokens: f64,
     refilled_at: Instant,
     dropped_lines: u64,
+    reported_at: Option<Instant>,
     recent: VecDeque<String>,
 }
 
@@ -55,6 +58,7 @@ impl PluginLog {
             tokens: bytes_per_minute_max as f64,
             refilled_at: Instant::now(),
             dropped_lines: 0,
+            reported_at: None,
             recent: VecDeque::with_capacity(RECENT_LINES),
         };
         Self { tenant, plugin, version, installation, state: Mutex::new(state) }
@@ -62,8 +66,7 @@ impl PluginLog {
 
     /// Takes one line, without its line end.
     pub fn line(&self, level: Level, source: &'static str, request_id: Option<&RequestId>, text: &str) {
-        let text = clean(text);
-        let Some(dropped_before) = self.admit(&text) else { return };
+        let Some((text, dropped_before)) = self.admit(text) else { return };
         if dropped_before > 0 {
             tracing::warn!(target: "plugin", { tenant.id = %self.tenant, plugin.slug = %self.plugin, log.dropped_lines = dropped_before },
                 "the plugin wrote more than its limit log_bytes_per_minute_max");
@@ -94,25 +97,31 @@ impl PluginLog {
         self.installation
     }
 
-    /// Pays for a line. None when it must be dropped, else how many were dropped since the last one that was not.
-    fn admit(&self, text: &str) -> Option<u64> {
+    /// Cleans a line and pays for it. None when it must be dropped, else also how many were that nobody was told of.
+    fn admit(&self, text: &str) -> Option<(String, u64)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let max = state.bytes_per_minute_max as f64;
         let refill = now.duration_since(state.refilled_at).as_secs_f64() * max / 60.0;
         state.tokens = (state.tokens + refill).min(max);
         state.refilled_at = now;
-        let cost = text.len() as f64 + 1.0;
-        if state.tokens < cost {
+        // A line that cannot be paid for is not looked at: a flood of them should cost little.
+        if state.tokens < text.len().min(LOG_LINE_BYTES_MAX) as f64 {
             state.dropped_lines += 1;
             return None;
         }
-        state.tokens -= cost;
+        let line = clean(text);
+        state.tokens -= line.len() as f64 + 1.0;
         if state.recent.len() == RECENT_LINES {
             state.recent.pop_front();
         }
-        state.recent.push_back(text.to_owned());
-        Some(std::mem::take(&mut state.dropped_lines))
+        state.recent.push_back(line.clone());
+        let told = state.dropped_lines == 0 || state.reported_at.is_some_and(|at| now.duration_since(at) < REPORT_INTERVAL);
+        if told {
+            return Some((line, 0));
+        }
+        state.reported_at = Some(now);
+        Some((line, std::mem::take(&mut state.dropped_lines)))
     }
 }
 
@@ -163,5 +172,10 @@ mod tests {
         let recent = log.recent();
         assert!(recent.len() <= RECENT_LINES && recent.last().is_some_and(|line| line.starts_with("line ")));
         assert!(log.state.lock().unwrap().dropped_lines > 9_000);
+        // It is said once, and then not for every line that gets through.
+        log.state.lock().unwrap().tokens = 100.0;
+        assert!(log.admit("a").is_some_and(|(_, dropped)| dropped > 9_000));
+        log.state.lock().unwrap().dropped_lines = 5;
+        assert_eq!(log.admit("b"), Some(("b".to_owned(), 0)));
     }
 }

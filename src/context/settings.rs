@@ -108,15 +108,37 @@ async fn swap(
     if let Some(settings_schema) = &manifest.settings_schema {
         schema::check(settings_schema, &effective, "settings")?;
     }
-    let mut tx = call.services.db.begin().await?;
-    let now = call.services.clock.now();
-    if !installations::swap_settings(&mut tx, call.tenant, installation, &current.stored_settings, &values, now).await? {
+    // The plugin is asked first, and outside a transaction, since it may take its time and write. A refusal of its own
+    // keeps the old settings, stored and running alike.
+    call.services.followers.settings_changed(call, installation, effective).await?;
+    let stored = store(call, installation, &current.stored_settings, &values).await;
+    if !matches!(stored, Ok(true)) {
+        take_back(call, installation, manifest).await;
+    }
+    if !stored? {
         return Err(stale().into());
     }
-    // The plugin is asked inside the transaction: a refusal keeps the old settings, stored and running alike.
-    call.services.followers.settings_changed(call, installation, effective).await?;
-    tx.commit().await?;
     Ok(snapshot(call, manifest, values))
+}
+
+async fn store(call: &Call, installation: InstallationId, expected: &Value, values: &Value) -> Result<bool> {
+    let mut tx = call.services.db.begin().await?;
+    let now = call.services.clock.now();
+    let swapped = installations::swap_settings(&mut tx, call.tenant, installation, expected, values, now).await?;
+    tx.commit().await?;
+    Ok(swapped)
+}
+
+/// Hands the plugin the settings that are stored, after it was given some that then were not.
+async fn take_back(call: &Call, installation: InstallationId, manifest: &Manifest) {
+    let restored = async {
+        let kept = read(call, installation, manifest).await?;
+        Ok::<_, crate::Error>(call.services.followers.settings_changed(call, installation, kept.settings).await?)
+    };
+    if let Err(error) = restored.await {
+        tracing::error!(installation.id = %installation, error = &error as &dyn std::error::Error,
+            "a plugin runs with settings that could not be stored; reload it");
+    }
 }
 
 fn snapshot(call: &Call, manifest: &Manifest, stored: Value) -> Snapshot {

@@ -1,5 +1,7 @@
 //! Who acts.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{Permission, Slug, UserId};
@@ -15,6 +17,8 @@ pub struct User {
     pub role: String,
     /// What the role allows.
     pub permissions: Vec<Permission>,
+    /// Roles inside plugins, by the plugin's slug. Free text that the plugin understands.
+    pub plugin_roles: BTreeMap<String, String>,
 }
 
 impl User {

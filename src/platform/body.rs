@@ -29,11 +29,6 @@ pub struct BodyTooLong {
 pub struct Overrun(Arc<AtomicBool>);
 
 impl Overrun {
-    /// Marks the body that holds this as too long.
-    fn happen(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
     /// Whether it went past its limit.
     pub fn happened(&self) -> bool {
         self.0.load(Ordering::Acquire)
@@ -47,7 +42,18 @@ where
     B::Error: Into<BodyError>,
     G: Send + Unpin + 'static,
 {
-    Bounded { body, limit, max, passed: 0, held: Some(held) }.boxed_unsync()
+    Bounded { body, limit, max, passed: 0, held: Some(held), overrun: None }.boxed_unsync()
+}
+
+/// As [`bounded`]; tells whoever gave the body away whether it was too long.
+pub fn watched<B>(body: B, limit: &'static str, max: u64) -> (Body, Overrun)
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BodyError>,
+{
+    let overrun = Overrun::default();
+    let body = Bounded { body, limit, max, passed: 0, held: Some(()), overrun: Some(overrun.clone()) };
+    (body.boxed_unsync(), overrun)
 }
 
 /// A body with nothing in it.
@@ -66,6 +72,7 @@ struct Bounded<B, G> {
     max: u64,
     passed: u64,
     held: Option<G>,
+    overrun: Option<Overrun>,
 }
 
 impl<B, G> HttpBody for Bounded<B, G>
@@ -84,6 +91,9 @@ where
                 this.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if this.passed > this.max {
                     this.held = None;
+                    if let Some(Overrun(happened)) = &this.overrun {
+                        happened.store(true, Ordering::Release);
+                    }
                     return Poll::Ready(Some(Err(Box::new(BodyTooLong { limit: this.limit, max: this.max }))));
                 }
                 Poll::Ready(Some(Ok(frame)))

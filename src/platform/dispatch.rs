@@ -1,27 +1,22 @@
 //! One request to a plugin, in either mode: authorise, admit, clean, hand over, count.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_LENGTH};
 use http_body::Body as HttpBody;
 use mint_context::{
-    headers,
+    Call, headers,
     runtime::{Blame, Body, BodyError, Fault},
 };
-use mint_domain::{Kind, Permission, Refusal};
+use mint_domain::{Kind, Permission, Refusal, RequestId};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{
-    Caller, Platform,
-    body::{self, BodyTooLong},
-    routes,
-    running::Active,
-};
+use crate::{Caller, Platform, admission::Admitted, body, routes, running::Active};
 
 impl Platform {
-    /// Answers a request under a plugin's prefix; none when no plugin of the tenant answers there.
+    /// Answers a request under a plugin's prefix; none when no plugin of the tenant is installed there.
     ///
     /// # Errors
     /// The refusal for the client. What the operator must know is in the log under the request id.
@@ -30,53 +25,71 @@ impl Platform {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BodyError>,
     {
-        let active = self.running().find(caller.tenant, request.uri().path())?;
-        Some(self.hand_over(caller, &active, request).await)
+        while let Some(active) = self.running().find(caller.tenant, request.uri().path()) {
+            let deadline = Instant::now() + Duration::from_millis(active.authority.limits.wall_ms_max);
+            let call = caller.call_through(self.services(), active.authority.clone(), deadline);
+            if let Err(refusal) = check(&call, &active, &request) {
+                return Some(Err(refusal));
+            }
+            match active.admission.enter(deadline).await {
+                Ok(Some(admitted)) => return Some(hand_over(call, &active, request, admitted).await),
+                // Another generation has taken its place in the meantime.
+                Ok(None) => {}
+                Err(refusal) => return Some(Err(refusal)),
+            }
+        }
+        Some(Err(self.not_ready(caller, request.uri().path()).await?))
     }
+}
 
-    async fn hand_over<B>(&self, caller: &Caller, active: &Arc<Active>, request: Request<B>) -> Result<Response<Body>, Refusal>
-    where
-        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BodyError>,
-    {
-        let limits = &active.authority.limits;
-        let wall = Duration::from_millis(limits.wall_ms_max);
-        let deadline = Instant::now() + wall;
-        let call = caller.call_through(self.services(), active.authority.clone(), deadline);
-        let _permit = call.permit_person(Permission::PluginsUse)?;
-        if !routes::is_plain(request.uri().path()) {
-            return Err(Refusal::invalid("The path has dot segments, empty segments or encoded slashes. Send it in plain form."));
-        }
-        refuse_oversize(&request, limits.request_body_bytes_max)?;
-        let admitted = active.admission.enter(deadline).await?;
-        active.usage.request();
+/// What can be refused without asking the plugin.
+fn check<B>(call: &Call, active: &Active, request: &Request<B>) -> Result<(), Refusal> {
+    let _permit = call.permit_person(Permission::PluginsUse)?;
+    if !routes::is_plain(request.uri().path()) {
+        return Err(Refusal::invalid("The path has dot segments, empty segments or encoded slashes. Send it in plain form."));
+    }
+    refuse_oversize(request, active.authority.limits.request_body_bytes_max)
+}
 
-        let (mut parts, incoming) = request.into_parts();
-        headers::strip_request(&mut parts.headers);
-        parts.headers.extend(headers::identity(&call));
-        for (name, text) in [(headers::REQUEST_ID, call.request_id.as_str()), (headers::FORWARDED_PREFIX, &active.prefix.public())] {
-            if let Ok(value) = HeaderValue::from_str(text) {
-                parts.headers.insert(name, value);
-            }
+async fn hand_over<B>(call: Call, active: &Active, request: Request<B>, admitted: Admitted) -> Result<Response<Body>, Refusal>
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BodyError>,
+{
+    let limits = &active.authority.limits;
+    active.usage.request();
+    let (mut parts, incoming) = request.into_parts();
+    headers::strip_request(&mut parts.headers);
+    parts.headers.extend(headers::identity(&call));
+    for (name, text) in [(headers::REQUEST_ID, call.request_id.as_str()), (headers::FORWARDED_PREFIX, &active.prefix.public())] {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            parts.headers.insert(name, value);
         }
-        let incoming = body::bounded(incoming, "request_body_bytes_max", limits.request_body_bytes_max, ());
-        match active.plugin.handle(call, Request::from_parts(parts, incoming)).await {
-            Ok(response) => {
-                let (mut parts, outgoing) = response.into_parts();
-                headers::strip_response(&mut parts.headers);
-                let outgoing = body::bounded(outgoing, "response_body_bytes_max", limits.response_body_bytes_max, admitted);
-                Ok(Response::from_parts(parts, outgoing))
-            }
-            Err(fault) => Err(note(caller, active, &fault)),
+    }
+    let (incoming, overrun) = body::watched(incoming, "request_body_bytes_max", limits.request_body_bytes_max);
+    let request_id = call.request_id.clone();
+    match active.plugin.handle(call, Request::from_parts(parts, incoming)).await {
+        // Whatever the plugin made of half a body.
+        Ok(_) if overrun.happened() => Err(too_large(limits.request_body_bytes_max)),
+        Ok(response) => {
+            let (mut parts, outgoing) = response.into_parts();
+            headers::strip_response(&mut parts.headers);
+            let outgoing = body::bounded(outgoing, "response_body_bytes_max", limits.response_body_bytes_max, admitted);
+            Ok(Response::from_parts(parts, outgoing))
+        }
+        Err(fault) => {
+            let refusal = note(active, &request_id, &fault);
+            let too_long = fault.blame() == Blame::Client && overrun.happened();
+            Err(if too_long { too_large(limits.request_body_bytes_max) } else { refusal })
         }
     }
 }
 
 /// Counts a fault, writes it down for whoever is to blame, and gives the client's part of it.
-fn note(caller: &Caller, active: &Active, fault: &Fault) -> Refusal {
+fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refusal {
     let blame = fault.blame();
     active.usage.fault(blame);
-    let (tenant, plugin, request) = (&caller.tenant_slug, active.slug(), &caller.request_id);
+    let (tenant, plugin) = (&active.authority.tenant_slug, active.slug());
     match blame {
         Blame::Host => tracing::error!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed"),
         Blame::Plugin => tracing::warn!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed"),
@@ -89,12 +102,12 @@ fn note(caller: &Caller, active: &Active, fault: &Fault) -> Refusal {
 fn refuse_oversize<B>(request: &Request<B>, max: u64) -> Result<(), Refusal> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     if declared.is_some_and(|length| length > max) {
-        return Err(too_large(&BodyTooLong { limit: "request_body_bytes_max", max }));
+        return Err(too_large(max));
     }
     Ok(())
 }
 
-fn too_large(error: &BodyTooLong) -> Refusal {
-    Refusal::new(Kind::TooLarge, "request.too_large", format!("The body is longer than {} bytes.", error.max))
-        .with(json!({ "limit": error.limit }))
+fn too_large(max: u64) -> Refusal {
+    Refusal::new(Kind::TooLarge, "request.too_large", format!("The body is longer than {max} bytes."))
+        .with(json!({ "limit": "request_body_bytes_max" }))
 }

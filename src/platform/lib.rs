@@ -10,6 +10,7 @@ pub mod dispatch;
 mod followers;
 pub mod install;
 pub mod layout;
+mod not_ready;
 pub mod operation;
 mod passwords;
 pub mod platform;

@@ -22,24 +22,18 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const STARTS_AT_ONCE: usize = 2;
 
 impl Platform {
-    /// Starts what should run and takes up what was interrupted, then goes on looking until the platform ends.
-    ///
-    /// # Errors
-    /// The first look's; later ones are logged and repeated.
-    pub async fn reconcile(self: &Arc<Self>) -> Result<()> {
-        self.take_up_operations().await?;
-        self.look().await?;
+    /// Starts what should run and takes up what was interrupted, and goes on looking until the platform ends.
+    pub fn reconcile(self: &Arc<Self>) {
         let platform = self.clone();
         self.spawn(async move {
             loop {
-                let jitter = INTERVAL.mul_f64(rand::rng().random_range(0.8..1.2));
-                tokio::time::sleep(jitter).await;
                 if let Err(error) = platform.look_again().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the platform could not be reconciled");
                 }
+                let jitter = INTERVAL.mul_f64(rand::rng().random_range(0.8..1.2));
+                tokio::time::sleep(jitter).await;
             }
         });
-        Ok(())
     }
 
     async fn look_again(self: &Arc<Self>) -> Result<()> {

@@ -30,9 +30,7 @@ impl<T: Clone> Routes<T> {
     pub fn find(&self, tenant: TenantId, path: &str) -> Option<T> {
         let table = self.table.load();
         let mounts = table.get(&tenant)?;
-        let mount = mounts.iter().find(|mount| {
-            path.strip_prefix(mount.public.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })?;
+        let mount = mounts.iter().find(|mount| is_below(path, &mount.public))?;
         Some(mount.target.clone())
     }
 
@@ -64,6 +62,11 @@ impl<T: Clone> Default for Routes<T> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether a path belongs to a public prefix, which ends at a segment's end.
+pub fn is_below(path: &str, public: &str) -> bool {
+    path.strip_prefix(public).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a raw path can be read in one way only: no dot segments, no encoded slashes, dots or backslashes, no empty

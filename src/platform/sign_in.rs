@@ -1,8 +1,10 @@
 //! Signing in and out, and whom a credential stands for.
 
+use std::collections::BTreeMap;
+
 use mint_context::Result;
 use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User, permission::SystemRole};
-use mint_store::{sessions, tenants, users};
+use mint_store::{plugin_roles, sessions, tenants, users};
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -61,8 +63,9 @@ impl Platform {
         let row = users::get(&mut tx, tenant.id, id).await?.ok_or_else(wrong)?;
         sessions::delete_expired(&mut tx, now).await?;
         sessions::insert(&mut tx, &hashed(&token), tenant.id, id, now, expires_at).await?;
+        let plugin_roles = plugin_roles::of_user(&mut tx, tenant.id, row.id).await?;
         tx.commit().await?;
-        Ok(Signed { token: token.into(), expires_at, user: user(row.id, row.username, row.role) })
+        Ok(Signed { token: token.into(), expires_at, user: user(row.id, row.username, row.role, plugin_roles) })
     }
 
     /// Ends a session. Other replicas follow within a second.
@@ -89,15 +92,15 @@ impl Platform {
         }
         let mut tx = self.services().db.read().await?;
         let session = sessions::find(&mut tx, &hash, self.services().clock.now()).await?;
-        let identity = session.map(|session| Identity {
+        let Some(session) = session else { return Ok(None) };
+        let plugin_roles = plugin_roles::of_user(&mut tx, session.tenant_id, session.user_id).await?;
+        let identity = Identity {
             tenant: session.tenant_id,
             tenant_slug: session.tenant_slug,
-            user: user(session.user_id, session.username, session.role),
-        });
-        if let Some(identity) = &identity {
-            self.identities().insert(hash, identity.clone());
-        }
-        Ok(identity)
+            user: user(session.user_id, session.username, session.role, plugin_roles),
+        };
+        self.identities().insert(hash, identity.clone());
+        Ok(Some(identity))
     }
 }
 
@@ -108,9 +111,9 @@ impl Identity {
     }
 }
 
-fn user(id: mint_domain::UserId, username: String, role: String) -> User {
+fn user(id: mint_domain::UserId, username: String, role: String, plugin_roles: BTreeMap<String, String>) -> User {
     let permissions = SystemRole::parse(&role).map(SystemRole::permissions).unwrap_or_default();
-    User { id, username, role, permissions }
+    User { id, username, role, permissions, plugin_roles }
 }
 
 fn hashed(token: &str) -> String {

@@ -1,18 +1,20 @@
 //! Roles that people hold inside one plugin.
 
+use std::collections::BTreeMap;
+
 use mint_domain::{TenantId, UserId};
 
 use crate::{Result, Tx};
 
-/// The role of a user inside a plugin.
+/// The roles of a user inside plugins, by the plugin's slug.
 ///
 /// # Errors
 /// The database's.
-pub async fn get(tx: &mut Tx, tenant: TenantId, plugin: &str, user: UserId) -> Result<Option<String>> {
-    let row = rows!(
-        tx, optional (String,),
-        "select role from plugin_roles where tenant_id = $1 and plugin = $2 and user_id = $3",
-        tenant.0, plugin, user.0,
+pub async fn of_user(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<BTreeMap<String, String>> {
+    let rows = rows!(
+        tx, all (String, String),
+        "select plugin, role from plugin_roles where tenant_id = $1 and user_id = $2",
+        tenant.0, user.0,
     )?;
-    Ok(row.map(|(role,)| role))
+    Ok(rows.into_iter().collect())
 }

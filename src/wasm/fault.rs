@@ -4,10 +4,7 @@ use mint_context::runtime::Fault;
 use wasmtime::{PoolConcurrencyLimitError, component::ResourceTableError};
 use wasmtime_wasi::I32Exit;
 
-use crate::{
-    host::v1::convert::PlatformFailed,
-    limits::{MemoryLimit, Reached},
-};
+use crate::limits::{MemoryLimit, Reached};
 
 /// The guest stumbled over the body of its request, which broke off.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +15,6 @@ pub(crate) struct UploadBroke(pub(crate) String);
 pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
     if let Some(Reached { limit, message }) = error.downcast_ref::<Reached>().cloned().or_else(|| memory.reached()) {
         return Fault::Limit { limit, message };
-    }
-    if let Some(PlatformFailed(reason)) = error.downcast_ref() {
-        return Fault::Host(reason.clone());
     }
     if let Some(UploadBroke(reason)) = error.downcast_ref() {
         return Fault::Client(reason.clone());

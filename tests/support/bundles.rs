@@ -15,6 +15,13 @@ pub struct Guest {
     _directory: Option<TempDir>,
 }
 
+impl Guest {
+    /// A file that the test wrote itself, and keeps.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, _directory: None }
+    }
+}
+
 /// The bundle of a guest of this repository.
 pub fn bundle(guest: &str) -> Guest {
     let directory = std::env::var("MINT_GUESTS_DIR").expect("MINT_GUESTS_DIR is not set: run the tests with `cargo xtask test`");

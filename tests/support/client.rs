@@ -118,6 +118,41 @@ impl Client {
         self.ended(&reply.json()).await
     }
 
+    /// Installs a bundle with everything it asks for, and with these limits; it must become Ready.
+    pub async fn installed(&self, guest: &Guest, limits: Value) {
+        let operation = self.install(guest, json!({ "grant_requested": true, "limits": limits })).await;
+        assert_eq!(operation["status"], "done", "{operation:#}");
+        assert_eq!(operation["outcome"]["changed"], true, "{operation:#}");
+    }
+
+    /// A plugin in full.
+    pub async fn plugin(&self, slug: &str) -> Value {
+        let reply = self.get(&format!("/api/plugins/{slug}")).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        reply.json()
+    }
+
+    /// Starts a plugin again and gives the operation as it ended.
+    pub async fn reload(&self, slug: &str) -> Value {
+        let reply = self.post(&format!("/api/plugins/{slug}/reload"), &Value::Null).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+        self.ended(&reply.json()).await
+    }
+
+    /// Removes a plugin and gives the operation as it ended.
+    pub async fn uninstall(&self, slug: &str, data: &str) -> Value {
+        let reply = self.delete(&format!("/api/plugins/{slug}?data={data}")).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+        self.ended(&reply.json()).await
+    }
+
+    /// Stores settings in the place of those that are there.
+    pub async fn configure(&self, slug: &str, settings: Value) -> Reply {
+        let path = format!("/api/plugins/{slug}/config");
+        let tag = self.get(&path).await.headers["etag"].clone();
+        self.send(self.request(Method::PUT, &path).header("if-match", tag).json(&json!({ "config": settings }))).await
+    }
+
     /// Waits for the end of an operation.
     pub async fn ended(&self, operation: &Value) -> Value {
         let path = format!("/api/operations/{}", operation["id"]);

@@ -3,10 +3,12 @@
 
 mod bundles;
 mod client;
+mod memory;
 mod server;
 mod wait;
 
 pub use bundles::{Guest, bundle, manifest, repackaged};
 pub use client::{Client, Reply};
+pub use memory::resident_bytes;
 pub use server::{PASSWORD, TestServer, python, uv};
 pub use wait::eventually;

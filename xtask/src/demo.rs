@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use crate::{
     guests::{self, Profile},
     paths,
-    run::during_async,
+    run::{during, during_async},
     setup,
 };
 use client::Client;
+use figures::Table;
 use server::{Account, Server};
 
 /// What to do.
@@ -46,7 +47,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     // Made anew each time, so that what is shown is what this version does.
     let dir = paths::target().join("demo");
     if dir.exists() {
-        fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        during("Removing the last demonstration", || {
+            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))
+        })?;
     }
     fs::create_dir_all(&dir)?;
     // One thread: the server ends with the thread that started it, which must be the last of this program.
@@ -58,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             shown = present(&mut server, &account, &bundles, &dir) => shown,
             () = &mut interrupted => bail!("interrupted; the server was stopped"),
         };
-        let wrong = shown.map_err(|error| server.explain(error))?;
+        let figures = shown.map_err(|error| server.explain(error))?;
         if !options.once {
             println!("\n{} is open until you press Ctrl-C.", server.url());
             tokio::select! {
@@ -67,8 +70,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
         }
         server.stop()?;
-        if options.once && wrong > 0 {
-            bail!("{wrong} figures are not the expected ones");
+        if options.once && !figures.all_agree() {
+            bail!("{}", figures.verdict());
         }
         Ok(())
     })
@@ -95,8 +98,8 @@ fn interruption() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Everything up to the last figure; returns how many figures are wrong.
-async fn present(server: &mut Server, account: &Account, bundles: &Path, dir: &Path) -> Result<usize> {
+/// Everything up to the last figure.
+async fn present(server: &mut Server, account: &Account, bundles: &Path, dir: &Path) -> Result<Table> {
     during_async("Starting mint on SQLite", server.start(account)).await?;
     let client = Client::sign_in(server.url(), account).await?;
     for (plugin, work) in PLUGINS {
@@ -112,19 +115,22 @@ async fn present(server: &mut Server, account: &Account, bundles: &Path, dir: &P
     }
     let greeting = client.get("/api/hello/").await?;
     println!("\nThe plugin hello says: {}", greeting.get("message").and_then(Value::as_str).unwrap_or_default());
-    let wrong = analyses::lcms(&client, dir).await? + analyses::dose_response(&client, dir).await?;
-    sign_in_help(&client, account);
-    Ok(wrong)
+    let mut table = Table::default();
+    let features = analyses::lcms(&client, dir, &mut table).await?;
+    analyses::dose_response(&client, dir, &mut table).await?;
+    println!("\n{}.", table.verdict());
+    sign_in_help(&client, account, &features);
+    Ok(table)
 }
 
-fn sign_in_help(client: &Client, account: &Account) {
+fn sign_in_help(client: &Client, account: &Account, path: &str) {
     let Account { tenant, username, password } = account;
     let docs = client.url("/api/docs");
-    println!("\nEvery link wants a sign-in: tenant `{tenant}`, user `{username}`, password `{password}`");
+    println!("\nThe links want a sign-in: tenant `{tenant}`, user `{username}`, password `{password}`");
     println!("  browser   open {docs} , run POST /api/auth/login there with");
     println!("            {}", json!({"tenant": tenant, "username": username, "password": password}));
     println!("            and then the links above");
-    println!("  terminal  {}", client.curl("/api/users/me"));
+    println!("  terminal  {}", client.curl(path));
 }
 
 fn array<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {

@@ -45,7 +45,6 @@ pub(crate) async fn plugin_role(caller: Caller, Named(id): Named<UserId>) -> Ans
     let actor =
         caller.bearer.session.person(id).ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;
     let call = Call { actor, ..caller.call.clone() };
-    let role = identity::current(&call).await.or_refuse(&caller)?.and_then(|person| person.plugin_role);
-    let role = role.ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;
+    let role = identity::plugin_role(&call).ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;
     Ok(Json(json!({ "role": role })))
 }

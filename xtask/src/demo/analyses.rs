@@ -13,15 +13,15 @@ pub(super) const PROJECT: &str = "Demo";
 const RUN: &str = "BSA1.mzML.gz";
 const TABLE: &str = "ryegrass.csv";
 
-/// Features of a run of the bovine-serum-albumin digest; returns how many figures are wrong.
-pub(super) async fn lcms(client: &Client, dir: &Path) -> Result<usize> {
+/// Features of a run of the bovine-serum-albumin digest; returns the path of their list as CSV.
+pub(super) async fn lcms(client: &Client, dir: &Path, table: &mut Table) -> Result<String> {
     let id = experiment(client, "BSA digest", "lcms", RUN).await?;
     let base = format!("/api/lcms-features/experiments/{id}");
     let (path, order) = (format!("{base}/analyse"), json!({"object": RUN}));
     let found = during_async(&format!("Analysing {RUN} with lcms-features"), client.post(&path, &order)).await?;
 
     println!("\n{RUN}: LC-MS run of a protein digest, by lcms-features (Rust, a component in the server's process)");
-    let mut table = Table::begin();
+    table.heading();
     table.row("spectra", &found, "/summary/spectra", "1684")?;
     table.row("  of MS level 1", &found, "/summary/spectra_ms1", "564")?;
     table.row("first retention time, s", &found, "/summary/rt_start_s", "1501.414")?;
@@ -38,18 +38,18 @@ pub(super) async fn lcms(client: &Client, dir: &Path) -> Result<usize> {
         link(client, what, &format!("{base}/{name}"));
     }
     keep(client, &format!("{base}/chromatogram.svg"), &dir.join("chromatogram.svg")).await?;
-    Ok(table.wrong())
+    Ok(format!("{base}/features.csv"))
 }
 
-/// The four-parameter log-logistic model on the ryegrass table; returns how many figures are wrong.
-pub(super) async fn dose_response(client: &Client, dir: &Path) -> Result<usize> {
+/// The four-parameter log-logistic model on the ryegrass table.
+pub(super) async fn dose_response(client: &Client, dir: &Path, table: &mut Table) -> Result<()> {
     let id = experiment(client, "Ryegrass under ferulic acid", "dose-response", TABLE).await?;
     let base = format!("/api/dose-response/experiments/{id}");
     let (path, order) = (format!("{base}/fit"), json!({"object": TABLE}));
     let found = during_async(&format!("Fitting {TABLE} with dose-response"), client.post(&path, &order)).await?;
 
     println!("\n{TABLE}: dose-response curve, by dose-response (Python with numpy and scipy, a process of its own)");
-    let mut table = Table::begin();
+    table.heading();
     for (name, meaning, estimate, error) in [
         ("b", "slope", "2.98222", "0.46506"),
         ("c", "lower limit, cm", "0.48141", "0.21219"),
@@ -65,8 +65,7 @@ pub(super) async fn dose_response(client: &Client, dir: &Path) -> Result<usize> 
     for (what, name) in [("JSON", "result"), ("SVG", "plot.svg")] {
         link(client, what, &format!("{base}/{name}"));
     }
-    keep(client, &format!("{base}/plot.svg"), &dir.join("dose-response.svg")).await?;
-    Ok(table.wrong())
+    keep(client, &format!("{base}/plot.svg"), &dir.join("dose-response.svg")).await
 }
 
 /// An experiment with one file of the repository's data.

@@ -3,16 +3,17 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// A table of figures: prints each and counts those that are wrong.
+/// Prints figures and counts those that are right.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    wrong: usize,
+    rows: usize,
+    agreeing: usize,
 }
 
 impl Table {
-    pub(super) fn begin() -> Self {
+    /// The line above the figures of one analysis.
+    pub(super) fn heading(&self) {
         println!("  {:<34} {:>14} {:>14}", "", "found", "expected");
-        Self::default()
     }
 
     /// Prints the number at `pointer` of `found` beside `expected`, with as many digits.
@@ -21,14 +22,22 @@ impl Table {
         let value = value.with_context(|| format!("the plugin's answer has no number {pointer}"))?;
         let expected = Expected::parse(expected)?;
         let agrees = expected.agrees(value);
-        self.wrong += usize::from(!agrees);
+        self.rows += 1;
+        self.agreeing += usize::from(agrees);
         let mark = if agrees { "agrees" } else { "DIFFERS" };
         println!("  {name:<34} {:>14} {:>14}  {mark}", expected.write(value), expected.text);
         Ok(())
     }
 
-    pub(super) fn wrong(&self) -> usize {
-        self.wrong
+    pub(super) fn all_agree(&self) -> bool {
+        self.agreeing == self.rows
+    }
+
+    pub(super) fn verdict(&self) -> String {
+        format!(
+            "{} of {} figures agree with those of independent tools, within one unit of the last digit",
+            self.agreeing, self.rows
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Error, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process, kill_process_group, set_parent_process_death_signal};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::tools::Tools;
+use crate::{run::say, tools::Tools};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longer than a server takes that ends its requests and plugins properly.
@@ -164,6 +164,7 @@ impl Server {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
+        say("Stopping the server");
         kill_process(pid, Signal::TERM)?;
         let begun = Instant::now();
         while begun.elapsed() < STOP_TIMEOUT {

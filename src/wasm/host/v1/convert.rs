@@ -10,11 +10,6 @@ use crate::bindings::mint::platform::types;
 /// What every function of the platform gives: a trap, or a result that the component can work with.
 pub(crate) type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
 
-/// The platform failed where an interface has no word for it: the guest is stopped, and it is not the guest's fault.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct PlatformFailed(pub String);
-
 /// Says the result of a function of `mint_context` to a component. Faults are logged here, once.
 pub(crate) fn answer<T>(call: &Call, result: mint_context::Result<T>) -> Answer<T> {
     Ok(result.map_err(|error| said(call, &error)))

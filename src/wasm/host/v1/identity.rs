@@ -3,7 +3,7 @@
 use mint_context::{Page, identity};
 use mint_domain::UserId;
 
-use super::convert::{Answer, PlatformFailed, answer, timestamp};
+use super::convert::{Answer, answer, timestamp};
 use crate::{
     bindings::mint::platform::{
         identity::{Actor, Host, User},
@@ -43,12 +43,11 @@ impl From<identity::User> for User {
 
 impl Host for State {
     async fn current(&mut self) -> wasmtime::Result<Option<Actor>> {
-        let person = identity::current(&self.call).await.map_err(|error| PlatformFailed(error.to_string()))?;
-        Ok(person.map(Into::into))
+        Ok(identity::current(&self.call).map(Into::into))
     }
 
     async fn require_role(&mut self, roles: Vec<String>) -> Answer<()> {
-        answer(&self.call, identity::require_role(&self.call, &roles).await)
+        answer(&self.call, identity::require_role(&self.call, &roles).map_err(Into::into))
     }
 
     async fn get_user(&mut self, id: types::Id) -> Answer<User> {

@@ -41,7 +41,7 @@ pub(super) fn find(trace: &Trace, scans: &Scans, mut found: impl FnMut(Feature))
     let spans = spans(&smooth(&signal));
     let beside = beside(&signal, &spans);
     for span in &spans {
-        if let Some(feature) = describe(*span, &trace.points, offset, scans, beside) {
+        if let Some(feature) = describe(*span, trace, offset, scans, beside) {
             found(feature);
         }
     }
@@ -142,7 +142,8 @@ fn beside(signal: &[f64], spans: &[Span]) -> Option<(f64, f64)> {
     Some((f64::from(baseline), f64::from(sigma)))
 }
 
-fn describe(span: Span, points: &[Point], offset: usize, scans: &Scans, beside: Option<(f64, f64)>) -> Option<Feature> {
+fn describe(span: Span, trace: &Trace, offset: usize, scans: &Scans, beside: Option<(f64, f64)>) -> Option<Feature> {
+    let points = trace.points.as_slice();
     let begin = points.partition_point(|point| (point.scan as usize) < span.first + offset);
     let end = points.partition_point(|point| (point.scan as usize) <= span.last + offset);
     let points = points.get(begin..end)?;
@@ -153,7 +154,7 @@ fn describe(span: Span, points: &[Point], offset: usize, scans: &Scans, beside: 
     let times: Vec<f64> = points.iter().filter_map(|point| scans.rt_s.get(point.scan as usize).copied()).collect();
     let intensities: Vec<f64> = points.iter().map(|point| point.intensity).collect();
     let weight: f64 = intensities.iter().sum();
-    let mz = points.iter().map(|point| point.mz * (point.intensity / weight)).sum();
+    let mz = trace.start + points.iter().map(|point| f64::from(point.offset) * (point.intensity / weight)).sum::<f64>();
     let foot = intensities.first()?.min(*intensities.last()?);
     let spectrum_noise = scans.noise.get(apex.scan as usize).map_or(0.0, |noise| noise.at(mz));
     let (baseline, sigma) = beside.unwrap_or((foot, 0.0));
@@ -221,7 +222,7 @@ mod tests {
 
     #[test]
     fn gaps_are_bridged() {
-        let points = [(0, 4.0), (3, 10.0)].map(|(scan, intensity)| Point { scan, intensity, mz: 1.0 });
+        let points = [(0, 4.0), (3, 10.0)].map(|(scan, intensity)| Point { scan, intensity, offset: 0.0 });
         assert_eq!(fill(&points, 0), [4.0, 6.0, 8.0, 10.0]);
     }
 }

@@ -9,7 +9,7 @@ use super::candidates::Candidates;
 use super::chromatogram::{ion_chromatogram, start_of};
 use super::noise::NoiseProfile;
 use super::peaks::{self, Scans};
-use super::tracer::{TooMany, Trace, Tracer};
+use super::tracer::{Trace, Tracer};
 use crate::mzml::{Levels, Reader, Spectrum};
 use crate::report::{BasePeak, Chromatograms, Parameters, Report, Summary};
 
@@ -105,12 +105,9 @@ impl Survey {
         self.scans.noise.push(NoiseProfile::new(&peaks));
         let min_height = self.min_height();
         let Self { tracer, scans, parameters, candidates, .. } = self;
-        tracer.add(scan, &peaks, |trace| collect(trace, scans, parameters, min_height, candidates)).map_err(|TooMany(limit)| {
-            AnalysisError::Spectrum {
-                place,
-                why: format!("more than {limit} different m/z run at once; is this a centroided LC-MS run?"),
-            }
-        })
+        tracer
+            .add(scan, &peaks, |trace| collect(trace, scans, parameters, min_height, candidates))
+            .map_err(|full| AnalysisError::Spectrum { place, why: full.to_string() })
     }
 
     /// Adds a spectrum to the chromatograms and figures.

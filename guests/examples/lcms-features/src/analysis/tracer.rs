@@ -2,20 +2,24 @@
 
 /// Spectra in a row in which an m/z may be missing without its trace ending.
 const GAP_MAX: u32 = 2;
-/// Open traces: far above a real run, low enough for the memory.
+/// Open traces, and points in them: above a real run, low enough for the memory.
 const OPEN_MAX: usize = 200_000;
+const POINTS_MAX: usize = 6_000_000;
 
-/// One m/z in one spectrum.
+/// One m/z in one spectrum. There are many, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
-    pub(super) scan: u32,
     pub(super) intensity: f64,
-    pub(super) mz: f64,
+    pub(super) scan: u32,
+    /// m/z above that of the first point of the trace: a small difference, so that few digits are enough.
+    pub(super) offset: f32,
 }
 
 /// One m/z through consecutive spectra, with few gaps.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
+    /// m/z of the first point.
+    pub(super) start: f64,
     mz: f64,
     weight: f64,
     last: u32,
@@ -23,21 +27,28 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    fn new(point: Point) -> Self {
-        Self { mz: point.mz, weight: point.intensity, last: point.scan, points: vec![point] }
+    fn new(scan: u32, mz: f64, intensity: f64) -> Self {
+        let points = vec![Point { intensity, scan, offset: 0.0 }];
+        Self { start: mz, mz, weight: intensity, last: scan, points }
     }
 
-    fn add(&mut self, point: Point) {
-        self.weight += point.intensity;
-        self.mz += (point.mz - self.mz) * point.intensity / self.weight;
-        self.last = point.scan;
-        self.points.push(point);
+    fn add(&mut self, scan: u32, mz: f64, intensity: f64) {
+        self.weight += intensity;
+        self.mz += (mz - self.mz) * intensity / self.weight;
+        self.last = scan;
+        let offset = (mz - self.start) as f32;
+        self.points.push(Point { intensity, scan, offset });
     }
 }
 
-/// Too many m/z are open at once.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooMany(pub(super) usize);
+/// More goes on at once than fits into the memory.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Full {
+    #[error("more than {OPEN_MAX} different m/z run at once; is this a centroided LC-MS run?")]
+    Traces,
+    #[error("more than {POINTS_MAX} peaks belong to m/z that still go on; split the run by time, or cut off its lowest peaks")]
+    Points,
+}
 
 /// Joins peaks of consecutive spectra to traces. A peak and a trace belong together when each is the other's nearest
 /// and they are within the tolerance.
@@ -46,39 +57,42 @@ pub(super) struct Tracer {
     tolerance: f64,
     /// By m/z.
     open: Vec<Trace>,
+    /// Points of the open traces.
+    points: usize,
 }
 
 impl Tracer {
     pub(super) fn new(ppm: f64) -> Self {
-        Self { tolerance: ppm * 1e-6, open: Vec::new() }
+        Self { tolerance: ppm * 1e-6, open: Vec::new(), points: 0 }
     }
 
     /// Adds the peaks of a spectrum, sorted by m/z and above 0, and hands out the traces that ended.
-    pub(super) fn add(&mut self, scan: u32, peaks: &[(f64, f64)], mut ended: impl FnMut(&Trace)) -> Result<(), TooMany> {
+    pub(super) fn add(&mut self, scan: u32, peaks: &[(f64, f64)], mut ended: impl FnMut(&Trace)) -> Result<(), Full> {
         let owners = self.nearest(peaks);
         let mut fresh = Vec::new();
+        let room = OPEN_MAX.saturating_sub(self.open.len());
         for (index, &(mz, intensity)) in peaks.iter().enumerate() {
-            let point = Point { scan, intensity, mz };
             let owner = owners.peak_to_trace.get(index).copied().flatten();
-            match owner.filter(|trace| owners.trace_to_peak.get(*trace) == Some(&Some(index))) {
-                Some(trace) => {
-                    if let Some(trace) = self.open.get_mut(trace) {
-                        trace.add(point);
-                    }
-                }
-                None => fresh.push(Trace::new(point)),
+            let owner = owner.filter(|trace| owners.trace_to_peak.get(*trace) == Some(&Some(index)));
+            match owner.and_then(|trace| self.open.get_mut(trace)) {
+                Some(trace) => trace.add(scan, mz, intensity),
+                None if fresh.len() >= room => return Err(Full::Traces),
+                None => fresh.push(Trace::new(scan, mz, intensity)),
             }
         }
+        self.points += peaks.len();
+        let points = &mut self.points;
         self.open.retain(|trace| {
             let stays = scan - trace.last <= GAP_MAX;
             if !stays {
                 ended(trace);
+                *points -= trace.points.len();
             }
             stays
         });
         self.open.append(&mut fresh);
         self.open.sort_by(|a, b| a.mz.total_cmp(&b.mz));
-        if self.open.len() > OPEN_MAX { Err(TooMany(OPEN_MAX)) } else { Ok(()) }
+        if self.points > POINTS_MAX { Err(Full::Points) } else { Ok(()) }
     }
 
     /// Hands out the traces that are still open.
@@ -153,6 +167,6 @@ mod tests {
     #[test]
     fn too_many_open_traces_are_refused() {
         let peaks: Vec<(f64, f64)> = (0..=OPEN_MAX).map(|i| (100.0 + i as f64, 1.0)).collect();
-        assert_eq!(Tracer::new(1.0).add(0, &peaks, |_| {}), Err(TooMany(OPEN_MAX)));
+        assert_eq!(Tracer::new(1.0).add(0, &peaks, |_| {}), Err(Full::Traces));
     }
 }

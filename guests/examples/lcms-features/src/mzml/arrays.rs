@@ -9,8 +9,8 @@ use flate2::read::ZlibDecoder;
 
 use super::param::{Number, Param};
 
-/// The most numbers that one array may have: hundreds of times what a centroided spectrum holds.
-pub(super) const VALUES_MAX: u64 = 2_000_000;
+/// The most numbers that one array may have: tens of times what a centroided spectrum holds.
+pub(super) const VALUES_MAX: u64 = 500_000;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,

@@ -11,7 +11,7 @@ use super::source::{PieceTooLarge, Source, SourceFailure};
 use super::spectrum::{Partial, Spectrum};
 
 /// The most bytes between two tags: the base64 of the largest array that is read.
-const PIECE_BYTES_MAX: u64 = 24 * 1024 * 1024;
+const PIECE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// mzML nests some ten levels deep.
 const DEPTH_MAX: usize = 64;
 /// Real files have a handful of parameter groups.

@@ -17,7 +17,8 @@ const LABEL_HEIGHT: f64 = 14.0;
 
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#333}.title{font-weight:600;font-size:14px}\
 .grid{stroke:#e4e4e4}.axis{stroke:#555}.tic{fill:#9db7d5;fill-opacity:.45;stroke:#4a78ad}\
-.bpc{fill:none;stroke:#c2542d;stroke-width:1.2}.mark{fill:#222}.label{font-size:11px;text-anchor:middle}";
+.bpc{fill:none;stroke:#c2542d;stroke-width:1.2}.mark{fill:#222}\
+.label{font-size:11px;text-anchor:middle;paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}";
 
 /// Total-ion and base-peak chromatograms with the highest features as an SVG picture of 960 × 440.
 pub fn chart(chromatograms: &Chromatograms, features: &[Feature]) -> String {
@@ -29,7 +30,7 @@ pub fn chart(chromatograms: &Chromatograms, features: &[Feature]) -> String {
     let mut svg = String::with_capacity(64 * 1024);
     let _ = write!(
         svg,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" \
          aria-label=\"Total-ion and base-peak chromatograms\"><style>{STYLE}</style>\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>"
     );
@@ -45,7 +46,7 @@ pub fn chart(chromatograms: &Chromatograms, features: &[Feature]) -> String {
 }
 
 fn axes(svg: &mut String, x: Scale, y: Scale) {
-    for value in y.marks(5) {
+    for value in y.marks(8) {
         let at = y.place(value);
         let _ = write!(
             svg,
@@ -109,6 +110,7 @@ fn points(rt_s: &[f64], values: &[f64], x: Scale, y: Scale) -> String {
 /// Marks the highest features at their apex with their m/z, leaving out labels that would lie on another.
 fn marks(svg: &mut String, features: &[Feature], x: Scale, y: Scale) {
     let mut labels: Vec<(f64, f64)> = Vec::new();
+    let mut texts = String::new();
     for feature in features.iter().take(MARKED_MAX) {
         let (at, top) = (x.place(feature.rt_s), y.place(feature.height));
         let _ = write!(
@@ -124,10 +126,11 @@ fn marks(svg: &mut String, features: &[Feature], x: Scale, y: Scale) {
         let label = (at.clamp(LEFT + LABEL_WIDTH / 2.0, RIGHT - LABEL_WIDTH / 2.0), top - 8.0);
         let overlaps = |other: &(f64, f64)| (other.0 - label.0).abs() < LABEL_WIDTH && (other.1 - label.1).abs() < LABEL_HEIGHT;
         if !labels.iter().any(overlaps) {
-            let _ = write!(svg, "<text class=\"label\" x=\"{:.1}\" y=\"{:.1}\">{:.4}</text>", label.0, label.1, feature.mz);
+            let _ = write!(texts, "<text class=\"label\" x=\"{:.1}\" y=\"{:.1}\">{:.4}</text>", label.0, label.1, feature.mz);
             labels.push(label);
         }
     }
+    svg.push_str(&texts);
 }
 
 fn legend(svg: &mut String, marked: usize) {
@@ -137,7 +140,7 @@ fn legend(svg: &mut String, marked: usize) {
          <rect class=\"tic\" x=\"{LEFT}\" y=\"34\" width=\"22\" height=\"9\"/><text x=\"98\" y=\"43\">total ion</text>\
          <line class=\"bpc\" x1=\"170\" x2=\"192\" y1=\"39\" y2=\"39\"/><text x=\"198\" y=\"43\">base peak</text>\
          <circle class=\"mark\" cx=\"281\" cy=\"39\" r=\"3\"/>\
-         <text x=\"291\" y=\"43\">the {marked} highest features with their m/z</text>"
+         <text x=\"291\" y=\"43\">the {marked} highest features, by m/z</text>"
     );
 }
 

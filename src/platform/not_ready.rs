@@ -1,0 +1,62 @@
+//! What to say of a plugin that is installed, but does not answer.
+
+use mint_domain::{Kind, Permission, Refusal, State};
+use mint_store::installations::{self, Installation};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use crate::{Caller, Platform, routes};
+
+/// When to ask again while a plugin is being started, in seconds.
+const RETRY_AFTER_S: u32 = 2;
+
+impl Platform {
+    /// The refusal for a path whose plugin does not answer now; none when no plugin is installed there, or the person may
+    /// not use plugins.
+    pub(crate) async fn not_ready(&self, caller: &Caller, path: &str) -> Option<Refusal> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsUse).ok()?;
+        let installed = async {
+            let mut tx = self.services().db.read().await?;
+            installations::list(&mut tx, caller.tenant).await
+        };
+        match installed.await {
+            Ok(installed) => {
+                let longest = installed
+                    .into_iter()
+                    .filter(|installation| routes::is_below(path, &format!("/api{}", installation.prefix)))
+                    .max_by_key(|installation| installation.prefix.len())?;
+                Some(refusal(&longest, self.services().clock.now()))
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "it could not be found out which plugin should answer");
+                Some(mint_context::Error::from(error).public())
+            }
+        }
+    }
+}
+
+fn refusal(installation: &Installation, now: OffsetDateTime) -> Refusal {
+    let slug = &installation.slug;
+    let details = json!({ "plugin": slug, "state": installation.state.name() });
+    let say = |message: String| Refusal::new(Kind::Unavailable, "plugin.not_ready", message).with(details);
+    match &installation.state {
+        State::Failed(failure) => {
+            let said = say(format!("The plugin `{slug}` failed. {failure}"));
+            match &failure.quarantine {
+                Some(quarantine) => {
+                    let seconds = (quarantine.next_probe_at - now).whole_seconds().max(1);
+                    said.retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
+                }
+                None => said,
+            }
+        }
+        State::Uninstalling => say(format!("The plugin `{slug}` is being removed.")),
+        // Ready in the database: it is about to be, here.
+        State::Ready | State::Upgrading => {
+            say(format!("The plugin `{slug}` is being started. Try again in a moment.")).retry_after(RETRY_AFTER_S)
+        }
+        State::Registered | State::Installing | State::Migrating | State::Initializing => {
+            say(format!("The plugin `{slug}` is {}. Try again in a moment.", installation.state.name())).retry_after(RETRY_AFTER_S)
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Runs the built program, with a home and data of the test's own.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use mint_tests::{PASSWORD, eventually, python, uv};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A home for commands, and perhaps a server.
+pub(crate) struct Mint {
+    home: TempDir,
+    serving: Option<Child>,
+    /// Where the server listens, once it runs.
+    pub(crate) url: String,
+}
+
+/// What a command did.
+pub(crate) struct Ran {
+    line: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Mint {
+    /// A new home without a server.
+    pub(crate) fn new() -> Self {
+        let home = tempfile::Builder::new().prefix("mint-").tempdir().unwrap();
+        Self { home, serving: None, url: "http://127.0.0.1:9".to_owned() }
+    }
+
+    /// A home with an administrator `admin` and a server.
+    pub(crate) async fn serving() -> Self {
+        let mut mint = Self::new();
+        let made = mint.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        mint.serve().await;
+        mint
+    }
+
+    /// The directory of it all.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Starts the server and waits until it listens.
+    pub(crate) async fn serve(&mut self) {
+        let path = self.home().join("serve.log");
+        let log = File::create(&path).unwrap();
+        self.serving = Some(self.command(&["serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.url = eventually("the server to listen", || async {
+            let log = fs::read_to_string(&path).unwrap();
+            let (_, address) = log.split_once("listening on ")?;
+            address.split_once(char::is_whitespace).map(|(url, _)| url.to_owned())
+        })
+        .await;
+    }
+
+    /// Sends the server a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.serving.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// Sends the server a signal, and waits for its end. Gives the exit code, if it has one.
+    pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
+        self.signal(signal);
+        self.serving.take().unwrap().wait().unwrap().code()
+    }
+
+    /// What the server wrote.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.home().join("serve.log")).unwrap()
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs a command that reads `input`.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child =
+            self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One that does not read its input may have closed it already.
+        let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            line: arguments.join(" "),
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs commands one after the other and gives the whole session as a person sees it.
+    pub(crate) fn session(&self, commands: &[&[&str]]) -> String {
+        commands.iter().map(|arguments| self.run(arguments).shown(self)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The command itself.
+    #[expect(clippy::disallowed_methods, reason = "this is the program under test")]
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let program = env::var("MINT_BIN").expect("MINT_BIN is not set: run the tests with `cargo xtask test`");
+        let cache = env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| env::temp_dir().join("mint-test-cache"), PathBuf::from);
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(self.home())
+            .env_clear()
+            .env("PATH", env::var("PATH").unwrap_or_default())
+            .env("HOME", self.home())
+            .env("MINT_URL", &self.url)
+            .env("MINT_SERVER__LISTEN", "127.0.0.1:0")
+            .env("MINT_SERVER__DATA_PATH", self.home().join("data"))
+            .env("MINT_SERVER__CACHE_PATH", cache)
+            .env("MINT_SERVER__RUNTIME_PATH", self.home().join("run"))
+            .env("MINT_PLUGINS__INSTANCES", "64")
+            .env("MINT_PLUGINS__UV__PATH", uv());
+        if let Some(python) = python() {
+            command.env("MINT_PLUGINS__UV__PYTHON", python);
+        }
+        command
+    }
+}
+
+impl Drop for Mint {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.serving.take() {
+            // Whatever happened, nothing of the test stays.
+            let _ended = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+impl Ran {
+    /// The command with all that it said, without what changes from run to run.
+    pub(crate) fn shown(&self, mint: &Mint) -> String {
+        let mut text = format!("$ mint {}\n", self.line);
+        text.push_str(&self.stderr);
+        text.push_str(&self.stdout);
+        let _ = writeln!(text, "[{}]", self.code.map_or_else(|| "signal".to_owned(), |code| code.to_string()));
+        text.replace(&mint.home().display().to_string(), "<home>").replace(&mint.url, "<url>")
+    }
+}
+
+/// Compares a session with its snapshot, whatever the digests, times and places.
+macro_rules! assert_session {
+    ($session:expr) => {
+        insta::with_settings!({ filters => vec![
+            (r"sha256:[0-9a-f]{64}", "<digest>"),
+            (r"\d+\.\d+ s\b", "<seconds> s"),
+            (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "<time>"),
+            (r"127\.0\.0\.1:\d+", "<address>"),
+            (r#""pid":\d+"#, r#""pid":<pid>"#),
+            (r"/\S*/guests/", "<guests>/"),
+        ] }, { insta::assert_snapshot!($session) });
+    };
+}
+
+pub(crate) use assert_session;

@@ -1,0 +1,8 @@
+//! The program `mint`, as a person at a shell uses it.
+
+mod accounts;
+mod binary;
+mod configuration;
+mod plugins;
+
+pub(crate) use binary::Mint;

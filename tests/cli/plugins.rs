@@ -1,0 +1,111 @@
+//! Installing, showing and removing plugins.
+
+use std::fs;
+
+use mint_bundle::{Bounds, Bundle};
+use mint_tests::{PASSWORD, bundle};
+use serde_json::Value;
+
+use super::{Mint, binary::assert_session};
+
+async fn signed_in() -> Mint {
+    let mint = Mint::serving().await;
+    let login = mint.run_with(&["auth", "login", "admin"], PASSWORD);
+    assert_eq!(login.code, Some(0), "{}", login.stderr);
+    mint
+}
+
+fn json(mint: &Mint, arguments: &[&str]) -> (Option<i32>, Value) {
+    let ran = mint.run(&[&["--json"], arguments].concat());
+    assert_eq!(ran.stderr, "", "{arguments:?}");
+    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout)))
+}
+
+#[tokio::test]
+async fn the_life_of_a_plugin_at_a_shell() {
+    let mint = signed_in().await;
+    let hello = bundle("hello").path.display().to_string();
+    let lcms = bundle("lcms-features").path.display().to_string();
+    assert_session!(mint.session(&[
+        &["plugin", "list"],
+        &["plugin", "show", "hello"],
+        &["plugin", "install", &lcms],
+        &["plugin", "list"],
+        &["plugin", "install", &hello],
+        &["plugin", "install", &hello],
+        &["plugin", "install", &lcms, "--grant", "experiments:read"],
+        &["plugin", "install", &lcms, "--yes"],
+        &["plugin", "list"],
+        &["plugin", "reload", "hello"],
+        &["plugin", "uninstall", "hello", "--purge"],
+        &["plugin", "uninstall", "hello"],
+        &["plugin", "list"],
+    ]));
+}
+
+#[tokio::test]
+async fn programs_read_json() {
+    let mint = signed_in().await;
+    let hello = bundle("hello-process").path.display().to_string();
+    let (code, installed) = json(&mint, &["plugin", "install", &hello, "--yes", "--limit", "wall_ms_max=5000"]);
+    assert_eq!((code, &installed["status"], &installed["plugin"]), (Some(0), &Value::from("done"), &Value::from("hello-process")));
+    let names: Vec<&str> = installed["steps"].as_array().unwrap().iter().filter_map(|step| step["name"].as_str()).collect();
+    assert_eq!(names, ["verify", "plan", "approve", "register", "stage", "start", "switch"]);
+    let (code, listed) = json(&mint, &["plugin", "list"]);
+    assert_eq!((code, &listed["loaded"][0], &listed["installed"][0]["mode"]), (Some(0), &"hello-process".into(), &"isolated".into()));
+    let (code, shown) = json(&mint, &["plugin", "show", "hello-process"]);
+    assert_eq!((code, &shown["limits"]["wall_ms_max"], &shown["runtime"]["process"]), (Some(0), &5_000.into(), &"up".into()));
+    let (code, reloaded) = json(&mint, &["plugin", "reload", "hello-process"]);
+    assert_eq!((code, &reloaded["kind"]), (Some(0), &Value::from("reload")));
+    let (code, removed) = json(&mint, &["plugin", "uninstall", "hello-process"]);
+    assert_eq!((code, &removed["status"]), (Some(0), &Value::from("done")));
+    assert_eq!(json(&mint, &["plugin", "list"]).1["installed"], Value::Array(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_person_sees_how_a_plugin_stands() {
+    let mint = signed_in().await;
+    let (fine, broken) = (bundle("hello-process").path.display().to_string(), bundle("broken-start").path.display().to_string());
+    assert_session!(mint.session(&[
+        &["plugin", "install", &fine, "--yes"],
+        &["plugin", "show", "hello-process"],
+        &["plugin", "install", &broken, "--yes"],
+        &["plugin", "show", "broken-start"],
+        &["plugin", "list"],
+        &["plugin", "reload", "broken-start"],
+    ]));
+}
+
+#[tokio::test]
+async fn a_bare_component_needs_a_name() {
+    let mint = signed_in().await;
+    let unpacked = mint.home().join("unpacked");
+    Bundle::open(&bundle("hello").path, &Bounds::default()).unwrap().unpack(&unpacked).unwrap();
+    fs::rename(unpacked.join("plugin.wasm"), mint.home().join("hello.wasm")).unwrap();
+    assert_session!(mint.session(&[
+        &["plugin", "install", "hello.wasm"],
+        &["plugin", "install", "hello.wasm", "--slug", "Bad Slug"],
+        &["plugin", "install", "hello.wasm", "--slug", "bare", "--release", "2.1"],
+        &["plugin", "list"],
+    ]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_installed_is_refused_with_the_reason() {
+    let mint = signed_in().await;
+    let hello = bundle("hello").path.display().to_string();
+    fs::write(mint.home().join("text.mint"), "just text").unwrap();
+    fs::write(mint.home().join("text.wasm"), "just text").unwrap();
+    let whole = fs::read(&hello).unwrap();
+    fs::write(mint.home().join("half.mint"), &whole[..whole.len() / 2]).unwrap();
+    assert_session!(mint.session(&[
+        &["plugin", "install", "none.mint"],
+        &["plugin", "install", "text.mint"],
+        &["plugin", "install", "half.mint"],
+        &["plugin", "install", "text.wasm", "--slug", "text"],
+        &["plugin", "install", &hello, "--yes", "--limit", "speed_max=1"],
+        &["plugin", "install", &hello, "--yes", "--limit", "cpu_ms_max=0"],
+        &["plugin", "install", &hello, "--yes", "--mode", "isolated"],
+        &["plugin", "list"],
+    ]));
+}

@@ -1,0 +1,62 @@
+//! Bundles as MINT itself makes them: wheels, no hashes, no capabilities.
+
+use http::StatusCode;
+use mint_tests::{Guest, TestServer};
+use serde_json::{Value, json};
+
+use crate::subprocess::{Parts, archive};
+
+fn bundle(directory: &std::path::Path, parts: &Parts, manifest: &Value) -> Guest {
+    let manifest = manifest.to_string();
+    let (notebook, sdk) = (&parts.notebook, &parts.sdk);
+    let bytes = archive([("manifest.json", manifest.as_bytes()), (&notebook.0, &notebook.1), (&sdk.0, &sdk.1)]);
+    let path = directory.join("notebook.mint");
+    std::fs::write(&path, bytes).unwrap();
+    Guest::at(path)
+}
+
+#[tokio::test]
+async fn a_bundle_of_format_1_runs_isolated() {
+    let server = TestServer::start().await;
+    let (admin, parts, directory) = (&server.admin, Parts::of_notebook(), tempfile::tempdir().unwrap());
+    let described = json!({
+        "format_version": 1,
+        "plugin": { "name": "notebook", "version": "1.0.0", "description": "Notes.", "requires_mint": ">=1.0", "has_frontend": false },
+        "wheels": { "main": parts.notebook.0, "dependencies": [parts.sdk.0] },
+    });
+    let guest = bundle(directory.path(), &parts, &described);
+    let grants = json!(["experiments:read", "results:write", "designs:write"]);
+    let operation = admin.install(&guest, json!({ "grants": grants })).await;
+    assert_eq!(operation["status"], "done", "{operation}");
+    let shown = admin.plugin("notebook").await;
+    assert_eq!((&shown["mode"], &shown["version"], &shown["api_prefix"]), (&json!("isolated"), &json!("1.0.0"), &json!("/api/notebook")));
+    assert_eq!(admin.get("/api/notebook/").await.json()["user"], "admin");
+
+    let id = admin.experiment("one").await;
+    let note = admin.post(&format!("/api/notebook/experiments/{id}/notes"), &json!({ "text": "from format 1" })).await;
+    assert_eq!(note.status, StatusCode::CREATED, "{note:?}");
+    let stored = admin.get(&format!("/api/experiments/{id}/results/notebook")).await.json();
+    assert_eq!(stored["result"]["notes"][0]["text"], "from format 1");
+    // Not granted, so refused, although the class asks for nothing.
+    let file = admin.put(&format!("/api/notebook/experiments/{id}/files/x"), "x").await;
+    assert_eq!((file.status, file.code().as_str()), (StatusCode::FORBIDDEN, "PERMISSION_DENIED"), "{file:?}");
+
+    let shared = admin.upload(&guest, &json!({ "mode": "shared" })).await;
+    assert!(shared.status.is_client_error() || admin.ended(&shared.json()).await["status"] != "failed", "{shared:?}");
+}
+
+#[tokio::test]
+async fn a_manifest_that_names_what_is_not_there_is_refused() {
+    let server = TestServer::start().await;
+    let (parts, directory) = (Parts::of_notebook(), tempfile::tempdir().unwrap());
+    for (manifest, words) in [
+        (json!({ "format_version": 1, "plugin": { "name": "notebook", "version": "1.0.0" }, "wheels": { "main": "none.whl" } }), "none.whl"),
+        (json!({ "format_version": 1, "plugin": { "name": "../x", "version": "1.0.0" }, "wheels": { "main": parts.notebook.0 } }), "plugin.name"),
+        (json!({ "format_version": 3 }), "format_version 3"),
+    ] {
+        let reply = server.admin.upload(&bundle(directory.path(), &parts, &manifest), &json!({})).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{reply:?}");
+        assert!(reply.json()["message"].as_str().unwrap().contains(words), "{reply:?}");
+    }
+    assert_eq!(server.admin.get("/api/plugins").await.json()["installed"], json!([]));
+}

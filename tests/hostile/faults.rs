@@ -1,0 +1,28 @@
+//! Broken answers.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::neighbour::{ask, hostile_with};
+
+#[tokio::test]
+async fn each_is_one_requests_error_and_the_author_reads_why() {
+    let server = hostile_with(json!({})).await;
+    for (route, status, code, in_log) in [
+        ("/trap", StatusCode::INTERNAL_SERVER_ERROR, "plugin.broke", "unreachable"),
+        ("/exit", StatusCode::INTERNAL_SERVER_ERROR, "plugin.broke", "exited with status"),
+        ("/garbage", StatusCode::BAD_GATEWAY, "plugin.garbage", "without an answer"),
+    ] {
+        let reply = ask(&server, route).await;
+        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{route}: {reply:?}");
+        let said = reply.json();
+        assert_eq!(said["request_id"], reply.headers["x-request-id"].to_str().unwrap());
+        // Internals are for the log.
+        assert!(!said["message"].as_str().unwrap().contains(in_log), "{said:#}");
+        let log = server.admin.plugin("hostile").await["log"].to_string();
+        assert!(log.contains(in_log), "{route}: {in_log:?} is not in {log}");
+    }
+    let plugin = server.admin.plugin("hostile").await;
+    assert_eq!((&plugin["state"], &plugin["usage"]["plugin_faults"]), (&json!("ready"), &json!(3)), "{plugin:#}");
+    assert_eq!(plugin["runtime"]["faults_within_a_minute"], 3);
+}

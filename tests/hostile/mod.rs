@@ -1,0 +1,9 @@
+//! Components that take more than their share: each request's error, and nobody else's.
+
+mod bodies;
+mod crowds;
+mod exhaust;
+mod faults;
+mod floods;
+mod neighbour;
+mod quarantine;

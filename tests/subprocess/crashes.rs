@@ -1,0 +1,85 @@
+//! A process that ends by itself, or by a foreign hand, is started again: within a budget.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
+use mint_tests::{TestServer, bundle, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::{Program, is_alive};
+
+#[tokio::test]
+async fn a_killed_process_is_replaced_while_others_go_on() {
+    let server = TestServer::start().await;
+    let admin = &server.admin;
+    assert_eq!(server.install(&Program::MORTAL.bundle("mortal")).await["status"], "done");
+    assert_eq!(server.install(&bundle("hello-process")).await["status"], "done");
+    let first = admin.get("/api/mortal/pid").await.json()["pid"].clone();
+
+    let ended = AtomicBool::new(false);
+    let mortal = async {
+        let mut statuses = Vec::new();
+        while !ended.load(Ordering::Relaxed) {
+            statuses.push(admin.get("/api/mortal/pid").await.status.as_u16());
+        }
+        statuses
+    };
+    let neighbour = async {
+        while !ended.load(Ordering::Relaxed) {
+            let reply = admin.get("/api/hello-process/").await;
+            assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        }
+    };
+    let killer = async {
+        kill_process(Pid::from_raw(first.as_i64().unwrap() as i32).unwrap(), Signal::KILL).unwrap();
+        let second = eventually("another process", || async {
+            let reply = admin.get("/api/mortal/pid").await;
+            (reply.status == StatusCode::OK && reply.json()["pid"] != first).then(|| reply.json()["pid"].clone())
+        })
+        .await;
+        ended.store(true, Ordering::Relaxed);
+        second
+    };
+    let (statuses, (), second) = tokio::join!(mortal, neighbour, killer);
+    assert!(statuses.iter().all(|status| [200, 500, 502, 503].contains(status)), "{statuses:?}");
+    assert!(!is_alive(&first) && is_alive(&second));
+
+    let shown = admin.plugin("mortal").await;
+    assert_eq!((&shown["state"], &shown["health"]["status"]), (&json!("ready"), &json!("healthy")));
+    let runtime = &shown["runtime"];
+    assert_eq!((&runtime["process"], &runtime["pid"], &runtime["restarts"]), (&json!("up"), &second, &json!(1)));
+    assert!(runtime["last_exit"]["how"].as_str().unwrap().contains("SIGKILL"), "{runtime}");
+}
+
+#[tokio::test]
+async fn a_process_that_ends_again_and_again_is_left_alone() {
+    let server = TestServer::start().await;
+    let admin = &server.admin;
+    assert_eq!(server.install(&Program::MORTAL.bundle("mortal")).await["status"], "done");
+    assert_eq!(server.install(&bundle("hello-process")).await["status"], "done");
+    let failed = eventually("the end of the budget", || async {
+        let reply = admin.get("/api/mortal/die").await;
+        assert!(matches!(reply.status.as_u16(), 500 | 503), "{reply:?}");
+        let shown = admin.plugin("mortal").await;
+        (shown["state"] == "failed").then_some(shown)
+    })
+    .await;
+    assert_eq!(failed["quarantine"]["faults"], 5);
+    assert!(failed["quarantine"]["next_probe_at"].as_str().unwrap().ends_with('Z'), "{failed}");
+    let reason = failed["reason"].as_str().unwrap();
+    assert!(reason.contains("5 times within 60 s") && reason.contains("exited with code 7"), "{reason}");
+    let lines: Vec<&str> = failed["log_excerpt"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(lines.contains(&"I was told to die") && lines.contains(&"so I do"), "{lines:?}");
+    assert!(!failed["hint"].as_str().unwrap().is_empty());
+
+    let refused = admin.get("/api/mortal/pid").await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "plugin.not_ready"), "{refused:?}");
+    assert!(refused.headers.contains_key("retry-after") && refused.text().contains("exited with code 7"), "{refused:?}");
+    assert_eq!(admin.get("/api/hello-process/").await.status, StatusCode::OK);
+    let listed = admin.get("/api/plugins").await.json();
+    assert_eq!(listed["loaded"], json!(["hello-process"]));
+
+    assert_eq!(admin.reload("mortal").await["status"], "done");
+    assert_eq!(admin.get("/api/mortal/pid").await.status, StatusCode::OK);
+}

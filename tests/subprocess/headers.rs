@@ -1,0 +1,130 @@
+//! What passes between a client and a plugin, and what does not.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use mint_tests::{Client, Reply, TestServer};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::Program;
+
+async fn serving() -> TestServer {
+    let server = TestServer::start().await;
+    for (program, slug) in [(Program::NOSY, "nosy"), (Program::ODD, "odd")] {
+        assert_eq!(server.install(&program.bundle(slug)).await["status"], "done");
+    }
+    server
+}
+
+fn seen(reply: &Reply) -> BTreeMap<String, Vec<String>> {
+    let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for pair in reply.json()["headers"].as_array().unwrap() {
+        seen.entry(pair[0].as_str().unwrap().to_owned()).or_default().push(pair[1].as_str().unwrap().to_owned());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_client_cannot_say_who_it_is() {
+    let server = serving().await;
+    let viewer = server.client("viewer").await;
+    let mut request = viewer.request(Method::GET, "/api/nosy/echo?a=1&b=%20x");
+    for (name, value) in [
+        ("x-mint-user-id", "1"),
+        ("X-MINT-User-Role", "admin"),
+        ("x-mint-username", "admin"),
+        ("x-mint-user-permissions", "[\"platform.configure\"]"),
+        ("x-mint-internal-token", "forged"),
+        ("x-mint-anything", "forged"),
+        ("x-mld-user-id", "1"),
+        ("x-forwarded-prefix", "/forged"),
+        ("x-forwarded-for", "forged"),
+        ("forwarded", "for=forged"),
+        ("x-real-ip", "forged"),
+        ("cookie", "mint_access_token=forged; seen=forged"),
+        ("proxy-authorization", "forged"),
+        ("te", "trailers"),
+        ("connection", "x-private"),
+        ("x-private", "forged"),
+        ("x-own", "passes"),
+        ("accept-language", "de"),
+        ("x-request-id", "mine-1"),
+    ] {
+        request = request.header(name, value);
+    }
+    let reply = viewer.send(request).await;
+    let (seen, text) = (seen(&reply), reply.text());
+    assert!(!text.contains("forged") && !text.contains(viewer.token()), "{text}");
+    for (name, expected) in [
+        ("x-mint-username", "viewer"),
+        ("x-mint-user-role", "viewer"),
+        ("x-forwarded-prefix", "/api/nosy"),
+        ("x-request-id", "mine-1"),
+        ("x-own", "passes"),
+        ("accept-language", "de"),
+    ] {
+        assert_eq!(seen[name], [expected], "{name}");
+    }
+    assert_eq!(seen["x-mint-internal-token"][0].len(), 64);
+    assert!(!seen["x-mint-user-permissions"][0].contains("platform.configure"), "{seen:?}");
+    for name in ["authorization", "cookie", "x-private", "te", "forwarded", "x-real-ip", "x-forwarded-for"] {
+        assert!(!seen.contains_key(name), "{name} reached the plugin: {seen:?}");
+    }
+    assert_eq!(reply.json()["target"], "/api/nosy/echo?a=1&b=%20x");
+    assert_eq!(reply.headers["x-request-id"], "mine-1");
+}
+
+#[tokio::test]
+async fn the_body_passes_and_its_length_is_told_once() {
+    let server = serving().await;
+    let admin = &server.admin;
+    let reply = admin.send(admin.request(Method::POST, "/api/nosy/echo").body(vec![7_u8; 300_000])).await;
+    assert_eq!((&reply.json()["bytes"], &reply.json()["method"]), (&json!(300_000), &json!("POST")));
+    assert_eq!(seen(&reply)["content-length"], ["300000"]);
+}
+
+#[tokio::test]
+async fn a_plugin_cannot_speak_for_the_platform() {
+    let server = serving().await;
+    let reply = server.admin.get("/api/odd/greedy").await;
+    assert_eq!(reply.text(), "{}");
+    let cookies: Vec<_> = reply.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["seen=1"]);
+    for name in ["x-mint-internal-token", "service-worker-allowed", "strict-transport-security", "clear-site-data", "x-hidden"] {
+        assert!(!reply.headers.contains_key(name), "{name}: {reply:?}");
+    }
+    assert_eq!(reply.headers["x-kept"], "1");
+    assert!(reply.headers["content-security-policy"].to_str().unwrap().starts_with("sandbox"), "{reply:?}");
+}
+
+/// Sends a path as it stands, which clients would tidy up.
+async fn raw(server: &TestServer, path: &str) -> String {
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let token = server.admin.token();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    said
+}
+
+#[tokio::test]
+async fn odd_paths_and_tunnels_are_refused_before_the_plugin() {
+    let server = serving().await;
+    let admin = &server.admin;
+    for path in ["/api/nosy/a%2fb", "/api/nosy/../odd/pid", "/api/nosy/%2e%2e/odd/pid", "/api/nosy/.%2E/odd/pid", "/api/nosy//echo"] {
+        let said = raw(&server, path).await;
+        assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("VALIDATION_ERROR"), "{path}: {said}");
+    }
+    assert!(raw(&server, "/api/nosy/pid").await.starts_with("HTTP/1.1 200 "));
+    let request = admin.request(Method::GET, "/api/nosy/echo").header("connection", "upgrade").header("upgrade", "websocket");
+    let reply = admin.send(request).await;
+    assert!(matches!(reply.status.as_u16(), 200 | 501), "{reply:?}");
+    assert!(!reply.text().contains("websocket"), "{reply:?}");
+    let nobody = Client::anonymous(&server.url).get("/api/nosy/echo").await;
+    assert_eq!(nobody.code(), "auth.required");
+}

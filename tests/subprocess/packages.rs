@@ -1,0 +1,128 @@
+//! Plugins that need a venv: what uv cannot do is told in words, and what it made is shared.
+
+use std::fs;
+
+use http::StatusCode;
+use mint_tests::{TestServer, bundle};
+use serde_json::{Value, json};
+
+use super::{
+    Parts,
+    wheels::{bundle_of, wheel},
+};
+
+fn isolated() -> Value {
+    json!({ "grant_requested": true, "mode": "isolated" })
+}
+
+async fn fails(server: &TestServer, guest: &mint_tests::Guest, slug: &str) -> Value {
+    let operation = server.admin.install(guest, isolated()).await;
+    assert_eq!(operation["status"], "failed", "{operation}");
+    let shown = server.admin.plugin(slug).await;
+    assert_eq!(shown["state"], "failed", "{shown}");
+    assert!(!shown["hint"].as_str().unwrap().is_empty(), "{shown}");
+    shown
+}
+
+fn excerpt(shown: &Value) -> String {
+    shown["log_excerpt"].as_array().unwrap().iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn a_missing_uv_is_told_with_how_to_install_it() {
+    let cache = tempfile::tempdir().unwrap();
+    let cache = cache.path().display().to_string();
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__PATH", "/nonexistent/uv"), ("MINT_SERVER__CACHE_PATH", &cache)]).await;
+    let shown = fails(&server, &bundle("notebook"), "notebook").await;
+    assert_eq!(shown["phase"], "build venv");
+    assert!(shown["reason"].as_str().unwrap().contains("`/nonexistent/uv`"), "{shown}");
+    let hint = shown["hint"].as_str().unwrap();
+    assert!(hint.contains("pip install uv") && hint.contains("reload"), "{hint}");
+    assert_eq!(server.install(&bundle("hello-process")).await["status"], "done");
+    assert_eq!(server.admin.get("/api/hello-process/").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_requirement_that_does_not_resolve_fails_with_uvs_explanation() {
+    let server = TestServer::start().await;
+    let parts = Parts::of_notebook();
+    let own = wheel("wishful", &["mint-guest-sdk>=99"], "");
+    let shown = fails(&server, &bundle_of("wishful", &own, &[(&parts.sdk.0, &parts.sdk.1)], None), "wishful").await;
+    assert_eq!(shown["phase"], "build venv");
+    assert!(shown["reason"].as_str().unwrap().contains("No solution found"), "{shown}");
+    assert!(excerpt(&shown).contains("mint-guest-sdk>=99"), "{}", excerpt(&shown));
+}
+
+#[tokio::test]
+async fn offline_a_package_that_is_nowhere_is_named() {
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__OFFLINE", "true")]).await;
+    let own = wheel("remote", &[], "");
+    let locked = format!(
+        "remote==1.0.0 --hash={}\nno-such-package-of-mint==1.0 --hash=sha256:{}\n",
+        mint_domain::Digest::of(&own),
+        "0".repeat(64)
+    );
+    let shown = fails(&server, &bundle_of("remote", &own, &[], Some(&locked)), "remote").await;
+    assert!(shown["hint"].as_str().unwrap().contains("offline"), "{shown}");
+    assert!(excerpt(&shown).contains("no-such-package-of-mint"), "{}", excerpt(&shown));
+}
+
+#[tokio::test]
+async fn wheels_that_are_not_what_was_locked_are_refused() {
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__OFFLINE", "true")]).await;
+    let own = wheel("changed", &[], "");
+    let locked = format!("changed==1.0.0 --hash=sha256:{}\n", "1".repeat(64));
+    let shown = fails(&server, &bundle_of("changed", &own, &[], Some(&locked)), "changed").await;
+    assert!(shown["reason"].as_str().unwrap().contains("Hash mismatch"), "{shown}");
+    assert!(shown["hint"].as_str().unwrap().contains("Ask the plugin's author"), "{shown}");
+    let shown = fails(&server, &bundle_of("no-wheel", b"not a zip", &[], None), "no-wheel").await;
+    assert!(shown["reason"].as_str().unwrap().contains("it is not a zip file"), "{shown}");
+}
+
+#[tokio::test]
+async fn one_venv_serves_every_laboratory() {
+    let server = TestServer::start().await;
+    let stranger = server.other_tenant("other-lab").await;
+    let mut lines = Vec::new();
+    for client in [&server.admin, &stranger] {
+        let operation = client.install(&bundle("notebook"), isolated()).await;
+        assert_eq!(operation["status"], "done", "{operation}");
+        let pid = client.plugin("notebook").await["runtime"]["pid"].clone();
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        lines.push(line.split('\0').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(client.get("/api/notebook/").await.json()["user"], "admin");
+    }
+    assert!(lines[0][0].contains("/venvs/notebook/"), "{lines:?}");
+    assert_eq!(lines[0][0], lines[1][0]);
+    assert_ne!(lines[0], lines[1], "each has a socket of its own");
+    assert_eq!(server.admin.uninstall("notebook", "keep").await["status"], "done");
+    assert_eq!(stranger.get("/api/notebook/").await.status, StatusCode::OK);
+}
+
+const SULKY: &str = r#"
+from mint_sdk import AnalysisPlugin, APIRouter, PluginMetadata
+
+class Plugin(AnalysisPlugin):
+    @property
+    def metadata(self):
+        return PluginMetadata(name="sulky", version="1.0.0", description="", analysis_type="x", routes_prefix="/sulky")
+
+    async def initialize(self, context=None):
+        raise RuntimeError("the spectrometer is not plugged in")
+
+    def get_routers(self):
+        return [(APIRouter(), "")]
+"#;
+
+#[tokio::test]
+async fn a_python_plugin_that_fails_to_initialise_or_to_import_says_why() {
+    let server = TestServer::start().await;
+    let parts = Parts::of_notebook();
+    let shown = fails(&server, &parts.with_plugin("sulky", SULKY), "sulky").await;
+    assert_eq!(shown["phase"], "start");
+    assert!(excerpt(&shown).contains("the spectrometer is not plugged in"), "{}", excerpt(&shown));
+    let shown = fails(&server, &parts.with_plugin("crooked", "import nothing_of_this_name\n"), "crooked").await;
+    assert!(excerpt(&shown).contains("nothing_of_this_name"), "{}", excerpt(&shown));
+    let shown = fails(&server, &parts.with_plugin("empty", ""), "empty").await;
+    assert!(excerpt(&shown).contains("Plugin"), "{}", excerpt(&shown));
+}

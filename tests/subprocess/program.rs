@@ -1,0 +1,50 @@
+//! Small plugins that the tests write themselves: Python programs of one file, run as any executable.
+
+use std::fs;
+
+use mint_tests::{Guest, manifest, python};
+use serde_json::{Value, json};
+
+/// A program of `programs/`.
+pub(crate) struct Program(&'static str);
+
+impl Program {
+    /// Ends when asked to.
+    pub(crate) const MORTAL: Self = Self(include_str!("programs/mortal.py"));
+    /// Answers with everything but proper responses.
+    pub(crate) const ODD: Self = Self(include_str!("programs/odd.py"));
+    /// Tells what it sees, and calls back.
+    pub(crate) const NOSY: Self = Self(include_str!("programs/nosy.py"));
+    /// Does not end when asked to.
+    pub(crate) const STUBBORN: Self = Self(include_str!("programs/stubborn.py"));
+    /// Prints without end.
+    pub(crate) const TALKATIVE: Self = Self(include_str!("programs/talkative.py"));
+
+    /// A program that only a test knows.
+    pub(crate) const fn of(text: &'static str) -> Self {
+        Self(text)
+    }
+
+    /// Its bundle.
+    pub(crate) fn bundle(&self, slug: &str) -> Guest {
+        self.bundle_with(slug, json!({}))
+    }
+
+    /// Its bundle, with further fields of the manifest.
+    pub(crate) fn bundle_with(&self, slug: &str, further: Value) -> Guest {
+        let shebang = python().map_or_else(|| "#!/usr/bin/env python3".to_owned(), |python| format!("#!{python} -I"));
+        let text = format!("{shebang}\n{}\n{}", include_str!("programs/serve.py"), self.0);
+        let mut description = json!({
+            "plugin": { "slug": slug, "version": "1.0.0", "plugin_type": "full" },
+            "process": { "executable": "bin/plugin", "args": ["{socket}"] },
+        });
+        description.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        manifest(description, &[("bin/plugin", text.as_bytes())])
+    }
+}
+
+/// Whether a process runs. One that has ended and was not waited for does not.
+pub(crate) fn is_alive(pid: &Value) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}

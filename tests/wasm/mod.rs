@@ -1,0 +1,9 @@
+//! Components: what they are told, what they may do, what they keep.
+
+mod grants;
+mod greeting;
+mod instances;
+mod lcms;
+mod lcms_bad_files;
+mod leak;
+mod requests;

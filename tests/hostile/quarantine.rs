@@ -40,8 +40,8 @@ async fn five_traps_in_a_minute_end_it_with_a_reason_and_a_reload_tries_again() 
 
     // It stays so over a restart, until somebody or its time to be probed comes.
     server.restart().await;
-    assert_eq!(server.admin.get("/api/hostile/").await.code(), "plugin.not_ready");
-    neighbour_answers(&server).await;
+    eventually("the neighbour", || async { (server.admin.get("/api/hello/").await.status == StatusCode::OK).then_some(()) }).await;
+    assert_eq!(server.admin.get("/api/hostile/").await.json()["details"]["state"], "failed");
     assert_eq!(server.admin.reload("hostile").await["status"], "done");
     assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
     assert_eq!(server.admin.plugin("hostile").await["quarantine"], json!(null));

@@ -1,8 +1,22 @@
 //! The server ends and starts again.
 
 use http::StatusCode;
-use mint_tests::{TestServer, bundle, repackaged};
+use mint_tests::{Client, Reply, TestServer, bundle, eventually, repackaged};
 use serde_json::json;
+
+/// The first answer of a plugin itself. Until then everybody is told that it is being started, and when to ask again.
+async fn once_started(client: &Client, path: &str) -> Reply {
+    eventually(path, || async {
+        let reply = client.get(path).await;
+        if reply.status != StatusCode::SERVICE_UNAVAILABLE {
+            return Some(reply);
+        }
+        assert_eq!((reply.code().as_str(), &reply.json()["details"]["state"]), ("plugin.not_ready", &json!("ready")), "{reply:?}");
+        assert!(reply.headers.contains_key("retry-after"), "{reply:?}");
+        None
+    })
+    .await
+}
 
 #[tokio::test]
 async fn plugins_answer_again_with_their_settings_and_failures() {
@@ -14,13 +28,12 @@ async fn plugins_answer_again_with_their_settings_and_failures() {
     other.installed(&repackaged(&bundle("hello"), |manifest| manifest["plugin"]["version"] = json!("3.0.0")), json!({})).await;
     for _ in 0..2 {
         server.restart().await;
-        // Without waiting: who listens has started what should run.
-        assert_eq!(server.admin.get("/api/hello/").await.json()["message"], "Moin, admin!");
+        assert_eq!(once_started(&server.admin, "/api/hello/").await.json()["message"], "Moin, admin!");
         assert_eq!(server.admin.plugin("hello").await["limits"]["wall_ms_max"], 12_345);
         let broken = server.admin.plugin("broken-start").await;
         assert_eq!((&broken["state"], &broken["phase"]), (&json!("failed"), &json!("initialize")), "{broken:#}");
         let other = other.at(&server.url);
-        assert_eq!(other.get("/api/hello/").await.json()["message"], "Hello, admin!");
+        assert_eq!(once_started(&other, "/api/hello/").await.json()["message"], "Hello, admin!");
         assert_eq!(other.plugin("hello").await["version"], "3.0.0");
     }
 }
@@ -34,7 +47,7 @@ async fn a_plugin_whose_files_are_gone_says_so_and_others_start() {
     server.stop().await;
     std::fs::write(server.data.join("releases").join(digest).join("plugin.wasm"), b"altered").unwrap();
     server.restart().await;
-    assert_eq!(server.admin.get("/api/hello/").await.status, StatusCode::OK);
+    assert_eq!(once_started(&server.admin, "/api/hello/").await.status, StatusCode::OK);
     // What was compiled from the release that was installed is what runs, whatever became of its source.
-    assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
+    assert_eq!(once_started(&server.admin, "/api/hostile/").await.text(), "still here");
 }

@@ -117,10 +117,11 @@ async fn echoes(guest: &str, mib: usize) {
     let server = TestServer::start().await;
     server.admin.installed(&bundle(guest), json!({ "cpu_ms_max": 60_000 })).await;
     let request = server.admin.request(Method::POST, &format!("/api/{guest}/echo")).header("content-type", "application/x-test");
-    let reply = server.admin.send(request.body(chunks(mib * 4, MIB / 4))).await;
-    assert_eq!((reply.status, reply.headers["content-type"].to_str().unwrap()), (StatusCode::OK, "application/x-test"));
-    assert_eq!(reply.body.len(), mib * MIB);
-    let whole = reply.body.chunks(MIB / 4).enumerate().all(|(index, chunk)| chunk.iter().all(|byte| *byte == (index % 251) as u8));
+    let response = request.body(chunks(mib * 4, MIB / 4)).send().await.unwrap();
+    assert_eq!((response.status(), response.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "application/x-test"));
+    let Ok(body) = response.bytes().await else { panic!("the echo broke off: {:#}", server.admin.plugin(guest).await["log"]) };
+    assert_eq!(body.len(), mib * MIB);
+    let whole = body.chunks(MIB / 4).enumerate().all(|(index, chunk)| chunk.iter().all(|byte| *byte == (index % 251) as u8));
     assert!(whole, "the body came back changed");
 }
 

@@ -1,9 +1,10 @@
-// Puts a plugin behind the platform's host interfaces. `mint build` generates the two lines that call `serve`.
+// Puts a plugin behind the platform's host interfaces. `mint build` generates the module that calls `serve`.
 
 import { current } from "mint:platform/identity@1.0.0";
 import { get } from "wasi:config/store@0.2.0-rc.1";
 import { log as write } from "wasi:logging/logging@0.1.0-draft";
 
+import { answer } from "./http.js";
 import { makeHandler } from "./router.js";
 
 const settings = {
@@ -33,8 +34,8 @@ function user() {
   };
 }
 
-/** Answers requests by the routes of a plugin. */
+/** The export `wasi:http/incoming-handler` that answers by the routes of a plugin. */
 export function serve(plugin) {
   const handle = makeHandler(plugin, { settings, log, user });
-  addEventListener("fetch", (event) => event.respondWith(handle(event.request)));
+  return { handle: (request, out) => answer(request, out, handle, log.error) };
 }

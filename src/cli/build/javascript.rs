@@ -18,10 +18,6 @@ use super::{
 /// What a person needs who has no Node.js.
 const NODE_HINT: &str = "install Node.js 20 or newer (https://nodejs.org, or `apt-get install nodejs npm`)";
 
-/// The engine inside componentize-js 0.23 answers requests by this version of `wasi:http`; hosts serve it as they serve
-/// the later ones of 0.2.
-const WASI_OF_ENGINE: &str = "0.2.10";
-
 const FILES: &[(&str, &str)] = &[
     ("package.json", include_str!("assets/javascript/package.json")),
     ("package-lock.json", include_str!("assets/javascript/package-lock.json")),
@@ -59,11 +55,13 @@ pub(super) fn component(
         return Err(BuildError::ImportNotDeclared { import });
     }
     let wit = stage.join("wit");
-    world.write(&wit, WASI_OF_ENGINE)?;
+    world.write(&wit, world::WASI)?;
     let component = stage.join("plugin.wasm");
     let speaks_http = project.capabilities().any(|capability| matches!(capability, Capability::Http(_)));
     node(&tools, "componentize.mjs")
         .args([bundled.as_path(), &wit, Path::new(world::WORLD), &component])
+        // The SDK answers by `wasi:http` itself: the fetch event of the engine serves one request in the life of an instance.
+        .arg("fetch-event")
         .args((!speaks_http).then_some("http"))
         .run(progress, &format!("Making a component of {}", project.toml.plugin.slug))?;
     Ok(component)
@@ -91,7 +89,7 @@ fn author_entry(project: &Project) -> Result<PathBuf, BuildError> {
 fn entry_text(author: &Path, sdk: &Path) -> String {
     let author = serde_json::Value::from(author.to_string_lossy());
     let sdk = serde_json::Value::from(sdk.join("index.js").to_string_lossy());
-    format!("import plugin from {author};\nimport {{ serve }} from {sdk};\n\nserve(plugin);\n")
+    format!("import plugin from {author};\nimport {{ serve }} from {sdk};\n\nexport const incomingHandler = serve(plugin);\n")
 }
 
 /// The tools, installed once into a directory that is named after their versions.
@@ -136,7 +134,7 @@ mod tests {
         let text = entry_text(Path::new("/a \"b\"/plugin.js"), Path::new("/sdk/js"));
         assert_eq!(
             text,
-            "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport { serve } from \"/sdk/js/index.js\";\n\nserve(plugin);\n"
+            "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport { serve } from \"/sdk/js/index.js\";\n\nexport const incomingHandler = serve(plugin);\n"
         );
     }
 }

@@ -165,8 +165,8 @@ impl Project {
 
     /// The manifest, still without anything to run.
     pub(super) fn manifest(&self) -> Manifest {
-        // A JavaScript component answers one request only: its runtime lets `respondWith` be called once.
-        let default = if self.language == Language::Python { InstancePolicy::Tenant } else { InstancePolicy::Request };
+        let warm = matches!(self.language, Language::Python | Language::JavaScript);
+        let default = if warm { InstancePolicy::Tenant } else { InstancePolicy::Request };
         Manifest {
             format_version: 2,
             plugin: self.toml.plugin.info(),
@@ -215,7 +215,7 @@ mod tests {
         for (file, language, instances) in [
             ("Cargo.toml", Language::Rust, InstancePolicy::Request),
             ("pyproject.toml", Language::Python, InstancePolicy::Tenant),
-            ("package.json", Language::JavaScript, InstancePolicy::Request),
+            ("package.json", Language::JavaScript, InstancePolicy::Tenant),
         ] {
             let project = read(PLUGIN, &[file]).unwrap();
             assert_eq!((project.language, project.manifest().instances), (language, instances));

@@ -65,8 +65,10 @@ impl Client {
     /// # Errors
     /// The server's own words for a refusal; that it cannot be reached.
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let response =
-            request.send().await.with_context(|| format!("no server answers at {}; start one with `mint serve`", self.url))?;
+        let response = match request.send().await {
+            Err(error) if error.is_connect() => bail!("no server answers at {}; start one with `mint serve`", self.url),
+            sent => sent.with_context(|| format!("the request to {} broke off", self.url))?,
+        };
         let status = response.status();
         if !status.is_success() {
             bail!("{}", words(status, response).await);

@@ -13,6 +13,9 @@ use mint_domain::{Slug, mode::Mode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+/// Read when no other file is named.
+const FILE: &str = "config.json";
+
 /// Every name, what kind of value it has, and what it means.
 pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.listen", Kind::Text, "Address and port to listen on"),
@@ -43,6 +46,17 @@ pub enum Kind {
     Number,
     /// Texts: a JSON list, or separated by commas in the environment.
     List,
+}
+
+impl Kind {
+    fn article(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Bool => "`true` or `false`",
+            Self::Number => "a whole number",
+            Self::List => "a list",
+        }
+    }
 }
 
 /// The configuration in force.
@@ -182,9 +196,10 @@ impl Config {
         let named = path.map(Path::to_owned).or_else(|| environment.get("MINT_CONFIG_PATH").map(PathBuf::from));
         let text = match &named {
             Some(path) => fs::read_to_string(path).map_err(|error| Mistakes(vec![format!("{}: {error}", path.display())]))?,
-            None => fs::read_to_string("config.json").unwrap_or_else(|_| "{}".to_owned()),
+            None => fs::read_to_string(FILE).unwrap_or_else(|_| "{}".to_owned()),
         };
-        Self::parse(&text, &environment)
+        let name = named.map_or_else(|| FILE.to_owned(), |path| path.display().to_string());
+        Self::merge(&name, &text, &environment)
     }
 
     /// Merges the text of a file with an environment.
@@ -192,38 +207,39 @@ impl Config {
     /// # Errors
     /// Every mistake found.
     pub fn parse(file: &str, environment: &BTreeMap<String, String>) -> Result<Self, Mistakes> {
+        Self::merge(FILE, file, environment)
+    }
+
+    fn merge(file: &str, text: &str, environment: &BTreeMap<String, String>) -> Result<Self, Mistakes> {
         let mut mistakes = Vec::new();
-        let mut tree = match serde_json::from_str(file) {
+        let mut tree = match serde_json::from_str(text) {
             Ok(Value::Object(tree)) => tree,
-            Ok(_) => return Err(Mistakes(vec!["config.json: must be a JSON object".to_owned()])),
-            Err(error) => return Err(Mistakes(vec![format!("config.json: {error}")])),
+            Ok(_) => return Err(Mistakes(vec![format!("{file}: must be a JSON object")])),
+            Err(error) => return Err(Mistakes(vec![format!("{file}: {error}")])),
         };
-        unknown_keys(&tree, "", &mut mistakes);
+        unknown_keys(file, &tree, "", &mut mistakes);
         let (plugin_environment, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
             environment.iter().map(|(name, value)| (name.clone(), value.clone())).partition(|(name, _)| name.starts_with("MINT_PLUGIN_"));
         for (variable, text) in rest.iter().filter(|(name, _)| name.starts_with("MINT_") && name.contains("__")) {
             match NAMES.iter().find(|(name, ..)| variable_of(name) == *variable) {
                 Some((name, kind, _)) => match value_of(*kind, text) {
                     Some(value) => set(&mut tree, name, value),
-                    None => mistakes.push(format!("{variable}: `{text}` is not a {kind:?}").to_lowercase()),
+                    None => mistakes.push(format!("{variable}: `{text}` is not {}", kind.article())),
                 },
                 None => mistakes.push(format!("{variable}: no such setting; see `mint config names`")),
             }
         }
-        let parsed = serde_path(Value::Object(tree));
-        match parsed {
-            Ok(config) if mistakes.is_empty() => Ok(Self {
-                plugin_environment,
-                uv_environment: uv_environment(environment),
-                search_path: environment.get("PATH").cloned().unwrap_or_default(),
-                ..config
-            }),
-            Ok(_) => Err(Mistakes(mistakes)),
-            Err(mistake) => {
-                mistakes.push(mistake);
-                Err(Mistakes(mistakes))
-            }
+        wrong_values(&tree, &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(Mistakes(mistakes));
         }
+        let config: Self = serde_json::from_value(Value::Object(tree)).map_err(|error| Mistakes(vec![error.to_string()]))?;
+        Ok(Self {
+            plugin_environment,
+            uv_environment: uv_environment(environment),
+            search_path: environment.get("PATH").cloned().unwrap_or_default(),
+            ..config
+        })
     }
 
     /// Where compiled components and venvs stand.
@@ -281,20 +297,33 @@ fn set(tree: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-fn unknown_keys(tree: &Map<String, Value>, prefix: &str, mistakes: &mut Vec<String>) {
+fn unknown_keys(file: &str, tree: &Map<String, Value>, prefix: &str, mistakes: &mut Vec<String>) {
     for (key, value) in tree {
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         let is_section = NAMES.iter().any(|(known, ..)| known.starts_with(&format!("{name}.")));
         match value {
-            Value::Object(inner) if is_section => unknown_keys(inner, &name, mistakes),
+            Value::Object(inner) if is_section => unknown_keys(file, inner, &name, mistakes),
+            _ if is_section => mistakes.push(format!("{file}: `{name}` must be an object")),
             _ if NAMES.iter().any(|(known, ..)| *known == name) => {}
-            _ => mistakes.push(format!("config.json: no such setting `{name}`; see `mint config names`")),
+            _ => mistakes.push(format!("{file}: no such setting `{name}`; see `mint config names`")),
         }
     }
 }
 
-fn serde_path(tree: Value) -> Result<Config, String> {
-    serde_json::from_value(tree).map_err(|error| error.to_string())
+/// Tries every value alone, so that each mistake is told, with its name.
+fn wrong_values(tree: &Map<String, Value>, mistakes: &mut Vec<String>) {
+    for (name, ..) in NAMES {
+        let value = name.split('.').try_fold(None, |found: Option<&Value>, key| match found {
+            None => tree.get(key).map(Some),
+            Some(section) => section.get(key).map(Some),
+        });
+        let Some(Some(value)) = value else { continue };
+        let mut alone = Map::new();
+        set(&mut alone, name, value.clone());
+        if let Err(error) = serde_json::from_value::<Config>(Value::Object(alone)) {
+            mistakes.push(format!("{name} ({}): {error}", variable_of(name)));
+        }
+    }
 }
 
 /// Proxies, certificates and indexes: what uv reads to reach packages.
@@ -330,9 +359,9 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told() {
-        let file = r#"{"server": {"lisen": "x"}, "databse": {}}"#;
+        let file = r#"{"server": {"lisen": "x", "listen": 5}, "databse": {}, "logging": 1}"#;
         let mistakes = Config::parse(file, &environment(&[("MINT_SERVER__LISEN", "x"), ("MINT_PLUGINS__UV__OFFLINE", "maybe")])).unwrap_err();
-        assert_eq!(mistakes.0.len(), 4, "{mistakes}");
+        assert_eq!(mistakes.0.len(), 6, "{mistakes}");
     }
 
     #[test]

@@ -191,6 +191,9 @@ pub enum Fault {
     /// It is not running.
     #[error("the plugin is not running: {0}")]
     Down(String),
+    /// This server runs as many instances as it can, of all plugins together.
+    #[error("no place for another instance became free")]
+    Full,
     /// The client's request broke off or was malformed.
     #[error("the client's request broke off: {0}")]
     Client(String),
@@ -217,7 +220,7 @@ impl Fault {
         match self {
             Self::Broke(_) | Self::Limit { .. } | Self::Timeout(_) | Self::Garbage(_) | Self::Down(_) => Blame::Plugin,
             Self::Client(_) => Blame::Client,
-            Self::Host(_) => Blame::Host,
+            Self::Full | Self::Host(_) => Blame::Host,
         }
     }
 
@@ -236,6 +239,12 @@ impl Fault {
             Self::Down(_) => {
                 Refusal::new(Kind::Unavailable, "plugin.down", "The plugin is not running at the moment.").retry_after(1)
             }
+            Self::Full => Refusal::new(
+                Kind::Busy,
+                "server.busy",
+                "All places for running plugins are taken on this server. Try again in a moment.",
+            )
+            .retry_after(1),
             Self::Client(_) => Refusal::new(Kind::Invalid, "request.bad_request", "The request broke off or was malformed."),
             Self::Host(_) => Refusal::new(Kind::Unavailable, "internal.error", "The platform failed. The operator finds it under the request id."),
         }

@@ -16,7 +16,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{api, error::ApiError, gateway::gateway, middleware::request_id};
+use crate::{api, error::ApiError, gateway::gateway, middleware::{linger, request_id}};
 
 /// Bytes of a JSON body. Files are streamed and bounded where they are received.
 const JSON_BYTES_MAX: usize = 2 << 20;
@@ -49,6 +49,7 @@ pub fn router(state: State, internal: Router) -> Router {
         .with_state(state)
         .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(linger))
         .layer(from_fn(request_id))
 }
 

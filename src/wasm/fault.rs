@@ -23,7 +23,7 @@ pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
         return Fault::Broke(format!("it exited with status {status} instead of answering"));
     }
     if error.is::<PoolConcurrencyLimitError>() {
-        return no_slot();
+        return Fault::Full;
     }
     let text = format!("{error:?}");
     // wasmtime keeps the types of these to itself.
@@ -38,19 +38,10 @@ pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
     Fault::Broke(format!("{}\n{error}", error.root_cause()))
 }
 
-/// No slot of the pool became free in time.
-pub(crate) fn no_slot() -> Fault {
-    Fault::Limit {
-        limit: "concurrency_max",
-        message: "All places for running components are taken on this server. Try again in a moment.".to_owned(),
-    }
-}
-
 /// Whether a fault counts against the plugin's budget. Those of the platform, of clients and of a full server do not.
 pub(crate) fn counts(fault: &Fault) -> bool {
     match fault {
-        Fault::Broke(_) | Fault::Timeout(_) | Fault::Garbage(_) => true,
-        Fault::Limit { limit, .. } => *limit != "concurrency_max",
-        Fault::Down(_) | Fault::Client(_) | Fault::Host(_) => false,
+        Fault::Broke(_) | Fault::Timeout(_) | Fault::Garbage(_) | Fault::Limit { .. } => true,
+        Fault::Down(_) | Fault::Full | Fault::Client(_) | Fault::Host(_) => false,
     }
 }

@@ -62,6 +62,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<String>, Failure> {
     let broken = |detail: String| {
         Failure::new("stage", format!("The component cannot be read: {detail}."), "Build it again with `mint build`.")
     };
+    if !bytes.starts_with(b"\0asm") {
+        return Err(broken("the file is not WebAssembly".to_owned()));
+    }
     let mut names = Vec::new();
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {

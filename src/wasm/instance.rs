@@ -127,7 +127,7 @@ impl Instances {
     /// A place for a call that waits for one until `deadline`.
     ///
     /// # Errors
-    /// [`Fault::Limit`] when the pool stays full.
+    /// [`Fault::Full`] when the pool stays full.
     pub(crate) async fn place(&self, deadline: tokio::time::Instant) -> Result<Place, Fault> {
         if let Some(place) = self.free_place() {
             return Ok(place);
@@ -150,7 +150,7 @@ impl Instances {
                 }
             }
         };
-        tokio::time::timeout_at(deadline, found).await.map_err(|_| fault::no_slot())
+        tokio::time::timeout_at(deadline, found).await.map_err(|_| Fault::Full)
     }
 
     fn free_place(&self) -> Option<Place> {

@@ -33,6 +33,11 @@ impl MemoryLimit {
         Self { bytes_max: limits.instance_memory_bytes_max, bytes: 0, refused: false }
     }
 
+    /// Begins another call: what was refused in an earlier one is forgotten.
+    pub(crate) fn begin(&mut self) {
+        self.refused = false;
+    }
+
     /// What to say if a growth was refused. The guest is told by the return value of `memory.grow`, and most guests
     /// then trap, which looks like a defect of theirs.
     pub(crate) fn reached(&self) -> Option<Reached> {

@@ -133,6 +133,7 @@ impl State {
     fn begin(&mut self, call: Arc<Call>) {
         self.console.begin(Arc::clone(&call));
         self.hooks.begin(Arc::clone(&call));
+        self.memory.begin();
         self.call = call;
     }
 }

@@ -17,9 +17,10 @@ fn names_of_the_configuration() {
 #[test]
 fn every_mistake_is_told_at_once_and_nothing_begins() {
     let mint = Mint::new();
-    fs::write(mint.home().join("config.json"), r#"{"server": {"lisen": "x", "listen": 5}, "databse": {}}"#).unwrap();
+    fs::write(mint.home().join("config.json"), r#"{"server": {"lisen": "x", "listen": 5}, "databse": {}, "logging": {"format": "xml"}, "plugins": {"forceShared": ["Bad Slug"]}, "database": 7}"#).unwrap();
     let output = mint
         .command(&["serve"])
+        .env_remove("MINT_SERVER__LISTEN")
         .env("MINT_SERVER__LISEN", "127.0.0.1:1")
         .env("MINT_PLUGINS__UV__OFFLINE", "maybe")
         .env("MINT_PLUGINS__INSTANCES", "many")

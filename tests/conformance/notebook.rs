@@ -177,9 +177,8 @@ async fn events(admin: &Client, t: &mut Transcript, id: i64) {
 #[tokio::test]
 async fn a_plugin_answers_alike_in_both_modes() {
     let (shared, isolated) = tokio::join!(transcript(None), transcript(Some("isolated")));
-    for (shared, isolated) in shared.iter().zip(&isolated) {
-        assert_eq!(shared, isolated, "shared on the left, isolated on the right");
-    }
+    let differ: Vec<_> = shared.iter().zip(&isolated).filter(|(shared, isolated)| shared != isolated).collect();
+    assert!(differ.is_empty(), "shared first, isolated second: {differ:#?}");
     assert_eq!(shared.len(), isolated.len());
-    insta::assert_json_snapshot!(shared);
+    insta::with_settings!({ omit_expression => true }, { insta::assert_json_snapshot!(shared) });
 }

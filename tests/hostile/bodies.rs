@@ -81,6 +81,9 @@ async fn a_slow_reader_holds_no_memory_and_ends() {
 async fn a_body_that_is_never_read_stays_with_its_sender() {
     let server = hostile_with(json!({})).await;
     let before = resident_bytes();
+    let small = server.admin.request(Method::POST, "/api/hostile/hold?ms=50").body(chunked(4));
+    assert_eq!(server.admin.send(small).await.text(), "the body was not read");
+
     let request = server.admin.request(Method::POST, "/api/hostile/hold?ms=700").body(chunked(200));
     let (sent, _) = beside(&server, request.send()).await;
     // Whether the sender hears the answer before its connection is closed is the client's luck.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use mint_tests::{Reply, eventually, resident_bytes};
+use mint_tests::{Reply, bundle, eventually, repackaged, resident_bytes};
 use serde_json::json;
 
 use super::neighbour::{ask, beside, hostile_with};
@@ -78,15 +78,47 @@ async fn memory_ends_at_its_limit_and_is_given_back() {
 
 #[tokio::test]
 async fn a_plugin_that_breaks_for_want_of_memory_is_told_so() {
-    // Too little for the canary's words: its allocator gives up, which is a trap.
-    let server = hostile_with(json!({ "instance_memory_bytes_max": 3 * MIB / 2 })).await;
-    let reply = ask(&server, "/canary").await;
-    if reply.status == StatusCode::OK {
-        // The first memory alone fits; what is beyond was refused without a trap.
-        assert!(reply.json()["words"].as_u64().unwrap() < 100_000, "{reply:?}");
-    } else {
-        stopped_at(&reply, "instance_memory_bytes_max", "1 MiB of memory");
-    }
+    let server = hostile_with(json!({})).await;
+    let warm = repackaged(&bundle("hostile"), |manifest| {
+        manifest["plugin"]["slug"] = json!("leaking");
+        manifest["plugin"]["routes_prefix"] = json!("/leaking");
+        manifest["instances"] = json!("tenant");
+    });
+    server.admin.installed(&warm, json!({ "instance_memory_bytes_max": 12 * MIB })).await;
+    // Each call keeps some memory, until the allocator gives up, which is a trap.
+    let mut calls = 0;
+    let broken = loop {
+        let reply = server.admin.get("/api/leaking/canary").await;
+        if reply.status != StatusCode::OK {
+            break reply;
+        }
+        calls += 1;
+        assert!(calls < 100, "it keeps leaking");
+    };
+    stopped_at(&broken, "instance_memory_bytes_max", "12 MiB of memory");
+    assert!(calls > 0);
+    assert_eq!(server.admin.get("/api/leaking/canary").await.status, StatusCode::OK, "a new instance begins with nothing");
+    server.admin.uninstall("leaking", "purge").await;
+
+    let operation = server.admin.install(&warm, json!({ "limits": { "instance_memory_bytes_max": MIB } })).await;
+    let failure = &operation["outcome"]["failure"];
+    assert_eq!((&operation["status"], &failure["phase"]), (&json!("failed"), &json!("initialize")), "{operation:#}");
+    assert!(failure["reason"].as_str().unwrap().contains("instance_memory_bytes_max"), "{failure:#}");
+}
+
+/// What an earlier call was refused is not held against a later one.
+#[tokio::test]
+async fn a_fault_is_named_after_its_own_cause() {
+    let server = hostile_with(json!({})).await;
+    let warm = repackaged(&bundle("hostile"), |manifest| {
+        manifest["plugin"]["slug"] = json!("leaking");
+        manifest["plugin"]["routes_prefix"] = json!("/leaking");
+        manifest["instances"] = json!("tenant");
+    });
+    server.admin.installed(&warm, json!({ "instance_memory_bytes_max": 32 * MIB })).await;
+    assert_eq!(server.admin.get("/api/leaking/eat").await.status, StatusCode::OK);
+    assert_eq!(server.admin.plugin("leaking").await["runtime"]["warm_instances"], 1);
+    assert_eq!(server.admin.get("/api/leaking/trap").await.code(), "plugin.broke");
 }
 
 #[tokio::test]
@@ -95,5 +127,5 @@ async fn a_stack_ends() {
     let reply = ask(&server, "/deep").await;
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "plugin.broke"), "{reply:?}");
     let log = server.admin.plugin("hostile").await["log"].to_string();
-    assert!(log.contains("stack"), "{log}");
+    assert!(log.contains("wasm trap"), "{log}");
 }

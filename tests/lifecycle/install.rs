@@ -94,7 +94,8 @@ async fn only_an_administrator_changes_what_is_installed() {
     let server = TestServer::start().await;
     let member = server.client("member").await;
     let guest = bundle("hello");
-    let refused = member.upload(&guest, &json!({ "grant_requested": true })).await;
+    // Of some size: who is refused early must still be able to read why.
+    let refused = member.upload(&bundle("hello-js"), &json!({ "grant_requested": true })).await;
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::FORBIDDEN, "PERMISSION_DENIED"), "{refused:?}");
     assert_eq!(refused.json()["details"]["required_permission"], "plugins.install");
     assert_eq!(server.admin.get("/api/plugins").await.json()["installed"], json!([]));

@@ -41,7 +41,9 @@ impl TestServer {
         let directory = tempfile::Builder::new().prefix("mint-").tempdir().expect("temporary directory");
         let data = directory.path().join("data");
         let cache = std::env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| std::env::temp_dir().join("mint-test-cache"), PathBuf::from);
-        let mut environment = BTreeMap::from(
+        // As anybody would start it here: uv may need the machine's proxy and certificates.
+        let mut environment: BTreeMap<String, String> = std::env::vars().filter(|(name, _)| !name.starts_with("MINT_")).collect();
+        environment.extend(
             [
                 ("MINT_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
                 ("MINT_SERVER__DATA_PATH", data.display().to_string()),
@@ -49,8 +51,6 @@ impl TestServer {
                 ("MINT_SERVER__RUNTIME_PATH", directory.path().join("run").display().to_string()),
                 ("MINT_PLUGINS__INSTANCES", "64".to_owned()),
                 ("MINT_PLUGINS__UV__PATH", uv()),
-                ("PATH", std::env::var("PATH").unwrap_or_default()),
-                ("HOME", std::env::var("HOME").unwrap_or_default()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

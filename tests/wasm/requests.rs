@@ -115,7 +115,7 @@ fn chunks(count: usize, bytes: usize) -> Body {
 
 async fn echoes(guest: &str, mib: usize) {
     let server = TestServer::start().await;
-    server.admin.installed(&bundle(guest), json!({ "cpu_ms_max": 60_000 })).await;
+    server.admin.installed(&bundle(guest), json!({ "cpu_ms_max": 60_000, "handles_max": 65_000 })).await;
     let request = server.admin.request(Method::POST, &format!("/api/{guest}/echo")).header("content-type", "application/x-test");
     let response = request.body(chunks(mib * 4, MIB / 4)).send().await.unwrap();
     assert_eq!((response.status(), response.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "application/x-test"));

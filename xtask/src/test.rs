@@ -65,10 +65,11 @@ fn python_tests(tools: &Tools) -> Result<()> {
         }
         say(&format!("Testing {}", project.display()));
         let mut command = tools.command(&tools.uv);
-        command.args(["run", "--quiet", "--isolated", "--no-project", "--with", "pytest", "--with-editable"]);
-        command.arg(format!("{}[server]", sdk.display()));
+        command.args(["run", "--quiet", "--isolated", "--no-project", "--with", "pytest", "--with"]);
+        // As a guest names it: editable, it would be another package to uv.
+        command.arg(format!("mint-guest-sdk[server] @ file://{}", sdk.display()));
         if project != sdk {
-            command.arg("--with-editable").arg(&project);
+            command.arg("--with").arg(&project);
         }
         command.args(["pytest", "--quiet", "-p", "no:cacheprovider", "tests"]).current_dir(&project);
         show(command.env("PYTHONDONTWRITEBYTECODE", "1"))?;

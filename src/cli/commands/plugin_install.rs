@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use mint_bundle::{Bounds, Bundle};
 use mint_domain::{Capability, Manifest, Slug, limit::LimitChanges};
 use reqwest::{
@@ -59,7 +59,11 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
         Some("wasm") => wrap(&arguments, scratch.path())?,
         _ => arguments.bundle.clone(),
     };
-    let opened = Bundle::open(&bundle, &Bounds::default()).with_context(|| bundle.display().to_string())?;
+    let opened = Bundle::open(&bundle, &Bounds::default()).map_err(|error| match error {
+        // Names the file itself.
+        mint_bundle::Error::Io { .. } => anyhow!("{error}"),
+        _ => anyhow!("{}: {error}", bundle.display()),
+    })?;
     let grant_requested = arguments.yes || asks_for_nothing(opened.manifest(), &arguments.grant) || agreed(opened.manifest(), output)?;
     let decision = json!({ "grants": arguments.grant, "grant_requested": grant_requested, "limits": limits, "mode": arguments.mode });
     let client = arguments.connection.client()?;

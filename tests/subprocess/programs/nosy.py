@@ -42,8 +42,9 @@ def call(handler):
         "x-mint-plugin-name": os.environ["MINT_PLUGIN_NAME"],
         "content-type": "application/json",
     }
-    if "x-mint-user-id" in handler.headers:
-        headers["x-mint-user-id"] = handler.headers["x-mint-user-id"]
+    for name in ("x-mint-user-id", "x-request-id"):
+        if name in handler.headers:
+            headers[name] = handler.headers[name]
     headers |= wanted.get("headers", {})
     connection = HTTPConnection(urllib.parse.urlsplit(os.environ["MINT_PLATFORM_URL"]).netloc)
     body = json.dumps(wanted["body"]) if "body" in wanted else None

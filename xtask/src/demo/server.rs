@@ -18,6 +18,8 @@ use tokio::io::AsyncWriteExt as _;
 use crate::{run::say, tools::Tools};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an unfinished demonstration may still end its work; a second signal then ends the server at once.
+const HURRY: Duration = Duration::from_secs(3);
 /// Longer than a server takes that ends its requests and plugins properly.
 const STOP_TIMEOUT: Duration = Duration::from_secs(45);
 const POLL: Duration = Duration::from_millis(50);
@@ -114,7 +116,7 @@ impl Server {
 
     /// Stops the server as an operator would, and waits.
     pub(super) fn stop(&mut self) -> Result<()> {
-        match self.terminate()? {
+        match self.terminate(STOP_TIMEOUT)? {
             Some(status) if !status.success() => Err(self.explain(anyhow!("the server did not end well ({status})"))),
             _ => Ok(()),
         }
@@ -157,31 +159,40 @@ impl Server {
         Ok(self.child.as_mut().context("the server was not started")?.try_wait()?)
     }
 
-    /// Ends a server that runs and waits for it, with force after some time.
-    fn terminate(&mut self) -> io::Result<Option<ExitStatus>> {
+    /// Ends a server that runs and waits for it; what is unfinished after `patience` is broken off.
+    fn terminate(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
         let Some(mut child) = self.child.take() else { return Ok(None) };
         let pid = Pid::from_child(&child);
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         say("Stopping the server");
-        kill_process(pid, Signal::TERM)?;
-        let begun = Instant::now();
-        while begun.elapsed() < STOP_TIMEOUT {
-            if let Some(status) = child.try_wait()? {
+        for patience in [patience, HURRY] {
+            kill_process(pid, Signal::TERM)?;
+            if let Some(status) = wait(&mut child, patience)? {
                 return Ok(Some(status));
             }
-            thread::sleep(POLL);
         }
         kill_process_group(pid, Signal::KILL)?;
         child.wait().map(Some)
     }
 }
 
+fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(POLL);
+    }
+    Ok(None)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Nobody is left to hear of an error.
-        let _ = self.terminate();
+        let _ = self.terminate(HURRY);
     }
 }
 

@@ -36,7 +36,17 @@ pub(crate) fn start(plan: &Plan, dir: &Path) -> Result<Server> {
     fs::write(venv.join("bench_app.py"), APPLICATION)?;
     let address = free_address()?;
     let mut command = Command::new(python);
-    command.args(["-m", "uvicorn", "bench_app:app", "--no-access-log", "--log-level", "warning", "--host", "127.0.0.1", "--port"]);
+    command.args([
+        "-m",
+        "uvicorn",
+        "bench_app:app",
+        "--no-access-log",
+        "--log-level",
+        "warning",
+        "--host",
+        "127.0.0.1",
+        "--port",
+    ]);
     command.arg(address.port().to_string()).current_dir(&venv);
     Server::start(command, address, dir)
 }

@@ -18,8 +18,7 @@ use mint_context::{
     runtime::{Activation, Body, Generation, Release, Runtime as _},
 };
 use mint_domain::{
-    Actor, Digest, Grants, InstallationId, Limits, RequestId, TenantId, User, UserId,
-    manifest::InstancePolicy,
+    Actor, Digest, Grants, InstallationId, Limits, RequestId, TenantId, User, UserId, manifest::InstancePolicy,
     permission::SystemRole,
 };
 use mint_platform::{layout::Layout, running::Running};
@@ -92,7 +91,14 @@ impl Bench {
         let fresh_request = p50(&mut self.requests(&fresh, requests).await?);
         let warm_request = p50(&mut self.requests(&self.activation(InstancePolicy::Tenant)?, requests).await?);
         let instantiate = fresh_request.checked_sub(warm_request);
-        Ok(vec![Some(compile), Some(p50(&mut start)), Some(p50(&mut first)), Some(fresh_request), Some(warm_request), instantiate])
+        Ok(vec![
+            Some(compile),
+            Some(p50(&mut start)),
+            Some(p50(&mut first)),
+            Some(fresh_request),
+            Some(warm_request),
+            instantiate,
+        ])
     }
 
     async fn requests(&self, activation: &Activation, count: usize) -> Result<Vec<Duration>> {
@@ -127,7 +133,13 @@ impl Bench {
             limits,
         });
         let permissions = SystemRole::parse("admin").map(SystemRole::permissions).unwrap_or_default();
-        let user = User { id: UserId(1), username: "ada".to_owned(), role: "admin".to_owned(), permissions, plugin_roles: BTreeMap::new() };
+        let user = User {
+            id: UserId(1),
+            username: "ada".to_owned(),
+            role: "admin".to_owned(),
+            permissions,
+            plugin_roles: BTreeMap::new(),
+        };
         Ok(Activation {
             release: Arc::new(Release {
                 manifest: manifest.clone(),
@@ -155,8 +167,9 @@ impl Bench {
 async fn request(activation: &Activation, generation: &dyn Generation) -> Result<Duration> {
     let prefix = format!("/api/{}", activation.authority.slug());
     let call = Call { deadline: tokio::time::Instant::now() + WALL, ..activation.call.clone() };
-    let mut request: Request<Body> =
-        Request::get(format!("{prefix}/")).header("host", "localhost").body(Empty::new().map_err(|never| match never {}).boxed_unsync())?;
+    let mut request: Request<Body> = Request::get(format!("{prefix}/"))
+        .header("host", "localhost")
+        .body(Empty::new().map_err(|never| match never {}).boxed_unsync())?;
     request.headers_mut().extend(headers::identity(&call));
     request.headers_mut().insert(headers::FORWARDED_PREFIX, HeaderValue::from_str(&prefix)?);
     let begun = Instant::now();

@@ -10,7 +10,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    runtime, task::JoinSet,
+    runtime,
+    task::JoinSet,
 };
 
 use crate::response::whole;
@@ -34,7 +35,9 @@ pub(crate) struct Answers {
 impl Request {
     /// `GET path` with a bearer token.
     pub(crate) fn get(address: SocketAddr, path: &str, token: &str) -> Self {
-        let text = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nAuthorization: Bearer {token}\r\n\r\n");
+        let text = format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
         Self { address, bytes: text.into() }
     }
 }
@@ -60,7 +63,8 @@ pub(crate) fn drive(request: &Request, connections: usize, duration: Duration) -
 }
 
 async fn client(request: Request, until: Instant) -> Result<Vec<u32>> {
-    let mut stream = TcpStream::connect(request.address).await.with_context(|| format!("nobody listens on {}", request.address))?;
+    let mut stream =
+        TcpStream::connect(request.address).await.with_context(|| format!("nobody listens on {}", request.address))?;
     stream.set_nodelay(true)?;
     let mut buffer = BytesMut::with_capacity(16 << 10);
     let mut latencies_ns = Vec::with_capacity(1 << 16);

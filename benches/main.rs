@@ -2,7 +2,10 @@
 //!
 //! Every server is a process of its own. The load comes from one thread of this one. All figures are of one run, so
 //! that their ratios hold on whatever machine it was.
-#![expect(clippy::disallowed_methods, reason = "starts the servers that it measures and reads the environment; the rules are for the server")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts the servers that it measures and reads the environment; the rules are for the server"
+)]
 
 mod api;
 mod axum_server;

@@ -25,9 +25,13 @@ fn end_progress() {
 /// The table of requests.
 pub(crate) fn requests(figures: &[Figures]) {
     end_progress();
-    println!("\n{:<34} {:>5} {:>9} {:>7} {:>9} {:>9} {:>9}", "requests", "conns", "req/s", "of axum", "p50 µs", "p99 µs", "CPU µs");
+    println!(
+        "\n{:<34} {:>5} {:>9} {:>7} {:>9} {:>9} {:>9}",
+        "requests", "conns", "req/s", "of axum", "p50 µs", "p99 µs", "CPU µs"
+    );
     for row in figures {
-        let axum = figures.iter().find(|other| other.connections == row.connections).map_or(f64::NAN, |axum| axum.requests_per_second);
+        let axum =
+            figures.iter().find(|other| other.connections == row.connections).map_or(f64::NAN, |axum| axum.requests_per_second);
         println!(
             "{:<34} {:>5} {:>9.0} {:>7.2} {:>9.0} {:>9.0} {:>9.1}",
             row.name,

@@ -23,7 +23,8 @@ pub(crate) fn whole(buffer: &[u8]) -> Result<Option<Whole>> {
     let mut response = Response::new(&mut headers);
     let Status::Complete(head) = response.parse(buffer)? else { return Ok(None) };
     let status = response.code.context("a response without a status")?;
-    let header = |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
+    let header =
+        |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
     let end = if let Some(length) = header("content-length") {
         Some(head + std::str::from_utf8(length)?.parse::<usize>()?)
     } else if header("transfer-encoding").is_some() {

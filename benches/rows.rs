@@ -48,7 +48,8 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let mint = platform.serve()?;
     let client = platform.sign_in(&runtime, &mint)?;
     let hello = Guest::unpack(&plan.guests, "hello", dir)?;
-    let mut bundles = vec![hello.bundle_as("hello-fresh", InstancePolicy::Request)?, hello.bundle_as("hello-warm", InstancePolicy::Tenant)?];
+    let mut bundles =
+        vec![hello.bundle_as("hello-fresh", InstancePolicy::Request)?, hello.bundle_as("hello-warm", InstancePolicy::Tenant)?];
     bundles.extend(["hello-python", "hello-process"].map(|name| plan.guests.join(format!("{name}.mint"))));
     for bundle in &bundles {
         runtime.block_on(client.install(bundle))?;
@@ -65,7 +66,11 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     ];
     match &fastapi {
         Ok(server) => {
-            rows.push(Row { name: "FastAPI on uvicorn, directly", server, request: Request::get(server.address, "/", &client.token) });
+            rows.push(Row {
+                name: "FastAPI on uvicorn, directly",
+                server,
+                request: Request::get(server.address, "/", &client.token),
+            });
         }
         Err(error) => eprintln!("!! NO ROW FOR FASTAPI: {error:#}"),
     }
@@ -113,7 +118,8 @@ fn measure(plan: &Plan, rows: &[Row<'_>]) -> Result<Vec<Figures>> {
 fn evaluate(name: &'static str, connections: usize, mut answers: Answers, cpu_seconds: f64) -> Figures {
     answers.latencies_ns.sort_unstable();
     let requests = answers.latencies_ns.len().max(1) as f64;
-    let at = |share: f64| answers.latencies_ns.get((requests * share) as usize).copied().map_or(f64::NAN, |ns| f64::from(ns) / 1e3);
+    let at =
+        |share: f64| answers.latencies_ns.get((requests * share) as usize).copied().map_or(f64::NAN, |ns| f64::from(ns) / 1e3);
     Figures {
         name,
         connections,

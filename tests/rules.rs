@@ -62,7 +62,8 @@ fn who_may_know_whom() {
         fs::read_dir(root().join("src")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(crates, edges.keys().map(|name| (*name).to_owned()).collect(), "a crate without a place in the picture");
     for (krate, allowed) in edges {
-        let known: Vec<String> = dependencies(krate).iter().filter_map(|name| name.strip_prefix("mint-").map(str::to_owned)).collect();
+        let known: Vec<String> =
+            dependencies(krate).iter().filter_map(|name| name.strip_prefix("mint-").map(str::to_owned)).collect();
         assert_eq!(known, allowed, "what `{krate}` knows is not what the picture in ARCHITECTURE.md shows");
     }
 }
@@ -150,7 +151,8 @@ fn migrations_pair_up() {
 /// Interfaces of `mint:platform`, from the WIT.
 fn interfaces() -> BTreeSet<String> {
     let directory = root().join("wit/mint-platform@1.0.0");
-    let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    let names =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
     names.filter(|name| name != "package" && name != "types").collect()
 }
 

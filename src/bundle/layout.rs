@@ -26,13 +26,22 @@ pub(crate) struct Entry {
 }
 
 /// Every entry of a zip file, by place.
-pub(crate) fn entries<R: Read + Seek>(archive: &mut ZipArchive<R>, file: &mut R, file_bytes: u64, bounds: &Bounds) -> Result<Vec<Entry>> {
+pub(crate) fn entries<R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+    file: &mut R,
+    file_bytes: u64,
+    bounds: &Bounds,
+) -> Result<Vec<Entry>> {
     let listed = end_record(file, file_bytes)?;
     if archive.offset() != 0 || !archive.comment().is_empty() || listed != archive.len() {
         return Err(Error::Layout("it has data before its first entry, a comment, or two entries of one name".to_owned()));
     }
     if archive.len() > bounds.entries_max {
-        return Err(Error::TooLarge { what: "the number of entries".to_owned(), max: bounds.entries_max as u64, unit: "entries" });
+        return Err(Error::TooLarge {
+            what: "the number of entries".to_owned(),
+            max: bounds.entries_max as u64,
+            unit: "entries",
+        });
     }
     let mut entries = Vec::with_capacity(archive.len());
     let mut names = BTreeSet::new();

@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mint_domain::{
-    Digest, Manifest,
-    manifest::MANIFEST_BYTES_MAX,
-};
+use mint_domain::{Digest, Manifest, manifest::MANIFEST_BYTES_MAX};
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 

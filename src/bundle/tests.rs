@@ -120,7 +120,9 @@ fn bytes_around_the_zip_are_refused() {
     let path = case.zip(&[("manifest.json", &manifest), ("plugin.wasm", b"x")]);
     let bytes = fs::read(&path).unwrap();
     assert!(case.open().is_ok());
-    for changed in [[b"prefix".as_slice(), &bytes].concat(), [&bytes, b"suffix".as_slice()].concat(), bytes[..bytes.len() - 3].to_vec()] {
+    for changed in
+        [[b"prefix".as_slice(), &bytes].concat(), [&bytes, b"suffix".as_slice()].concat(), bytes[..bytes.len() - 3].to_vec()]
+    {
         fs::write(&path, changed).unwrap();
         case.refusal();
     }

@@ -34,7 +34,8 @@ pub(crate) struct Client {
 impl Connection {
     /// The file with tokens.
     pub(crate) fn credentials_path(&self) -> anyhow::Result<PathBuf> {
-        credentials::path(self.config_home.as_deref()).context("there is no home directory to keep credentials in; use MINT_TOKEN")
+        credentials::path(self.config_home.as_deref())
+            .context("there is no home directory to keep credentials in; use MINT_TOKEN")
     }
 
     /// A client with the token that is known, if one is.

@@ -157,7 +157,12 @@ pub enum LogFormat {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8001)), data_path: PathBuf::from("data"), cache_path: None, runtime_path: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8001)),
+            data_path: PathBuf::from("data"),
+            cache_path: None,
+            runtime_path: None,
+        }
     }
 }
 
@@ -218,8 +223,10 @@ impl Config {
             Err(error) => return Err(Mistakes(vec![format!("{file}: {error}")])),
         };
         unknown_keys(file, &tree, "", &mut mistakes);
-        let (plugin_environment, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            environment.iter().map(|(name, value)| (name.clone(), value.clone())).partition(|(name, _)| name.starts_with("MINT_PLUGIN_"));
+        let (plugin_environment, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .partition(|(name, _)| name.starts_with("MINT_PLUGIN_"));
         for (variable, text) in rest.iter().filter(|(name, _)| name.starts_with("MINT_") && name.contains("__")) {
             match NAMES.iter().find(|(name, ..)| variable_of(name) == *variable) {
                 Some((name, kind, _)) => match value_of(*kind, text) {
@@ -329,11 +336,34 @@ fn wrong_values(tree: &Map<String, Value>, mistakes: &mut Vec<String>) {
 /// Proxies, certificates and indexes: what uv reads to reach packages.
 fn uv_environment(environment: &BTreeMap<String, String>) -> Vec<(String, String)> {
     const EXACT: &[&str] = &[
-        "HOME", "XDG_CACHE_HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-        "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_STRATEGY",
-        "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_INSECURE_HOST", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL",
+        "HOME",
+        "XDG_CACHE_HOME",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "all_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "UV_INDEX_URL",
+        "UV_DEFAULT_INDEX",
+        "UV_EXTRA_INDEX_URL",
+        "UV_INDEX",
+        "UV_INDEX_STRATEGY",
+        "UV_NATIVE_TLS",
+        "UV_SYSTEM_CERTS",
+        "UV_INSECURE_HOST",
+        "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
     ];
-    environment.iter().filter(|(name, _)| EXACT.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+    environment
+        .iter()
+        .filter(|(name, _)| EXACT.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -360,7 +390,8 @@ mod tests {
     #[test]
     fn every_mistake_is_told() {
         let file = r#"{"server": {"lisen": "x", "listen": 5}, "databse": {}, "logging": 1}"#;
-        let mistakes = Config::parse(file, &environment(&[("MINT_SERVER__LISEN", "x"), ("MINT_PLUGINS__UV__OFFLINE", "maybe")])).unwrap_err();
+        let mistakes = Config::parse(file, &environment(&[("MINT_SERVER__LISEN", "x"), ("MINT_PLUGINS__UV__OFFLINE", "maybe")]))
+            .unwrap_err();
         assert_eq!(mistakes.0.len(), 6, "{mistakes}");
     }
 

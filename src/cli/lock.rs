@@ -26,7 +26,10 @@ impl DataLock {
         std::fs::create_dir_all(data)?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(data.join("lock"))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            io::Error::new(io::ErrorKind::AlreadyExists, format!("another `mint serve` uses the data directory {}", data.display()))
+            io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("another `mint serve` uses the data directory {}", data.display()),
+            )
         })?;
         let id = data.join("process-id");
         let process_id = match std::fs::read_to_string(&id) {

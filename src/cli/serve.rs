@@ -58,10 +58,10 @@ impl Server {
         let cache = config.cache_path();
         std::fs::create_dir_all(&cache)?;
         let cache = cache.canonicalize()?;
-        let shared = WasmRuntime::new(&mint_wasm::Options { cache_directory: cache.join("components"), slots: config.plugins.instances })?;
+        let shared =
+            WasmRuntime::new(&mint_wasm::Options { cache_directory: cache.join("components"), slots: config.plugins.instances })?;
         let runtime_directory = runtime_path(config, &data)?;
-        let isolated =
-            IsolatedRuntime::new(subprocess(config, cache, runtime_directory, address), registry.clone()).await?;
+        let isolated = IsolatedRuntime::new(subprocess(config, cache, runtime_directory, address), registry.clone()).await?;
         let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
             BTreeMap::from([(Mode::Shared.as_str(), Arc::new(shared) as _), (Mode::Isolated.as_str(), Arc::new(isolated) as _)]);
         let platform = Platform::new(Options {

@@ -131,7 +131,10 @@ impl Call {
                     Write::Design => "design_data_write",
                     Write::Result => "analysis_result_write",
                 },
-                format!("Plugins of the type of `{}` may not do this. The plugin's author can change `plugin_type`.", plugin.slug()),
+                format!(
+                    "Plugins of the type of `{}` may not do this. The plugin's author can change `plugin_type`.",
+                    plugin.slug()
+                ),
             )),
             Some(_) | None => Ok(Permit { _private: () }),
         }

@@ -76,7 +76,8 @@ pub async fn save(call: &Call, experiment: ExperimentId, data: Value, schema_ver
     let mut tx = call.services.db.begin().await?;
     experiments::require(&mut tx, call, experiment).await?;
     let now = call.services.clock.now();
-    let row = designs::upsert(&mut tx, call.tenant, experiment, slug.as_str(), &data, schema_version.unwrap_or("1.0"), now).await?;
+    let row =
+        designs::upsert(&mut tx, call.tenant, experiment, slug.as_str(), &data, schema_version.unwrap_or("1.0"), now).await?;
     tx.commit().await?;
     let Some(row) = row else {
         // Another plugin was quicker than the check above; say whose it is.

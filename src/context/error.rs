@@ -46,9 +46,11 @@ impl Error {
                 Refusal::new(Kind::Unavailable, "service.unavailable", "The database does not answer. Try again in a moment.")
                     .retry_after(5)
             }
-            Self::Store(_) | Self::Blobs(_) | Self::Stream(_) => {
-                Refusal::new(Kind::Unavailable, "internal.error", "The platform failed. The operator finds it under the request id.")
-            }
+            Self::Store(_) | Self::Blobs(_) | Self::Stream(_) => Refusal::new(
+                Kind::Unavailable,
+                "internal.error",
+                "The platform failed. The operator finds it under the request id.",
+            ),
         }
     }
 

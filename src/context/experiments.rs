@@ -205,7 +205,9 @@ pub async fn update(call: &Call, id: ExperimentId, patch: Patch) -> Result<Exper
         end_date: patch.end_date.on(old.end_date),
     };
     if fields.parent_experiment_id == Some(id.0) {
-        return Err(Refusal::invalid("An experiment cannot be its own parent.").with(json!({ "field": "parent_experiment_id" })).into());
+        return Err(Refusal::invalid("An experiment cannot be its own parent.")
+            .with(json!({ "field": "parent_experiment_id" }))
+            .into());
     }
     check(&mut tx, call, &fields).await?;
     experiments::update(&mut tx, call.tenant, id, &fields, now).await?;

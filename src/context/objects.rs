@@ -149,7 +149,15 @@ pub async fn put(
     };
     let blob = call.services.blobs.write(call.tenant).await?;
     Ok(ObjectWriter {
-        call: call.clone(), experiment, owner: owner.to_owned(), key, content_type, metadata, blob, bytes_max, limit,
+        call: call.clone(),
+        experiment,
+        owner: owner.to_owned(),
+        key,
+        content_type,
+        metadata,
+        blob,
+        bytes_max,
+        limit,
     })
 }
 

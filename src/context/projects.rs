@@ -90,7 +90,18 @@ pub async fn create(call: &Call, draft: Draft) -> Result<Project> {
     let mut tx = call.services.db.begin().await?;
     let created_by = call.actor.user().map(|user| user.id.0);
     let row = projects::insert(&mut tx, call.tenant, name, draft.description.as_deref(), created_by, now).await?;
-    audit::record(&mut tx, call.tenant, &audit::Entry { actor: &call.actor.label(), action: "project.create", entity: &format!("project:{}", row.id), request_id: call.request_id.as_str(), details: &json!({ "name": row.name }) }, now)
+    audit::record(
+        &mut tx,
+        call.tenant,
+        &audit::Entry {
+            actor: &call.actor.label(),
+            action: "project.create",
+            entity: &format!("project:{}", row.id),
+            request_id: call.request_id.as_str(),
+            details: &json!({ "name": row.name }),
+        },
+        now,
+    )
     .await?;
     tx.commit().await?;
     Ok(row.into())

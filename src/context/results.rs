@@ -162,7 +162,9 @@ pub async fn load(
 pub async fn list(call: &Call, experiment: ExperimentId, include_others: bool, include_archived: bool) -> Result<Vec<Summary>> {
     let _permit = call.permit(Permission::ExperimentsView, &Capability::ExperimentsRead)?;
     if call.plugin.is_some() && include_others && include_archived {
-        return Err(Refusal::denied("analysis_results.self", "Archived artifacts can only be listed of the plugin itself.").into());
+        return Err(
+            Refusal::denied("analysis_results.self", "Archived artifacts can only be listed of the plugin itself.").into()
+        );
     }
     let mut tx = call.services.db.read().await?;
     experiments::require(&mut tx, call, experiment).await?;
@@ -226,7 +228,10 @@ fn owner_of(call: &Call, asked: Option<&Slug>) -> Result<Slug, Refusal> {
         (Some(plugin), Some(other)) if plugin.slug() == other || plugin.grants.read_results_of(other) => Ok(other.clone()),
         (Some(_), Some(other)) => {
             let capability = Capability::ResultsReadOthers(other.clone());
-            Err(Refusal::denied(&capability.to_string(), format!("Reading the results of `{other}` needs the grant `{capability}`.")))
+            Err(Refusal::denied(
+                &capability.to_string(),
+                format!("Reading the results of `{other}` needs the grant `{capability}`."),
+            ))
         }
         (None, Some(owner)) => Ok(owner.clone()),
         (None, None) => Err(Refusal::invalid("Say whose result: name the plugin.")),
@@ -249,7 +254,9 @@ pub(crate) fn check_document(call: &Call, what: &str, document: &Value) -> Resul
     let max = call.limits().document_bytes_max;
     match serde_json::to_writer(&mut count, document) {
         Ok(()) if count.0 <= max => Ok(()),
-        Ok(()) => Err(Refusal::quota("document_bytes_max", format!("The {what} has {} bytes; at most {max} are allowed.", count.0))),
+        Ok(()) => {
+            Err(Refusal::quota("document_bytes_max", format!("The {what} has {} bytes; at most {max} are allowed.", count.0)))
+        }
         Err(error) => Err(Refusal::invalid(format!("The {what} cannot be written as JSON: {error}."))),
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use mint_domain::{Digest, Grants, Kind, Manifest, Refusal, ExperimentId, lifecycle::Failure};
+use mint_domain::{Digest, ExperimentId, Grants, Kind, Manifest, Refusal, lifecycle::Failure};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -227,9 +227,12 @@ impl Fault {
     /// What the client may read of it. The plugin's own words stay in its log.
     pub fn public(&self) -> Refusal {
         match self {
-            Self::Broke(_) => Refusal::new(Kind::Unavailable, "plugin.broke", "The plugin broke while it answered. Its log tells why."),
-            Self::Limit { limit, message } => Refusal::new(Kind::QuotaExceeded, "plugin.limit", message.clone())
-                .with(serde_json::json!({ "limit": limit })),
+            Self::Broke(_) => {
+                Refusal::new(Kind::Unavailable, "plugin.broke", "The plugin broke while it answered. Its log tells why.")
+            }
+            Self::Limit { limit, message } => {
+                Refusal::new(Kind::QuotaExceeded, "plugin.limit", message.clone()).with(serde_json::json!({ "limit": limit }))
+            }
             Self::Timeout(after) => Refusal::new(
                 Kind::Timeout,
                 "plugin.timeout",
@@ -246,7 +249,11 @@ impl Fault {
             )
             .retry_after(1),
             Self::Client(_) => Refusal::new(Kind::Invalid, "request.bad_request", "The request broke off or was malformed."),
-            Self::Host(_) => Refusal::new(Kind::Unavailable, "internal.error", "The platform failed. The operator finds it under the request id."),
+            Self::Host(_) => Refusal::new(
+                Kind::Unavailable,
+                "internal.error",
+                "The platform failed. The operator finds it under the request id.",
+            ),
         }
     }
 }

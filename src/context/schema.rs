@@ -16,7 +16,9 @@ pub fn check(schema: &Value, instance: &Value, what: &str) -> Result<(), Refusal
         .with_draft(Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
         .build(schema)
-        .map_err(|error| Refusal::invalid(format!("The plugin's schema of its {what} is not a JSON Schema: {error}. Tell its author.")))?;
+        .map_err(|error| {
+            Refusal::invalid(format!("The plugin's schema of its {what} is not a JSON Schema: {error}. Tell its author."))
+        })?;
     let complaints: Vec<Value> = validator
         .iter_errors(instance)
         .take(COMPLAINTS_MAX)
@@ -28,7 +30,7 @@ pub fn check(schema: &Value, instance: &Value, what: &str) -> Result<(), Refusal
     let Some(first) = complaints.first() else { return Ok(()) };
     let text = |key: &str| first.get(key).and_then(Value::as_str).unwrap_or_default();
     let place = if text("path").is_empty() { String::new() } else { format!(" at `{}`", text("path")) };
-    Err(Refusal::invalid(format!("The {what} does not fit the plugin's schema{place}: {}.", text("message")))
+    Err(Refusal::invalid(format!("The plugin's schema refuses the {what}{place}: {}.", text("message")))
         .with(json!({ "errors": complaints })))
 }
 

@@ -91,16 +91,23 @@ fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refusal {
     active.usage.fault(blame);
     let (tenant, plugin) = (&active.authority.tenant_slug, active.slug());
     match blame {
-        Blame::Host => tracing::error!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed"),
-        Blame::Plugin => tracing::warn!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed"),
-        Blame::Client => tracing::debug!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed"),
+        Blame::Host => {
+            tracing::error!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed")
+        }
+        Blame::Plugin => {
+            tracing::warn!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed")
+        }
+        Blame::Client => {
+            tracing::debug!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed")
+        }
     }
     fault.public()
 }
 
 /// Refuses at once what says itself that it is too long.
 fn refuse_oversize<B>(request: &Request<B>, max: u64) -> Result<(), Refusal> {
-    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    let declared =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     if declared.is_some_and(|length| length > max) {
         return Err(too_large(max));
     }

@@ -56,7 +56,8 @@ fn refusal(installation: &Installation, now: OffsetDateTime) -> Refusal {
             say(format!("The plugin `{slug}` is being started. Try again in a moment.")).retry_after(RETRY_AFTER_S)
         }
         State::Registered | State::Installing | State::Migrating | State::Initializing => {
-            say(format!("The plugin `{slug}` is {}. Try again in a moment.", installation.state.name())).retry_after(RETRY_AFTER_S)
+            say(format!("The plugin `{slug}` is {}. Try again in a moment.", installation.state.name()))
+                .retry_after(RETRY_AFTER_S)
         }
     }
 }

@@ -28,7 +28,9 @@ const BYTES_MAX: usize = 1_024;
 pub(crate) async fn hash(password: &SecretString) -> Result<String, Refusal> {
     let text = password.expose_secret();
     if text.chars().count() < CHARACTERS_MIN || text.len() > BYTES_MAX {
-        return Err(Refusal::invalid(format!("A password has at least {CHARACTERS_MIN} characters and at most {BYTES_MAX} bytes.")));
+        return Err(Refusal::invalid(format!(
+            "A password has at least {CHARACTERS_MIN} characters and at most {BYTES_MAX} bytes."
+        )));
     }
     let text = text.to_owned();
     on_a_slot(move || hash_now(&text)).await?.map_err(|_| unavailable())

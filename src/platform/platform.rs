@@ -13,11 +13,7 @@ use mint_context::{
     runtime::{Activation, Release, Runtime},
     settings,
 };
-use mint_domain::{
-    InstallationId, Limits, OperationId, RequestId, State, TenantId,
-    lifecycle::Failure,
-    mode::Mode,
-};
+use mint_domain::{InstallationId, Limits, OperationId, RequestId, State, TenantId, lifecycle::Failure, mode::Mode};
 use mint_store::{
     installations::{self, Installation},
     releases,

@@ -127,7 +127,13 @@ impl Platform {
     ///
     /// # Errors
     /// `CONFLICT`, `VALIDATION_ERROR`, `NOT_FOUND`, `PERMISSION_DENIED`.
-    pub async fn configure_plugin(&self, caller: &Caller, slug: &str, revision: &str, values: Value) -> Result<settings::Snapshot> {
+    pub async fn configure_plugin(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        revision: &str,
+        values: Value,
+    ) -> Result<settings::Snapshot> {
         let (installation, release) = self.find_installation(caller, slug).await?;
         settings::configure(&caller.call(self.services()), installation.id, &release.manifest, revision, values).await
     }

@@ -88,9 +88,10 @@ impl Platform {
     /// Starts an installation that is Ready but does not run here at its present generation.
     async fn catch_up(self: &Arc<Self>, caller: &Caller, row: Installation) {
         let started = async {
-            let (_, release) = self.find_installation(caller, &row.slug).await.map_err(|error| {
-                Failure::new("start", error.public().message, "Reload the plugin.")
-            })?;
+            let (_, release) = self
+                .find_installation(caller, &row.slug)
+                .await
+                .map_err(|error| Failure::new("start", error.public().message, "Reload the plugin."))?;
             self.runtime(row.mode()).stage(&release, &row.grants).await?;
             self.start(caller, &row, &release).await
         };

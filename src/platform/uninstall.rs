@@ -59,7 +59,13 @@ impl Platform {
     }
 
     /// Finishes an uninstall whose process died.
-    pub(crate) async fn resume_uninstall(self: &Arc<Self>, caller: Caller, slug: &str, data: DataAction, id: OperationId) -> Result<()> {
+    pub(crate) async fn resume_uninstall(
+        self: &Arc<Self>,
+        caller: Caller,
+        slug: &str,
+        data: DataAction,
+        id: OperationId,
+    ) -> Result<()> {
         let (installation, _) = self.find_installation(&caller, slug).await?;
         let mut uninstall = Uninstall { platform: self.clone(), caller, installation, data };
         self.run_operation(id, UNINSTALL, &mut uninstall, failed).await;
@@ -98,7 +104,18 @@ fn remove(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
         let entity = format!("plugin:{}", installation.slug);
         let now = uninstall.platform.services().clock.now();
         let details = json!({ "data": uninstall.data });
-        audit::record(&mut tx, caller.tenant, &audit::Entry { actor: &caller.actor.label(), action: "plugin.uninstall", entity: &entity, request_id: caller.request_id.as_str(), details: &details }, now)
+        audit::record(
+            &mut tx,
+            caller.tenant,
+            &audit::Entry {
+                actor: &caller.actor.label(),
+                action: "plugin.uninstall",
+                entity: &entity,
+                request_id: caller.request_id.as_str(),
+                details: &details,
+            },
+            now,
+        )
         .await?;
         tx.commit().await?;
         Ok("removed".to_owned())

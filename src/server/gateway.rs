@@ -37,5 +37,9 @@ async fn answer(state: &State, request: Request) -> Result<Response, ApiError> {
 
 fn unknown(method: &Method, path: &str) -> Refusal {
     let shown: String = path.chars().take(200).collect();
-    Refusal::new(Kind::NotFound, "resource.not_found", format!("Nothing answers {method} {shown}. Is the plugin installed and ready?"))
+    Refusal::new(
+        Kind::NotFound,
+        "resource.not_found",
+        format!("Nothing answers {method} {shown}. Is the plugin installed and ready?"),
+    )
 }

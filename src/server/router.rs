@@ -16,7 +16,12 @@ use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{api, error::ApiError, gateway::gateway, middleware::{linger, request_id}};
+use crate::{
+    api,
+    error::ApiError,
+    gateway::gateway,
+    middleware::{linger, request_id},
+};
 
 /// Bytes of a JSON body. Files are streamed and bounded where they are received.
 const JSON_BYTES_MAX: usize = 2 << 20;
@@ -87,6 +92,10 @@ async fn method_not_allowed() -> ApiError {
 
 /// A bug ends one request. The panic itself was written by the hook.
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    ApiError(Refusal::new(Kind::Unavailable, "internal.error", "The platform failed. The operator finds it under the request id."))
-        .into_response()
+    ApiError(Refusal::new(
+        Kind::Unavailable,
+        "internal.error",
+        "The platform failed. The operator finds it under the request id.",
+    ))
+    .into_response()
 }

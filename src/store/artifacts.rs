@@ -168,7 +168,10 @@ pub async fn delete(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, plu
     execute!(
         tx,
         "delete from artifacts where tenant_id = $1 and experiment_id = $2 and plugin = $3 and key = $4",
-        tenant.0, experiment.0, plugin, key,
+        tenant.0,
+        experiment.0,
+        plugin,
+        key,
     )
     .map(|rows| rows > 0)
 }

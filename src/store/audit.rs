@@ -30,7 +30,13 @@ pub async fn record(tx: &mut Tx, tenant: TenantId, entry: &Entry<'_>, now: Offse
     execute!(
         tx,
         "insert into audit (tenant_id, at, actor, action, entity, request_id, details) values ($1, $2, $3, $4, $5, $6, $7)",
-        tenant.0, now, entry.actor, entry.action, entry.entity, entry.request_id, Json(entry.details),
+        tenant.0,
+        now,
+        entry.actor,
+        entry.action,
+        entry.entity,
+        entry.request_id,
+        Json(entry.details),
     )
     .map(|_| ())
 }

@@ -58,8 +58,11 @@ impl Db {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(BUSY_TIMEOUT);
-            let writer =
-                SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await?;
+            let writer = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .connect_with(options.clone())
+                .await?;
             let readers = SqlitePoolOptions::new()
                 .max_connections(8)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -68,7 +71,9 @@ impl Db {
             Ok(Self::Sqlite { writer, readers })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(|e| Error::Url(e.to_string()))?;
-            Ok(Self::Postgres(PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?))
+            Ok(Self::Postgres(
+                PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?,
+            ))
         } else {
             Err(Error::Url(format!("`{url}` must begin with `sqlite:` or `postgres://`")))
         }
@@ -103,7 +108,7 @@ impl Db {
     /// What it said instead.
     pub async fn ping(&self) -> Result<()> {
         let mut tx = self.read().await?;
-        rows!(&mut tx, one (i32,), "select 1").map(|_| ())
+        rows!(&mut tx, one(i32,), "select 1").map(|_| ())
     }
 
     /// Waits until every connection is given back, and closes them.

@@ -74,7 +74,9 @@ pub async fn delete(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, plu
     execute!(
         tx,
         "delete from designs where tenant_id = $1 and experiment_id = $2 and plugin = $3",
-        tenant.0, experiment.0, plugin,
+        tenant.0,
+        experiment.0,
+        plugin,
     )
     .map(|rows| rows > 0)
 }

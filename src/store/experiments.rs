@@ -102,13 +102,24 @@ pub async fn insert(
     now: OffsetDateTime,
 ) -> Result<ExperimentId> {
     let row = rows!(
-        tx, one (i64,),
+        tx,
+        one(i64,),
         "insert into experiments (tenant_id, name, experiment_type, status, project_id, parent_experiment_id, notes, tags,
             custom_metadata, start_date, end_date, created_by, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) returning id",
-        tenant.0, &fields.name, &fields.experiment_type, fields.status.as_str(), fields.project.map(|id| id.0),
-        fields.parent_experiment_id, &fields.notes, Json(&fields.tags), Json(&fields.custom_metadata), &fields.start_date,
-        &fields.end_date, created_by, now,
+        tenant.0,
+        &fields.name,
+        &fields.experiment_type,
+        fields.status.as_str(),
+        fields.project.map(|id| id.0),
+        fields.parent_experiment_id,
+        &fields.notes,
+        Json(&fields.tags),
+        Json(&fields.custom_metadata),
+        &fields.start_date,
+        &fields.end_date,
+        created_by,
+        now,
     )?;
     Ok(ExperimentId(row.0))
 }
@@ -150,7 +161,7 @@ pub async fn get(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<Opti
 /// # Errors
 /// The database's.
 pub async fn exists(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<bool> {
-    let row = rows!(tx, optional (i64,), "select id from experiments where tenant_id = $1 and id = $2", tenant.0, id.0)?;
+    let row = rows!(tx, optional(i64,), "select id from experiments where tenant_id = $1 and id = $2", tenant.0, id.0)?;
     Ok(row.is_some())
 }
 
@@ -178,7 +189,8 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &Filter, page: Page) ->
         page.limit, page.skip,
     )?;
     let (total,) = rows!(
-        tx, one (i64,),
+        tx,
+        one(i64,),
         "select count(*) from experiments e left join projects p on p.id = e.project_id
          where e.tenant_id = $1
             and (cast($2 as text) is null or e.status = $2)
@@ -187,7 +199,13 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &Filter, page: Page) ->
             and (cast($5 as bigint) is null or e.created_by = $5)
             and (cast($6 as bigint) is null or e.parent_experiment_id = $6)
             and (cast($7 as text) is null or lower(e.name) like $7 escape '!')",
-        tenant.0, status, &filter.experiment_type, &filter.project, filter.created_by, filter.parent_experiment_id, &pattern,
+        tenant.0,
+        status,
+        &filter.experiment_type,
+        &filter.project,
+        filter.created_by,
+        filter.parent_experiment_id,
+        &pattern,
     )?;
     Ok((experiments, total.unsigned_abs()))
 }

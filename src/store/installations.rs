@@ -134,7 +134,10 @@ pub async fn set_state(tx: &mut Tx, tenant: TenantId, id: InstallationId, state:
     execute!(
         tx,
         "update installations set state = $3, state_since = $4, updated_at = $4 where tenant_id = $1 and id = $2",
-        tenant.0, id.0, Json(state), now,
+        tenant.0,
+        id.0,
+        Json(state),
+        now,
     )
     .map(|rows| rows > 0)
 }
@@ -145,9 +148,12 @@ pub async fn set_state(tx: &mut Tx, tenant: TenantId, id: InstallationId, state:
 /// The database's.
 pub async fn bump_generation(tx: &mut Tx, tenant: TenantId, id: InstallationId, now: OffsetDateTime) -> Result<Option<i64>> {
     let row = rows!(
-        tx, optional (i64,),
+        tx,
+        optional(i64,),
         "update installations set generation = generation + 1, updated_at = $3 where tenant_id = $1 and id = $2 returning generation",
-        tenant.0, id.0, now,
+        tenant.0,
+        id.0,
+        now,
     )?;
     Ok(row.map(|(generation,)| generation))
 }
@@ -167,7 +173,11 @@ pub async fn swap_settings(
     execute!(
         tx,
         "update installations set settings = $4, updated_at = $5 where tenant_id = $1 and id = $2 and settings = $3",
-        tenant.0, id.0, Json(expected), Json(settings), now,
+        tenant.0,
+        id.0,
+        Json(expected),
+        Json(settings),
+        now,
     )
     .map(|rows| rows > 0)
 }
@@ -186,7 +196,10 @@ pub async fn set_limits(
     execute!(
         tx,
         "update installations set limits = $3, updated_at = $4 where tenant_id = $1 and id = $2",
-        tenant.0, id.0, Json(limits), now,
+        tenant.0,
+        id.0,
+        Json(limits),
+        now,
     )
     .map(|rows| rows > 0)
 }

@@ -21,10 +21,10 @@ pub mod projects;
 pub mod releases;
 pub mod sessions;
 pub mod tenants;
-#[cfg(test)]
-mod tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod users;
 
 pub use db::{Db, Tx};

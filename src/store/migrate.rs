@@ -26,7 +26,7 @@ pub(crate) async fn run(db: &Db) -> Result<()> {
         "create table if not exists platform_migrations
             (version bigint primary key, name text not null, sha384 text not null, applied_at text not null)"
     )?;
-    let applied = rows!(&mut tx, all (i64, String), "select version, sha384 from platform_migrations order by version")?;
+    let applied = rows!(&mut tx, all(i64, String), "select version, sha384 from platform_migrations order by version")?;
     if let Some((version, _)) = applied.iter().find(|(version, _)| !migrator.version_exists(*version)) {
         return Err(Error::Migration(format!(
             "The database has migration {version}, which this version of mint does not know. Start the version that made it."

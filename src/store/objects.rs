@@ -121,12 +121,19 @@ pub async fn delete(
         tx,
         "insert into blobs_to_delete (blob, since)
          select blob, $5 from objects where tenant_id = $1 and experiment_id = $2 and plugin = $3 and key = $4",
-        tenant.0, experiment.0, plugin, key, now,
+        tenant.0,
+        experiment.0,
+        plugin,
+        key,
+        now,
     )?;
     execute!(
         tx,
         "delete from objects where tenant_id = $1 and experiment_id = $2 and plugin = $3 and key = $4",
-        tenant.0, experiment.0, plugin, key,
+        tenant.0,
+        experiment.0,
+        plugin,
+        key,
     )
     .map(|rows| rows > 0)
 }
@@ -139,7 +146,9 @@ pub async fn mark_all(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, n
     execute!(
         tx,
         "insert into blobs_to_delete (blob, since) select blob, $3 from objects where tenant_id = $1 and experiment_id = $2",
-        tenant.0, experiment.0, now,
+        tenant.0,
+        experiment.0,
+        now,
     )
 }
 
@@ -148,7 +157,7 @@ pub async fn mark_all(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, n
 /// # Errors
 /// The database's.
 pub async fn marked(tx: &mut Tx, limit: i64) -> Result<Vec<String>> {
-    let blobs = rows!(tx, all (String,), "select blob from blobs_to_delete order by since limit $1", limit)?;
+    let blobs = rows!(tx, all(String,), "select blob from blobs_to_delete order by since limit $1", limit)?;
     Ok(blobs.into_iter().map(|(blob,)| blob).collect())
 }
 
@@ -166,9 +175,11 @@ pub async fn unmark(tx: &mut Tx, blob: &str) -> Result<()> {
 /// The database's.
 pub async fn bytes_of(tx: &mut Tx, tenant: TenantId, plugin: &str) -> Result<u64> {
     let (bytes,) = rows!(
-        tx, one (i64,),
+        tx,
+        one(i64,),
         "select cast(coalesce(sum(size), 0) as bigint) from objects where tenant_id = $1 and plugin = $2",
-        tenant.0, plugin,
+        tenant.0,
+        plugin,
     )?;
     Ok(bytes.unsigned_abs())
 }

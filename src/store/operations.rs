@@ -79,7 +79,8 @@ pub struct NewOperation<'a> {
 /// # Errors
 /// The database's.
 pub async fn begin(tx: &mut Tx, tenant: TenantId, new: &NewOperation<'_>, now: OffsetDateTime) -> Result<Option<OperationId>> {
-    let row = rows!(
+    let row =
+        rows!(
         tx, optional (i64,),
         "insert into operations (tenant_id, plugin, kind, status, actor, request_id, input, lease_owner, lease_until, started_at)
          select $1, $2, $3, 'running', $4, $5, $6, $7, $8, $9
@@ -99,7 +100,9 @@ pub async fn renew(tx: &mut Tx, id: OperationId, owner: &str, until: OffsetDateT
     execute!(
         tx,
         "update operations set lease_until = $3 where id = $1 and lease_owner = $2 and status = 'running'",
-        id.0, owner, until,
+        id.0,
+        owner,
+        until,
     )
     .map(|rows| rows > 0)
 }
@@ -113,7 +116,10 @@ pub async fn take_over(tx: &mut Tx, id: OperationId, owner: &str, until: OffsetD
         tx,
         "update operations set lease_owner = $2, lease_until = $3
          where id = $1 and status = 'running' and (lease_until <= $4 or lease_owner = $2)",
-        id.0, owner, until, now,
+        id.0,
+        owner,
+        until,
+        now,
     )
     .map(|rows| rows > 0)
 }
@@ -126,7 +132,10 @@ pub async fn end(tx: &mut Tx, id: OperationId, status: &str, outcome: &Value, no
     execute!(
         tx,
         "update operations set status = $2, outcome = $3, ended_at = $4, lease_owner = null, lease_until = null where id = $1",
-        id.0, status, Json(outcome), now,
+        id.0,
+        status,
+        Json(outcome),
+        now,
     )
     .map(|_| ())
 }
@@ -153,7 +162,11 @@ pub async fn end_step(tx: &mut Tx, id: OperationId, position: i64, status: &str,
     execute!(
         tx,
         "update operation_steps set status = $3, note = $4, ended_at = $5 where operation_id = $1 and position = $2",
-        id.0, position, status, note, now,
+        id.0,
+        position,
+        status,
+        note,
+        now,
     )
     .map(|_| ())
 }

@@ -65,7 +65,7 @@ pub async fn get(tx: &mut Tx, tenant: TenantId, id: ProjectId) -> Result<Option<
 /// # Errors
 /// The database's.
 pub async fn find_id(tx: &mut Tx, tenant: TenantId, name: &str) -> Result<Option<ProjectId>> {
-    let row = rows!(tx, optional (i64,), "select id from projects where tenant_id = $1 and name = $2", tenant.0, name)?;
+    let row = rows!(tx, optional(i64,), "select id from projects where tenant_id = $1 and name = $2", tenant.0, name)?;
     Ok(row.map(|(id,)| ProjectId(id)))
 }
 
@@ -80,6 +80,6 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, page: Page) -> Result<(Vec<Proj
          order by id limit $2 offset $3",
         tenant.0, page.limit, page.skip,
     )?;
-    let (total,) = rows!(tx, one (i64,), "select count(*) from projects where tenant_id = $1", tenant.0)?;
+    let (total,) = rows!(tx, one(i64,), "select count(*) from projects where tenant_id = $1", tenant.0)?;
     Ok((projects, total.unsigned_abs()))
 }

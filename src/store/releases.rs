@@ -34,7 +34,11 @@ pub async fn insert(tx: &mut Tx, manifest: &Manifest, digest: &Digest, now: Offs
     execute!(
         tx,
         "insert into releases (slug, version, digest, manifest, created_at) values ($1, $2, $3, $4, $5) on conflict do nothing",
-        manifest.plugin.slug.as_str(), &manifest.plugin.version, digest.to_string(), Json(manifest), now,
+        manifest.plugin.slug.as_str(),
+        &manifest.plugin.version,
+        digest.to_string(),
+        Json(manifest),
+        now,
     )
     .map(|_| ())
 }
@@ -64,10 +68,6 @@ pub async fn get(tx: &mut Tx, id: ReleaseId) -> Result<Option<Release>> {
 /// # Errors
 /// The database's.
 pub async fn delete_unused(tx: &mut Tx, id: ReleaseId) -> Result<bool> {
-    execute!(
-        tx,
-        "delete from releases where id = $1 and not exists (select 1 from installations where release_id = $1)",
-        id.0,
-    )
-    .map(|rows| rows > 0)
+    execute!(tx, "delete from releases where id = $1 and not exists (select 1 from installations where release_id = $1)", id.0,)
+        .map(|rows| rows > 0)
 }

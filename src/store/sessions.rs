@@ -40,7 +40,11 @@ pub async fn insert(
     execute!(
         tx,
         "insert into sessions (token_sha256, tenant_id, user_id, created_at, expires_at) values ($1, $2, $3, $4, $5)",
-        token_sha256, tenant.0, user.0, now, expires_at,
+        token_sha256,
+        tenant.0,
+        user.0,
+        now,
+        expires_at,
     )
     .map(|_| ())
 }

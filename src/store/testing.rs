@@ -27,8 +27,7 @@ pub struct TestDb {
 pub async fn databases() -> Vec<TestDb> {
     let directory = tempfile::tempdir().expect("temporary directory");
     let url = format!("sqlite:{}", directory.path().join("mint.sqlite").display());
-    let mut databases =
-        vec![TestDb { db: Db::open(&url).await.expect("SQLite database"), url, _directory: Some(directory) }];
+    let mut databases = vec![TestDb { db: Db::open(&url).await.expect("SQLite database"), url, _directory: Some(directory) }];
     match std::env::var(POSTGRES_URL) {
         Ok(server) => databases.push(postgres(&server).await),
         Err(_) => eprintln!("{POSTGRES_URL} is not set: this test runs on SQLite only"),

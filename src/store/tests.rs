@@ -111,7 +111,8 @@ async fn a_design_has_one_owner_and_an_artifact_one_key() {
         assert!(designs::upsert(&mut tx, tenant, id, "two", &json!({}), "1.0", NOW).await.unwrap().is_none());
         assert!(!designs::delete(&mut tx, tenant, id, "two").await.unwrap());
 
-        let input = |result| artifacts::Input { key: "default".to_owned(), result, display_name: None, note: Some("n".to_owned()) };
+        let input =
+            |result| artifacts::Input { key: "default".to_owned(), result, display_name: None, note: Some("n".to_owned()) };
         artifacts::upsert(&mut tx, tenant, id, "one", &input(json!({"b": 1, "a": 2})), NOW).await.unwrap();
         let archived = artifacts::archive(&mut tx, tenant, id, "one", "default", None, NOW).await.unwrap().unwrap();
         assert_eq!((archived.status, archived.archived_at), (ArtifactStatus::Archived, Some(NOW)));
@@ -132,7 +133,14 @@ async fn a_replaced_file_leaves_its_blob_to_the_sweep() {
         let (key, metadata) = ("a/b.txt".parse().unwrap(), json!({}));
         for (blob, size) in [("first", 3), ("second", 5)] {
             let new = NewObject {
-                plugin: "p", key: &key, content_type: Some("text/plain"), metadata: &metadata, size, sha256: "00", blob, created_by: None,
+                plugin: "p",
+                key: &key,
+                content_type: Some("text/plain"),
+                metadata: &metadata,
+                size,
+                sha256: "00",
+                blob,
+                created_by: None,
             };
             objects::replace(&mut tx, tenant, id, &new, NOW).await.unwrap();
         }
@@ -150,7 +158,8 @@ async fn an_installation_and_its_operations() {
     for test in databases().await {
         let tenant = lab(&test.db, "a").await;
         let digest = Digest::of(b"bundle");
-        let manifest = json!({"format_version": 2, "plugin": {"slug": "p", "version": "1"}, "component": "c", "files": {"c": digest}});
+        let manifest =
+            json!({"format_version": 2, "plugin": {"slug": "p", "version": "1"}, "component": "c", "files": {"c": digest}});
         let manifest = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
         let mut tx = test.db.begin().await.unwrap();
         releases::insert(&mut tx, &manifest, &digest, NOW).await.unwrap();
@@ -172,7 +181,10 @@ async fn an_installation_and_its_operations() {
         assert_eq!(installations::bump_generation(&mut tx, tenant, installed.id, NOW).await.unwrap(), Some(2));
         let swap = [(json!({}), json!({"x": 1}), true), (json!({}), json!({"x": 2}), false)];
         for (expected, settings, done) in swap {
-            assert_eq!(installations::swap_settings(&mut tx, tenant, installed.id, &expected, &settings, NOW).await.unwrap(), done);
+            assert_eq!(
+                installations::swap_settings(&mut tx, tenant, installed.id, &expected, &settings, NOW).await.unwrap(),
+                done
+            );
         }
         let row = installations::find(&mut tx, tenant, "p").await.unwrap().unwrap();
         assert_eq!((row.mode(), row.state, row.settings), (Mode::Shared, failed, json!({"x": 1})));
@@ -180,7 +192,13 @@ async fn an_installation_and_its_operations() {
 
         let input = json!({});
         let begun = NewOperation {
-            plugin: "p", kind: "reload", actor: "system", request_id: "r", input: &input, lease_owner: "me", lease_until: NOW + Duration::seconds(30),
+            plugin: "p",
+            kind: "reload",
+            actor: "system",
+            request_id: "r",
+            input: &input,
+            lease_owner: "me",
+            lease_until: NOW + Duration::seconds(30),
         };
         let id = operations::begin(&mut tx, tenant, &begun, NOW).await.unwrap().unwrap();
         assert!(operations::begin(&mut tx, tenant, &begun, NOW).await.unwrap().is_none(), "two operations on one plugin");
@@ -196,7 +214,8 @@ async fn an_installation_and_its_operations() {
         assert_eq!((ended.status.as_str(), ended.outcome), ("done", Some(json!({"changed": true}))));
         assert_eq!(operations::steps(&mut tx, id).await.unwrap()[0].note, "note");
 
-        let entry = audit::Entry { actor: "system", action: "plugin.install", entity: "plugin:p", request_id: "r", details: &json!({}) };
+        let entry =
+            audit::Entry { actor: "system", action: "plugin.install", entity: "plugin:p", request_id: "r", details: &json!({}) };
         audit::record(&mut tx, tenant, &entry, NOW).await.unwrap();
         assert!(installations::delete(&mut tx, tenant, installed.id).await.unwrap());
         assert!(releases::delete_unused(&mut tx, release.id).await.unwrap());

@@ -96,7 +96,7 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, page: Page) -> Result<Vec<User>
 /// # Errors
 /// The database's.
 pub async fn count_all(tx: &mut Tx) -> Result<i64> {
-    rows!(tx, one (i64,), "select count(*) from users").map(|(count,)| count)
+    rows!(tx, one(i64,), "select count(*) from users").map(|(count,)| count)
 }
 
 /// The password hash of a user who may sign in.
@@ -105,9 +105,11 @@ pub async fn count_all(tx: &mut Tx) -> Result<i64> {
 /// The database's.
 pub async fn password_hash(tx: &mut Tx, tenant: TenantId, username: &str) -> Result<Option<(UserId, String)>> {
     let row = rows!(
-        tx, optional (i64, String),
+        tx,
+        optional(i64, String),
         "select id, password_hash from users where tenant_id = $1 and username = $2 and is_active and password_hash is not null",
-        tenant.0, username,
+        tenant.0,
+        username,
     )?;
     Ok(row.map(|(id, hash)| (UserId(id), hash)))
 }

@@ -144,11 +144,15 @@ fn explain(doing: &str, exit: Exit, lines: Vec<String>) -> Failure {
     };
     let is_error = |line: &&String| line.starts_with("error: ") || line.trim_start().starts_with('×');
     let said = lines.iter().find(is_error).or_else(|| lines.iter().find(|line| !line.trim().is_empty()));
-    let causes = lines.iter().map(|line| line.trim()).filter_map(|line| line.strip_prefix("cause: ").or(line.strip_prefix("Caused by: ")));
+    let causes =
+        lines.iter().map(|line| line.trim()).filter_map(|line| line.strip_prefix("cause: ").or(line.strip_prefix("Caused by: ")));
     let said = said.map(|line| line.trim_start_matches(['×', ' ']).trim_start_matches("error: "));
     let words: Vec<&str> = said.into_iter().chain(causes).collect();
-    let reason =
-        if words.is_empty() { format!("uv {exit} while {doing}.") } else { format!("uv {exit} while {doing}: {}.", words.join(": ")) };
+    let reason = if words.is_empty() {
+        format!("uv {exit} while {doing}.")
+    } else {
+        format!("uv {exit} while {doing}: {}.", words.join(": "))
+    };
     let mut failure = Failure::new(PHASE, reason, hint);
     failure.log_excerpt = lines;
     failure
@@ -187,7 +191,10 @@ mod tests {
         for cause in ["  cause: Hash mismatch for `x==1`", "  Caused by: Hash mismatch for `x==1`"] {
             let lines = vec!["error: Failed to download `x==1`".to_owned(), cause.to_owned()];
             let failure = explain("installing", Exit::Code(1), lines);
-            assert_eq!(failure.reason, "uv exited with code 1 while installing: Failed to download `x==1`: Hash mismatch for `x==1`.");
+            assert_eq!(
+                failure.reason,
+                "uv exited with code 1 while installing: Failed to download `x==1`: Hash mismatch for `x==1`."
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
     fs,
     fs::File,
     io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -107,7 +108,7 @@ async fn build(
     let find_links = wheel_directories(release, wheels);
     let requirements = match &wheels.requirements {
         Some(entry) => release.directory.join(entry),
-        None => compile(&uv, building, &venv, &info, &find_links).await?,
+        None => compile(&uv, building, &venv, &requirements_in(&info, release, wheels), &find_links).await?,
     };
     let mut args = words(&["pip", "install", "--no-config", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"]);
     args.extend(uv.sources());
@@ -125,11 +126,11 @@ async fn compile(
     uv: &Uv<'_>,
     building: &Path,
     venv: &Path,
-    info: &WheelInfo,
+    requirements: &str,
     find_links: &[OsString],
 ) -> Result<PathBuf, Failure> {
     let (wanted, locked) = (building.join("requirements.in"), building.join("requirements.txt"));
-    fs::write(&wanted, requirements_in(info)).map_err(|error| no_room(building, &error))?;
+    fs::write(&wanted, requirements).map_err(|error| no_room(building, &error))?;
     let mut args = words(&["pip", "compile", "--no-config", "--quiet", "--generate-hashes", "--only-binary", ":all:"]);
     args.extend(uv.sources());
     args.extend(find_links.iter().cloned());
@@ -139,12 +140,33 @@ async fn compile(
     Ok(locked)
 }
 
-/// The plugin at exactly its version, and the application server, through the SDK's extra where there is an SDK.
-fn requirements_in(info: &WheelInfo) -> String {
+/// The wheels of the bundle, and the application server, through the SDK's extra where there is an SDK.
+fn requirements_in(info: &WheelInfo, release: &Release, wheels: &Wheels) -> String {
     let sdks = SDKS.iter().filter(|sdk| info.requires.iter().any(|required| required == *sdk));
-    let mut lines = vec![format!("{}=={}", info.name, info.version), "uvicorn".to_owned()];
+    let main = bundled(&release.directory, &wheels.main).unwrap_or_else(|| format!("{}=={}", info.name, info.version));
+    let mut lines = vec![main];
+    lines.extend(wheels.dependencies.iter().filter_map(|entry| bundled(&release.directory, entry)));
+    lines.push("uvicorn".to_owned());
     lines.extend(sdks.map(|sdk| format!("{sdk}[server]")));
     lines.join("\n") + "\n"
+}
+
+/// Requires a bundled wheel itself, so that no index can put a package of the same name in its place. One that is made
+/// for a platform may be for another than this, and is required by its version.
+fn bundled(directory: &Path, entry: &str) -> Option<String> {
+    let mut parts = entry.rsplit('/').next()?.split('-');
+    let (name, version) = (parts.next()?, parts.next()?);
+    if !entry.ends_with("-none-any.whl") {
+        return Some(format!("{name}=={version}"));
+    }
+    let mut url = format!("{name} @ file://");
+    for byte in directory.join(entry).as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => url.push(char::from(*byte)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    Some(url)
 }
 
 /// A manifest of format 1 does not say which distribution and entry point it means; the wheel does.
@@ -211,20 +233,30 @@ pub(crate) fn no_room(path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn a_bundle_without_a_lock_wants_the_sdks_server() {
-        let info = |requires: &[&str]| WheelInfo {
-            name: "peaks".to_owned(),
-            version: "1.0".to_owned(),
-            requires: requires.iter().map(|name| (*name).to_owned()).collect(),
-            ..WheelInfo::default()
+        let wanted = |requires: &[&str], dependencies: &[&str]| {
+            let requires = requires.iter().map(|name| (*name).to_owned()).collect();
+            let info = WheelInfo { requires, ..WheelInfo::default() };
+            let wheels = json!({ "main": "peaks-1.0-py3-none-any.whl", "dependencies": dependencies });
+            let v1 = json!({ "format_version": 1, "plugin": { "name": "peaks", "version": "1" }, "wheels": wheels });
+            let manifest = Arc::new(Manifest::parse(v1.to_string().as_bytes()).unwrap());
+            let directory = PathBuf::from("/data dir/é");
+            let release = Release { manifest: manifest.clone(), digest: mint_domain::Digest::of(b""), directory };
+            requirements_in(&info, &release, manifest.wheels.as_ref().unwrap())
         };
-        assert_eq!(requirements_in(&info(&["mint-sdk", "numpy"])), "peaks==1.0\nuvicorn\nmint-sdk[server]\n");
-        assert_eq!(requirements_in(&info(&[])), "peaks==1.0\nuvicorn\n");
+        let peaks = "peaks @ file:///data%20dir/%C3%A9/peaks-1.0-py3-none-any.whl\nuvicorn\n";
+        assert_eq!(wanted(&["mint-sdk", "numpy"], &[]), format!("{peaks}mint-sdk[server]\n"));
+        assert_eq!(
+            wanted(&[], &["w/a_b-2-py3-none-any.whl", "numpy-2.1-cp313-cp313-manylinux_2_28_x86_64.whl"]),
+            peaks.replace("uvicorn", "a_b @ file:///data%20dir/%C3%A9/w/a_b-2-py3-none-any.whl\nnumpy==2.1\nuvicorn")
+        );
     }
 
     #[test]

@@ -48,11 +48,17 @@ async fn programs_read_json() {
     let mint = signed_in().await;
     let hello = bundle("hello-process").path.display().to_string();
     let (code, installed) = json(&mint, &["plugin", "install", &hello, "--yes", "--limit", "wall_ms_max=5000"]);
-    assert_eq!((code, &installed["status"], &installed["plugin"]), (Some(0), &Value::from("done"), &Value::from("hello-process")));
+    assert_eq!(
+        (code, &installed["status"], &installed["plugin"]),
+        (Some(0), &Value::from("done"), &Value::from("hello-process"))
+    );
     let names: Vec<&str> = installed["steps"].as_array().unwrap().iter().filter_map(|step| step["name"].as_str()).collect();
     assert_eq!(names, ["verify", "plan", "approve", "register", "stage", "start", "switch"]);
     let (code, listed) = json(&mint, &["plugin", "list"]);
-    assert_eq!((code, &listed["loaded"][0], &listed["installed"][0]["mode"]), (Some(0), &"hello-process".into(), &"isolated".into()));
+    assert_eq!(
+        (code, &listed["loaded"][0], &listed["installed"][0]["mode"]),
+        (Some(0), &"hello-process".into(), &"isolated".into())
+    );
     let (code, shown) = json(&mint, &["plugin", "show", "hello-process"]);
     assert_eq!((code, &shown["limits"]["wall_ms_max"], &shown["runtime"]["process"]), (Some(0), &5_000.into(), &"up".into()));
     let (code, reloaded) = json(&mint, &["plugin", "reload", "hello-process"]);

@@ -4,7 +4,6 @@ use http::{Method, StatusCode};
 use mint_tests::{Client, Reply, TestServer, bundle};
 use serde_json::{Value, json};
 
-
 const RYEGRASS: &str = include_str!("../data/ryegrass.csv");
 
 async fn serving() -> (TestServer, i64) {
@@ -97,9 +96,11 @@ async fn a_table_that_cannot_be_analysed_is_named_and_nothing_is_saved() {
         let reply = post(admin, id, query, &table).await;
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (422, "validation.request"), "{reply:?}");
         let details = reply.json()["details"].clone();
-        let told = details.as_array().unwrap().iter().any(|detail| {
-            detail["field"] == field && detail["message"].as_str().unwrap().contains(words)
-        });
+        let told = details
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|detail| detail["field"] == field && detail["message"].as_str().unwrap().contains(words));
         assert!(told, "`{field}` and `{words}` are not in {details}");
         assert!(reply.json()["message"].as_str().unwrap().contains(field), "{reply:?}");
     }

@@ -99,7 +99,8 @@ async fn a_body_that_is_never_read_stays_with_its_sender() {
 #[tokio::test]
 async fn a_body_that_says_it_is_too_long_is_refused_before_the_plugin_is_asked() {
     let server = hostile_with(json!({ "request_body_bytes_max": MIB })).await;
-    let declared = server.admin.request(Method::POST, "/api/hostile/hold?ms=1").header("content-length", 2 * MIB).body(chunked(2));
+    let declared =
+        server.admin.request(Method::POST, "/api/hostile/hold?ms=1").header("content-length", 2 * MIB).body(chunked(2));
     let reply = server.admin.send(declared).await;
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "request.too_large"), "{reply:?}");
     assert_eq!(reply.json()["details"]["limit"], "request_body_bytes_max");

@@ -17,7 +17,8 @@ async fn floods(route: &str) {
     let grown = resident_bytes().saturating_sub(before);
     assert!(grown < 32 * MIB, "the server grew by {} MiB", grown / MIB);
     let log = server.admin.plugin("hostile").await["log"].clone();
-    let kept = log.as_array().unwrap().iter().filter(|line| line.as_str().unwrap().starts_with("a line that nobody needs")).count();
+    let kept =
+        log.as_array().unwrap().iter().filter(|line| line.as_str().unwrap().starts_with("a line that nobody needs")).count();
     assert!((10..50).contains(&kept), "{kept} lines of some 62 bytes within 2000: {log:#}");
 }
 

@@ -40,7 +40,8 @@ async fn five_traps_in_a_minute_end_it_with_a_reason_and_a_reload_tries_again() 
 
     // It stays so over a restart, until somebody or its time to be probed comes.
     server.restart().await;
-    eventually("the neighbour", || async { (server.admin.get("/api/hello/").await.status == StatusCode::OK).then_some(()) }).await;
+    eventually("the neighbour", || async { (server.admin.get("/api/hello/").await.status == StatusCode::OK).then_some(()) })
+        .await;
     assert_eq!(server.admin.get("/api/hostile/").await.json()["details"]["state"], "failed");
     assert_eq!(server.admin.reload("hostile").await["status"], "done");
     assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
@@ -55,7 +56,8 @@ async fn what_is_no_fault_of_the_plugin_does_not_count() {
         assert_eq!(server.admin.get("/api/hostile/no-such-route").await.status, StatusCode::NOT_FOUND);
         let long = server.admin.request(http::Method::POST, "/api/hostile/hold?ms=1").body(vec![0; 2000]);
         assert_eq!(server.admin.send(long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
-        let gone = server.admin.request(http::Method::GET, "/api/hostile/sleep?ms=5000").timeout(std::time::Duration::from_millis(20));
+        let gone =
+            server.admin.request(http::Method::GET, "/api/hostile/sleep?ms=5000").timeout(std::time::Duration::from_millis(20));
         assert!(gone.send().await.is_err());
     }
     let plugin = server.admin.plugin("hostile").await;

@@ -18,7 +18,12 @@ async fn every_operation_of_the_document_refuses_nobody() {
             if PUBLIC.contains(&(method.as_str(), path.as_str())) {
                 continue;
             }
-            let concrete = path.replace("{id}", "1").replace("{name}", "x").replace("{plugin}", "x").replace("{key}", "k").replace("{*key}", "k");
+            let concrete = path
+                .replace("{id}", "1")
+                .replace("{name}", "x")
+                .replace("{plugin}", "x")
+                .replace("{key}", "k")
+                .replace("{*key}", "k");
             let method: Method = method.to_uppercase().parse().unwrap();
             let reply = nobody.send(nobody.request(method.clone(), &concrete)).await;
             assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{method} {path}: {reply:?}");
@@ -66,7 +71,11 @@ async fn a_viewer_looks_and_does_not_touch() {
         (Method::POST, "/api/plugins/x/reload".to_owned()),
     ] {
         let reply = viewer.send(viewer.request(method.clone(), &path)).await;
-        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::FORBIDDEN, "PERMISSION_DENIED"), "{method} {path}: {reply:?}");
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (StatusCode::FORBIDDEN, "PERMISSION_DENIED"),
+            "{method} {path}: {reply:?}"
+        );
     }
 }
 
@@ -77,7 +86,11 @@ async fn another_laboratory_sees_nothing() {
     server.admin.put(&format!("/api/experiments/{id}/objects/a.txt"), "secret").await;
     let stranger = server.other_tenant("other").await;
     assert_eq!(stranger.get("/api/experiments").await.json()["total"], 0);
-    for path in [format!("/api/experiments/{id}"), format!("/api/experiments/{id}/objects/a.txt"), format!("/api/experiments/{id}/objects")] {
+    for path in [
+        format!("/api/experiments/{id}"),
+        format!("/api/experiments/{id}/objects/a.txt"),
+        format!("/api/experiments/{id}/objects"),
+    ] {
         let reply = stranger.get(&path).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}: {reply:?}");
         assert!(!reply.text().contains("secret"));

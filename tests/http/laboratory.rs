@@ -25,7 +25,10 @@ async fn the_life_of_an_experiment() {
         assert_eq!((again.status, again.code().as_str()), (StatusCode::CONFLICT, "CONFLICT"));
 
         let made = admin
-            .post("/api/experiments", &json!({ "name": "One 100%", "experiment_type": "lcms", "project": "P", "notes": "n", "tags": { "a": 1 } }))
+            .post(
+                "/api/experiments",
+                &json!({ "name": "One 100%", "experiment_type": "lcms", "project": "P", "notes": "n", "tags": { "a": 1 } }),
+            )
             .await;
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         let made = made.json();
@@ -34,12 +37,23 @@ async fn the_life_of_an_experiment() {
         assert!(made["created_at"].as_str().unwrap().ends_with('Z'));
         admin.experiment("Two").await;
 
-        for (query, total) in [("", 2), ("?search=100%25", 1), ("?search=one", 1), ("?search=_", 0), ("?project=P", 1), ("?status=ongoing", 0), ("?limit=1", 2)] {
+        for (query, total) in [
+            ("", 2),
+            ("?search=100%25", 1),
+            ("?search=one", 1),
+            ("?search=_", 0),
+            ("?project=P", 1),
+            ("?status=ongoing", 0),
+            ("?limit=1", 2),
+        ] {
             assert_eq!(admin.get(&format!("/api/experiments{query}")).await.json()["total"], total, "{query}");
         }
         let path = format!("/api/experiments/{id}");
         let changed = admin.patch(&path, &json!({ "status": "ongoing", "notes": null, "start_date": "2026-11-21" })).await.json();
-        assert_eq!((&changed["status"], &changed["notes"], &changed["start_date"]), (&json!("ongoing"), &json!(null), &json!("2026-11-21")));
+        assert_eq!(
+            (&changed["status"], &changed["notes"], &changed["start_date"]),
+            (&json!("ongoing"), &json!(null), &json!("2026-11-21"))
+        );
         assert_eq!(changed["name"], "One 100%");
         for (bad, status) in [
             (json!({ "status": "lost" }), 400),
@@ -73,7 +87,10 @@ async fn files_come_back_as_they_were_put() {
         let got = admin.get(&path).await;
         assert_eq!(got.body, bytes);
         assert_eq!(got.headers["content-disposition"], "attachment");
-        assert_eq!(admin.get(&format!("/api/experiments/{id}/objects?prefix=raw/")).await.json()["objects"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            admin.get(&format!("/api/experiments/{id}/objects?prefix=raw/")).await.json()["objects"].as_array().unwrap().len(),
+            1
+        );
         let head = admin.send(admin.request(Method::HEAD, &path)).await;
         assert_eq!((head.status, head.headers["content-length"].to_str().unwrap()), (StatusCode::OK, "3000000"));
         let bad = admin.put(&format!("/api/experiments/{id}/objects/a%5Cb"), "x").await;

@@ -10,7 +10,9 @@ const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
 
 async fn upload(server: &TestServer, bytes: Vec<u8>) -> Reply {
-    let form = Form::new().text("decision", json!({ "grant_requested": true }).to_string()).part("bundle", Part::bytes(bytes).file_name("x.mint"));
+    let form = Form::new()
+        .text("decision", json!({ "grant_requested": true }).to_string())
+        .part("bundle", Part::bytes(bytes).file_name("x.mint"));
     server.admin.send(server.admin.request(http::Method::POST, "/api/plugins/upload").multipart(form)).await
 }
 
@@ -41,7 +43,11 @@ fn with_size(guest: &Guest, change: impl Fn(u32) -> u32) -> Vec<u8> {
     let directory = positions(&bytes, DIRECTORY_ENTRY).into_iter().filter(|at| own(*at, 46, &bytes)).map(|at| at + 24);
     let local = positions(&bytes, LOCAL_HEADER).into_iter().filter(|at| own(*at, 30, &bytes)).map(|at| at + 22);
     let fields: Vec<usize> = directory.chain(local).collect();
-    assert_eq!((fields.len(), positions(&bytes, DESCRIPTOR).len()), (2, 0), "the bundle is not put together as this test expects");
+    assert_eq!(
+        (fields.len(), positions(&bytes, DESCRIPTOR).len()),
+        (2, 0),
+        "the bundle is not put together as this test expects"
+    );
     for field in fields {
         let size = u32::from_le_bytes(bytes[field..field + 4].try_into().unwrap());
         bytes[field..field + 4].copy_from_slice(&change(size).to_le_bytes());
@@ -107,7 +113,12 @@ async fn a_bundle_that_unpacks_to_more_or_less_than_it_says_is_refused() {
 async fn a_form_that_is_not_the_right_one_is_refused() {
     let server = TestServer::start().await;
     let part = || Part::bytes(b"x".as_slice()).file_name("x.mint");
-    for form in [Form::new(), Form::new().text("decision", "{}"), Form::new().part("other", part()), Form::new().text("decision", "{").part("bundle", part())] {
+    for form in [
+        Form::new(),
+        Form::new().text("decision", "{}"),
+        Form::new().part("other", part()),
+        Form::new().text("decision", "{").part("bundle", part()),
+    ] {
         let reply = server.admin.send(server.admin.request(http::Method::POST, "/api/plugins/upload").multipart(form)).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{reply:?}");
     }

@@ -1,7 +1,7 @@
 //! A plugin that cannot start says why, and what to do.
 
 use http::StatusCode;
-use mint_tests::{Guest, TestServer, bundle, manifest};
+use mint_tests::{Guest, TestServer, bundle, eventually, manifest};
 use serde_json::{Value, json};
 
 /// Installs what cannot start. Gives what an administrator reads of it.
@@ -60,6 +60,24 @@ async fn a_start_that_never_ends_is_ended() {
     server.admin.installed(&bundle("hello"), json!({})).await;
 }
 
+#[tokio::test]
+async fn who_asks_while_it_starts_is_told_to_ask_again() {
+    let server = TestServer::start().await;
+    let upload = server.admin.upload(&bundle("endless-start"), &json!({ "limits": { "cpu_ms_max": 1500 } })).await;
+    let reply = eventually("the start", || async {
+        let reply = server.admin.get("/api/endless-start/").await;
+        (reply.status == StatusCode::SERVICE_UNAVAILABLE).then_some(reply)
+    });
+    let reply = reply.await;
+    assert_eq!(reply.code(), "plugin.not_ready", "{reply:?}");
+    let state = reply.json()["details"]["state"].as_str().unwrap().to_owned();
+    assert!(["installing", "initializing"].contains(&state.as_str()), "{reply:?}");
+    assert!(reply.headers.contains_key("retry-after"), "{reply:?}");
+    let ended = server.admin.ended(&upload.json()).await;
+    assert_eq!(ended["status"], "failed", "{ended:#}");
+    assert!(!server.admin.get("/api/endless-start/").await.headers.contains_key("retry-after"), "nobody will start it by itself");
+}
+
 fn component(bytes: &[u8]) -> Guest {
     let about = json!({ "plugin": { "slug": "odd", "version": "1.0.0" }, "component": "plugin.wasm" });
     manifest(about, &[("plugin.wasm", bytes)])
@@ -80,7 +98,10 @@ async fn what_is_no_component_of_this_platform_is_named() {
         (hello[..1000].to_vec(), ["cannot be read", "mint build"]),
         (b"GIF89a".to_vec(), ["cannot be read", "mint build"]),
         (Vec::new(), ["cannot be read", "mint build"]),
-        (wat::parse_str(r#"(component (import "mint:platform/jobs@1.0.0" (instance)))"#).unwrap(), ["mint:platform/jobs@1.0.0", "Update the platform"]),
+        (
+            wat::parse_str(r#"(component (import "mint:platform/jobs@1.0.0" (instance)))"#).unwrap(),
+            ["mint:platform/jobs@1.0.0", "Update the platform"],
+        ),
         (wat::parse_str(r#"(component (import "wasi:io/poll@0.3.0" (instance)))"#).unwrap(), ["wasi:io/poll@0.3.0", "0.2.x"]),
         (
             wat::parse_str(r#"(component (import "wasi:io/poll@0.2.0" (instance (export "no-such" (func)))))"#).unwrap(),

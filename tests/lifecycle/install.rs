@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 async fn an_install_tells_its_steps_and_ends_ready() {
     let server = TestServer::start().await;
     let operation = server.install(&bundle("hello")).await;
-    assert_eq!((&operation["kind"], &operation["plugin"], &operation["status"]), (&json!("install"), &json!("hello"), &json!("done")));
+    assert_eq!(
+        (&operation["kind"], &operation["plugin"], &operation["status"]),
+        (&json!("install"), &json!("hello"), &json!("done"))
+    );
     let steps: Vec<_> = operation["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
     assert_eq!(steps, ["verify", "plan", "approve", "register", "stage", "start", "switch"]);
     for step in operation["steps"].as_array().unwrap() {
@@ -71,7 +74,11 @@ async fn one_prefix_belongs_to_one_plugin_of_a_laboratory() {
         manifest["plugin"]["routes_prefix"] = json!("/hello");
     });
     let refused = server.install(&second).await;
-    assert_eq!((&refused["status"], &refused["outcome"]["details"]["conflict_field"]), (&json!("undone"), &json!("routes_prefix")), "{refused:#}");
+    assert_eq!(
+        (&refused["status"], &refused["outcome"]["details"]["conflict_field"]),
+        (&json!("undone"), &json!("routes_prefix")),
+        "{refused:#}"
+    );
     assert!(refused["outcome"]["message"].as_str().unwrap().contains("/api/hello"), "{refused:#}");
     assert_eq!(server.admin.get("/api/plugins/hello-again").await.status, StatusCode::NOT_FOUND);
     server.other_tenant("other").await.installed(&second, json!({})).await;
@@ -111,7 +118,13 @@ async fn only_an_administrator_changes_what_is_installed() {
 async fn a_decision_is_checked() {
     let server = TestServer::start().await;
     let guest = bundle("hello");
-    for bad in [json!({ "surprise": 1 }), json!({ "grants": ["root"] }), json!({ "limits": { "cpu_ms_max": -1 } }), json!({ "limits": { "no_such": 1 } }), json!("x")] {
+    for bad in [
+        json!({ "surprise": 1 }),
+        json!({ "grants": ["root"] }),
+        json!({ "limits": { "cpu_ms_max": -1 } }),
+        json!({ "limits": { "no_such": 1 } }),
+        json!("x"),
+    ] {
         let reply = server.admin.upload(&guest, &bad).await;
         assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{bad}: {reply:?}");
     }
@@ -121,7 +134,11 @@ async fn a_decision_is_checked() {
         (json!({ "mode": "isolated" }), "neither wheels nor an executable"),
     ] {
         let refused = server.admin.install(&guest, decision.clone()).await;
-        assert_eq!((&refused["status"], &refused["outcome"]["code"]), (&json!("undone"), &json!("VALIDATION_ERROR")), "{decision}: {refused:#}");
+        assert_eq!(
+            (&refused["status"], &refused["outcome"]["code"]),
+            (&json!("undone"), &json!("VALIDATION_ERROR")),
+            "{decision}: {refused:#}"
+        );
         assert!(refused["outcome"]["message"].as_str().unwrap().contains(words), "{decision}: {refused:#}");
     }
     assert_eq!(server.admin.get("/api/plugins").await.json()["installed"], json!([]));

@@ -33,7 +33,10 @@ async fn no_request_fails(policy: &str) {
             let begun = answered.load(Ordering::Relaxed);
             let operation = server.admin.reload("hello").await;
             assert_eq!(operation["status"], "done", "{operation:#}");
-            eventually("requests between two reloads", || async { (answered.load(Ordering::Relaxed) > begun + 20).then_some(()) }).await;
+            eventually("requests between two reloads", || async {
+                (answered.load(Ordering::Relaxed) > begun + 20).then_some(())
+            })
+            .await;
         }
         stop.store(true, Ordering::Relaxed);
     };

@@ -11,7 +11,11 @@ async fn once_started(client: &Client, path: &str) -> Reply {
         if reply.status != StatusCode::SERVICE_UNAVAILABLE {
             return Some(reply);
         }
-        assert_eq!((reply.code().as_str(), &reply.json()["details"]["state"]), ("plugin.not_ready", &json!("ready")), "{reply:?}");
+        assert_eq!(
+            (reply.code().as_str(), &reply.json()["details"]["state"]),
+            ("plugin.not_ready", &json!("ready")),
+            "{reply:?}"
+        );
         assert!(reply.headers.contains_key("retry-after"), "{reply:?}");
         None
     })

@@ -53,6 +53,20 @@ async fn a_killed_process_is_replaced_while_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_process_that_eats_memory_gets_no_more_than_its_limit() {
+    let server = TestServer::start().await;
+    let admin = &server.admin;
+    let gluttonous = Program::of(
+        "@route('/eat')\ndef eat(_):\n    try:\n        return {'eaten': len(bytes(2 << 30))}\n    \
+         except MemoryError:\n        return {'eaten': 0}\n\nserve()\n",
+    );
+    admin.installed(&gluttonous.bundle("gluttonous"), json!({ "process_memory_bytes_max": 1_u64 << 30 })).await;
+    let first = admin.get("/api/gluttonous/pid").await.json();
+    assert_eq!(admin.get("/api/gluttonous/eat").await.json()["eaten"], 0);
+    assert_eq!(admin.get("/api/gluttonous/pid").await.json(), first);
+}
+
+#[tokio::test]
 async fn a_process_that_ends_again_and_again_is_left_alone() {
     let server = TestServer::start().await;
     let admin = &server.admin;

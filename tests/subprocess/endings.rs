@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use mint_domain::limit::LOG_LINE_BYTES_MAX;
-use mint_tests::{TestServer, bundle, eventually};
+use mint_tests::{TestServer, bundle, eventually, resident_bytes};
 use serde_json::{Value, json};
 
 use super::{Program, is_alive};
@@ -42,12 +42,6 @@ async fn a_willing_one_ends_at_once_and_leaves_nothing() {
     assert!(began.elapsed() < Duration::from_secs(20));
     assert!(!is_alive(&pid));
     assert_eq!(std::fs::read_dir(&run).unwrap().count(), 0, "a private directory was left behind");
-}
-
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 #[tokio::test]

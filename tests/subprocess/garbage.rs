@@ -28,8 +28,18 @@ async fn what_is_not_a_response_is_a_bad_gateway() {
     let admin = &server.admin;
     let first = admin.get("/api/odd/pid").await.json();
     for path in [
-        "no-http", "binary", "bad-length", "negative-length", "two-lengths", "bad-status", "switch", "many-headers", "large-header",
-        "bad-header", "nothing", "half-a-head",
+        "no-http",
+        "binary",
+        "bad-length",
+        "negative-length",
+        "two-lengths",
+        "bad-status",
+        "switch",
+        "many-headers",
+        "large-header",
+        "bad-header",
+        "nothing",
+        "half-a-head",
     ] {
         for _ in 0..2 {
             let reply = admin.get(&format!("/api/odd/{path}")).await;

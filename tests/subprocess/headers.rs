@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use mint_tests::{Client, Reply, TestServer};
+use reqwest::Body;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -88,6 +89,21 @@ async fn the_body_passes_and_its_length_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_too_long_is_refused_whether_it_says_so_or_not() {
+    let server = TestServer::start().await;
+    let admin = &server.admin;
+    admin.installed(&Program::NOSY.bundle("nosy"), json!({ "request_body_bytes_max": 1_000 })).await;
+    let chunks = futures_util::stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(vec![7_u8; 100])));
+    for body in [Body::from(vec![7_u8; 10_000]), Body::wrap_stream(chunks)] {
+        let reply = admin.send(admin.request(Method::POST, "/api/nosy/echo").body(body)).await;
+        assert_eq!((reply.status.as_u16(), reply.code().as_str()), (413, "request.too_large"), "{reply:?}");
+        assert_eq!(reply.json()["details"]["limit"], "request_body_bytes_max", "{reply:?}");
+    }
+    let reply = admin.send(admin.request(Method::POST, "/api/nosy/echo").body(vec![7_u8; 1_000])).await;
+    assert_eq!(reply.json()["bytes"], 1_000);
+}
+
+#[tokio::test]
 async fn a_plugin_cannot_speak_for_the_platform() {
     let server = serving().await;
     let reply = server.admin.get("/api/odd/greedy").await;
@@ -116,7 +132,9 @@ async fn raw(server: &TestServer, path: &str) -> String {
 async fn odd_paths_and_tunnels_are_refused_before_the_plugin() {
     let server = serving().await;
     let admin = &server.admin;
-    for path in ["/api/nosy/a%2fb", "/api/nosy/../odd/pid", "/api/nosy/%2e%2e/odd/pid", "/api/nosy/.%2E/odd/pid", "/api/nosy//echo"] {
+    for path in
+        ["/api/nosy/a%2fb", "/api/nosy/../odd/pid", "/api/nosy/%2e%2e/odd/pid", "/api/nosy/.%2E/odd/pid", "/api/nosy//echo"]
+    {
         let said = raw(&server, path).await;
         assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("VALIDATION_ERROR"), "{path}: {said}");
     }

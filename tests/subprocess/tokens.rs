@@ -145,8 +145,15 @@ async fn a_process_begins_with_nothing_of_the_platforms() {
     let seen = server.admin.get("/api/nosy/environment").await.json();
     let names: Vec<&str> = seen["environment"].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
-        "HOME", "LANG", "MINT_PLATFORM_API_VERSION", "MINT_PLATFORM_URL", "MINT_PLUGIN_NAME", "MINT_PLUGIN_SOCKET",
-        "MINT_PLUGIN_TOKEN", "PATH", "TMPDIR",
+        "HOME",
+        "LANG",
+        "MINT_PLATFORM_API_VERSION",
+        "MINT_PLATFORM_URL",
+        "MINT_PLUGIN_NAME",
+        "MINT_PLUGIN_SOCKET",
+        "MINT_PLUGIN_TOKEN",
+        "PATH",
+        "TMPDIR",
     ];
     // Python sets LC_CTYPE itself where LANG is C.
     assert_eq!(names.into_iter().filter(|name| *name != "LC_CTYPE").collect::<Vec<_>>(), expected);

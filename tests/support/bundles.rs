@@ -35,7 +35,8 @@ pub fn manifest(manifest: Value, files: &[(&str, &[u8])]) -> Guest {
     let directory = tempfile::tempdir().expect("temporary directory");
     let mut manifest = manifest;
     manifest["format_version"] = 2.into();
-    manifest["files"] = files.iter().map(|(name, _)| ((*name).to_owned(), Value::from(mint_domain::Digest::of(b"").to_string()))).collect();
+    manifest["files"] =
+        files.iter().map(|(name, _)| ((*name).to_owned(), Value::from(mint_domain::Digest::of(b"").to_string()))).collect();
     let parsed = Manifest::parse(manifest.to_string().as_bytes()).expect("manifest");
     let paths = files.iter().map(|(name, bytes)| {
         let path = directory.path().join(name.replace('/', "_"));

@@ -40,7 +40,8 @@ impl TestServer {
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::Builder::new().prefix("mint-").tempdir().expect("temporary directory");
         let data = directory.path().join("data");
-        let cache = std::env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| std::env::temp_dir().join("mint-test-cache"), PathBuf::from);
+        let cache =
+            std::env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| std::env::temp_dir().join("mint-test-cache"), PathBuf::from);
         // As anybody would start it here: uv may need the machine's proxy and certificates.
         let mut environment: BTreeMap<String, String> = std::env::vars().filter(|(name, _)| !name.starts_with("MINT_")).collect();
         environment.extend(

@@ -50,9 +50,13 @@ fn reader_of(interface: &str) -> mint_tests::Guest {
 #[tokio::test]
 async fn nothing_granted_is_nothing_linked() {
     let server = TestServer::start().await;
-    for (interface, unlocked_by) in
-        [("experiments", "experiments:read"), ("projects", "projects:read"), ("designs", "experiments:read"), ("results", "results:write"), ("objects", "objects")]
-    {
+    for (interface, unlocked_by) in [
+        ("experiments", "experiments:read"),
+        ("projects", "projects:read"),
+        ("designs", "experiments:read"),
+        ("results", "results:write"),
+        ("objects", "objects"),
+    ] {
         let guest = reader_of(interface);
         let operation = server.admin.install(&guest, json!({})).await;
         assert_eq!(operation["status"], "failed", "{interface}: {operation:#}");

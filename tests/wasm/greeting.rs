@@ -36,7 +36,11 @@ async fn greets(guest: &str) {
     assert_eq!((stale.status, stale.code().as_str()), (StatusCode::CONFLICT, "CONFLICT"), "{stale:?}");
     for bad in [json!({ "greeting": 7 }), json!({ "surprise": "x" }), json!([])] {
         let refused = admin.configure(guest, bad.clone()).await;
-        assert_eq!((refused.status, refused.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{bad}: {refused:?}");
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
+            "{bad}: {refused:?}"
+        );
     }
     assert_eq!(admin.get(&home).await.json(), greeting("Guten Tag, admin!"));
     let viewer = server.client("viewer").await.configure(guest, json!({})).await;

@@ -22,9 +22,15 @@ async fn the_bsa_digest_has_the_known_figures() {
     server.admin.installed(&bundle("lcms-features"), json!({})).await;
     let id = server.admin.experiment("BSA").await;
     let run = include_bytes!("../data/BSA1.mzML.gz").as_slice();
-    assert_eq!(server.admin.put(&format!("/api/experiments/{id}/objects/raw/BSA1.mzML.gz"), run).await.status, StatusCode::CREATED);
+    assert_eq!(
+        server.admin.put(&format!("/api/experiments/{id}/objects/raw/BSA1.mzML.gz"), run).await.status,
+        StatusCode::CREATED
+    );
 
-    let analysed = server.admin.post(&format!("/api/lcms-features/experiments/{id}/analyse"), &json!({ "object": "raw/BSA1.mzML.gz" })).await;
+    let analysed = server
+        .admin
+        .post(&format!("/api/lcms-features/experiments/{id}/analyse"), &json!({ "object": "raw/BSA1.mzML.gz" }))
+        .await;
     assert_eq!(analysed.status, StatusCode::CREATED, "{analysed:?}");
     let analysed = analysed.json();
     let summary = &analysed["summary"];

@@ -50,7 +50,11 @@ async fn bad_files_are_refused_with_the_place_and_nothing_is_saved() {
         let id = server.admin.experiment(name).await;
         assert_eq!(server.admin.put(&format!("/api/experiments/{id}/objects/run"), file).await.status, StatusCode::CREATED);
         let reply = server.admin.post(&format!("/api/lcms-features/experiments/{id}/analyse"), &json!({ "object": "run" })).await;
-        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "validation.error"), "{name}: {reply:?}");
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "validation.error"),
+            "{name}: {reply:?}"
+        );
         let refusal = reply.json();
         let message = refusal["message"].as_str().unwrap();
         for word in words {
@@ -62,7 +66,11 @@ async fn bad_files_are_refused_with_the_place_and_nothing_is_saved() {
         assert_eq!(result.status, StatusCode::NOT_FOUND, "{name}: {result:?}");
     }
     let plugin = server.admin.plugin("lcms-features").await;
-    assert_eq!((&plugin["state"], &plugin["usage"]["plugin_faults"]), (&json!("ready"), &json!(0)), "bad files are no fault of the plugin");
+    assert_eq!(
+        (&plugin["state"], &plugin["usage"]["plugin_faults"]),
+        (&json!("ready"), &json!(0)),
+        "bad files are no fault of the plugin"
+    );
     let grown = resident_bytes().saturating_sub(before);
     assert!(grown < 128 * MIB, "the server grew by {} MiB", grown / MIB);
 }
@@ -86,8 +94,14 @@ async fn bad_orders_are_refused() {
         let reply = server.admin.post(&path, &order).await;
         assert_eq!(reply.status.as_u16(), status, "{order}: {reply:?}");
     }
-    assert_eq!(server.admin.post("/api/lcms-features/experiments/999/analyse", &json!({ "object": "run" })).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(server.admin.post("/api/lcms-features/experiments/x/analyse", &json!({ "object": "run" })).await.status.as_u16(), 422);
+    assert_eq!(
+        server.admin.post("/api/lcms-features/experiments/999/analyse", &json!({ "object": "run" })).await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        server.admin.post("/api/lcms-features/experiments/x/analyse", &json!({ "object": "run" })).await.status.as_u16(),
+        422
+    );
     assert_eq!(server.admin.get(&format!("/api/experiments/{id}/results")).await.json(), json!([]));
     // What was replaced since is analysed again, not mixed up.
     assert_eq!(server.admin.post(&path, &json!({ "object": "run" })).await.status, StatusCode::CREATED);

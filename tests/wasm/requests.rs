@@ -28,7 +28,10 @@ async fn heard(client: &Client, names: &[&str], sent: &[(&str, &str)]) -> (Reply
 async fn a_request_has_one_name_everywhere() {
     let server = hostile().await;
     let (reply, heard_by_plugin) = heard(&server.admin, &["x-request-id"], &[("x-request-id", "from-the-client.1")]).await;
-    assert_eq!((&reply.headers["x-request-id"], &heard_by_plugin["x-request-id"]), (&"from-the-client.1".parse().unwrap(), &json!("from-the-client.1")));
+    assert_eq!(
+        (&reply.headers["x-request-id"], &heard_by_plugin["x-request-id"]),
+        (&"from-the-client.1".parse().unwrap(), &json!("from-the-client.1"))
+    );
     let (reply, heard_by_plugin) = heard(&server.admin, &["x-request-id"], &[]).await;
     assert_eq!(heard_by_plugin["x-request-id"], reply.headers["x-request-id"].to_str().unwrap());
     let (reply, _) = heard(&server.admin, &["x-request-id"], &[("x-request-id", "no good\tname")]).await;
@@ -38,14 +41,24 @@ async fn a_request_has_one_name_everywhere() {
 #[tokio::test]
 async fn a_plugin_learns_from_the_platform_who_asks_and_where_it_stands() {
     let server = hostile().await;
-    let names = ["x-mint-user-id", "x-mint-username", "x-mint-user-role", "x-mint-user-permissions", "x-forwarded-prefix", "accept-language"];
+    let names = [
+        "x-mint-user-id",
+        "x-mint-username",
+        "x-mint-user-role",
+        "x-mint-user-permissions",
+        "x-forwarded-prefix",
+        "accept-language",
+    ];
     let viewer = server.client("viewer").await;
     let (_, heard) = heard(&viewer, &names, &[("accept-language", "de")]).await;
     let me = viewer.get("/api/users/me").await.json();
     assert_eq!(heard["x-mint-user-id"], me["id"].to_string());
     assert_eq!((&heard["x-mint-username"], &heard["x-mint-user-role"]), (&json!("viewer"), &json!("viewer")));
     let permissions: Vec<String> = serde_json::from_str(heard["x-mint-user-permissions"].as_str().unwrap()).unwrap();
-    assert!(permissions.contains(&"plugins.use".to_owned()) && !permissions.contains(&"plugins.install".to_owned()), "{permissions:?}");
+    assert!(
+        permissions.contains(&"plugins.use".to_owned()) && !permissions.contains(&"plugins.install".to_owned()),
+        "{permissions:?}"
+    );
     assert_eq!((&heard["x-forwarded-prefix"], &heard["accept-language"]), (&json!("/api/hostile"), &json!("de")));
 }
 
@@ -74,7 +87,8 @@ async fn what_a_client_says_of_itself_is_not_believed() {
         assert_eq!(plain[silent], Value::Null, "{silent}");
     }
     server.admin.installed(&bundle("hello"), json!({})).await;
-    let request = viewer.request(Method::GET, "/api/hello/whoami").header("x-mint-user-role", "admin").header("x-mint-username", "admin");
+    let request =
+        viewer.request(Method::GET, "/api/hello/whoami").header("x-mint-user-role", "admin").header("x-mint-username", "admin");
     assert_eq!(viewer.send(request).await.json()["role"], "viewer");
 }
 
@@ -115,7 +129,7 @@ fn chunks(count: usize, bytes: usize) -> Body {
 
 async fn echoes(guest: &str, mib: usize) {
     let server = TestServer::start().await;
-    server.admin.installed(&bundle(guest), json!({ "cpu_ms_max": 60_000, "handles_max": 65_000 })).await;
+    server.admin.installed(&bundle(guest), json!({ "cpu_ms_max": 60_000 })).await;
     let request = server.admin.request(Method::POST, &format!("/api/{guest}/echo")).header("content-type", "application/x-test");
     let response = request.body(chunks(mib * 4, MIB / 4)).send().await.unwrap();
     assert_eq!((response.status(), response.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, "application/x-test"));

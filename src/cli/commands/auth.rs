@@ -69,7 +69,8 @@ async fn login(connection: &Connection, output: Output, tenant: &str, username: 
     let session = client.send(client.request(Method::POST, "/api/auth/login").json(&body)).await?;
     let token = session.get("access_token").and_then(Value::as_str).context("the server gave no token")?;
     keep(connection, &client.url, Some(token.to_owned()))?;
-    output.print(&json!({ "url": client.url, "username": username }), |_| format!("signed in to {} as {username}", client.url))?;
+    output
+        .print(&json!({ "url": client.url, "username": username }), |_| format!("signed in to {} as {username}", client.url))?;
     Ok(ExitCode::SUCCESS)
 }
 

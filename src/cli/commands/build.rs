@@ -25,6 +25,8 @@ pub(super) fn run(arguments: Arguments, output: Output) -> anyhow::Result<ExitCo
     let mut options = arguments.options;
     options.quiet |= output.json;
     let built = build::build(&arguments.directory, &options)?;
-    output.print(&json!({ "path": built.path, "digest": built.digest }), |_| format!("{}\n{}", built.path.display(), built.digest))?;
+    output.print(&json!({ "path": built.path, "digest": built.digest }), |_| {
+        format!("{}\n{}", built.path.display(), built.digest)
+    })?;
     Ok(ExitCode::SUCCESS)
 }

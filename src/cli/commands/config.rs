@@ -26,8 +26,10 @@ pub(super) fn run(command: &Command, output: Output) -> anyhow::Result<ExitCode>
                 .map(|(name, _, meaning)| json!({ "name": name, "variable": variable_of(name), "meaning": meaning }))
                 .collect();
             output.print(&names, |_| {
-                let rows: Vec<_> =
-                    NAMES.iter().map(|(name, _, meaning)| vec![(*name).to_owned(), variable_of(name), (*meaning).to_owned()]).collect();
+                let rows: Vec<_> = NAMES
+                    .iter()
+                    .map(|(name, _, meaning)| vec![(*name).to_owned(), variable_of(name), (*meaning).to_owned()])
+                    .collect();
                 table(&rows)
             })?;
             Ok(ExitCode::SUCCESS)

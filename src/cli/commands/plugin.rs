@@ -88,7 +88,8 @@ pub(super) async fn watch(client: &Client, output: Output, mut operation: Value)
     }
     let status = text(&operation, "status").to_owned();
     let words = |key: &str| operation.pointer(key).and_then(Value::as_str).map(str::to_owned);
-    let message = words("/outcome/message").or_else(|| Some(format!("{} {}", words("/outcome/failure/reason")?, words("/outcome/failure/hint")?)));
+    let message = words("/outcome/message")
+        .or_else(|| Some(format!("{} {}", words("/outcome/failure/reason")?, words("/outcome/failure/hint")?)));
     let plugin = text(&operation, "plugin").to_owned();
     output.print(&operation, |operation| match (status.as_str(), &message) {
         ("done", Some(message)) => message.clone(),
@@ -107,7 +108,8 @@ async fn list(client: &Client, output: Output) -> anyhow::Result<ExitCode> {
             return "no plugin is installed; `mint plugin install <bundle>` installs one".to_owned();
         }
         let head = ["PLUGIN", "VERSION", "STATE", "MODE", "ROUTES"].map(str::to_owned).to_vec();
-        let row = |plugin: &Value| ["name", "version", "state", "mode", "api_prefix"].map(|key| text(plugin, key).to_owned()).to_vec();
+        let row =
+            |plugin: &Value| ["name", "version", "state", "mode", "api_prefix"].map(|key| text(plugin, key).to_owned()).to_vec();
         let rows: Vec<_> = std::iter::once(head).chain(installed.iter().map(row)).collect();
         table(&rows)
     })?;
@@ -124,11 +126,12 @@ async fn show(client: &Client, output: Output, plugin: &str) -> anyhow::Result<E
 }
 
 fn describe(plugin: &Value) -> String {
-    let mut rows: Vec<Vec<String>> = ["name", "version", "state", "phase", "reason", "hint", "mode", "mode_reason", "api_prefix", "digest"]
-        .iter()
-        .filter(|key| !text(plugin, key).is_empty())
-        .map(|key| vec![(*key).to_owned(), text(plugin, key).to_owned()])
-        .collect();
+    let mut rows: Vec<Vec<String>> =
+        ["name", "version", "state", "phase", "reason", "hint", "mode", "mode_reason", "api_prefix", "digest"]
+            .iter()
+            .filter(|key| !text(plugin, key).is_empty())
+            .map(|key| vec![(*key).to_owned(), text(plugin, key).to_owned()])
+            .collect();
     let granted: Vec<&str> =
         plugin.get("grants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     rows.push(vec!["grants".to_owned(), if granted.is_empty() { "none".to_owned() } else { granted.join(", ") }]);

@@ -64,8 +64,10 @@ pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<
         mint_bundle::Error::Io { .. } => anyhow!("{error}"),
         _ => anyhow!("{}: {error}", bundle.display()),
     })?;
-    let grant_requested = arguments.yes || asks_for_nothing(opened.manifest(), &arguments.grant) || agreed(opened.manifest(), output)?;
-    let decision = json!({ "grants": arguments.grant, "grant_requested": grant_requested, "limits": limits, "mode": arguments.mode });
+    let grant_requested =
+        arguments.yes || asks_for_nothing(opened.manifest(), &arguments.grant) || agreed(opened.manifest(), output)?;
+    let decision =
+        json!({ "grants": arguments.grant, "grant_requested": grant_requested, "limits": limits, "mode": arguments.mode });
     let client = arguments.connection.client()?;
     let form = Form::new()
         .text("decision", decision.to_string())

@@ -41,7 +41,12 @@ pub(super) async fn run(command: Command, config: Option<&Path>, output: Output)
     let lab = accounts.ensure_tenant(&tenant, tenant.as_str()).await?;
     let user = accounts.create_user(&lab, &username, &password, &role).await?;
     services.db.close().await;
-    let made = BTreeMap::from([("id", json!(user.id)), ("username", json!(user.username)), ("role", json!(user.role)), ("tenant", json!(tenant))]);
+    let made = BTreeMap::from([
+        ("id", json!(user.id)),
+        ("username", json!(user.username)),
+        ("role", json!(user.role)),
+        ("tenant", json!(tenant)),
+    ]);
     output.print(&made, |_| format!("user {username} ({role}) of {tenant}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -19,7 +19,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         if !missing.is_empty() {
             let wants: Vec<_> = manifest.capabilities.iter().filter(|wanted| missing.contains(&wanted.name)).collect();
             let lines: Vec<_> = wants.iter().map(|wanted| format!("{} ({})", wanted.name, wanted.why)).collect();
-            let message = format!("The plugin asks for what was not granted: {}. Grant it, or do not install it.", lines.join("; "));
+            let message =
+                format!("The plugin asks for what was not granted: {}. Grant it, or do not install it.", lines.join("; "));
             return Err(Stop::Refused(
                 Refusal::new(Kind::Conflict, "plugin.grants_missing", message).with(json!({ "missing": wants })),
             ));

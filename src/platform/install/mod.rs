@@ -104,7 +104,12 @@ impl Platform {
         self.reload_installation(caller, slug, "reload").await
     }
 
-    pub(crate) async fn reload_installation(self: &Arc<Self>, caller: Caller, slug: &str, kind: &'static str) -> Result<OperationId> {
+    pub(crate) async fn reload_installation(
+        self: &Arc<Self>,
+        caller: Caller,
+        slug: &str,
+        kind: &'static str,
+    ) -> Result<OperationId> {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let id = self.begin_operation(&caller, &Subject { plugin: slug, kind, input: json!({}) }).await?;
         let platform = self.clone();

@@ -35,7 +35,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
                 }
                 active => {
                     let version = active.map_or_else(|| "another version".to_owned(), |active| active.version);
-                    let message = format!("{slug} {version} is installed. Uninstall it first; its data is kept unless you purge it.");
+                    let message =
+                        format!("{slug} {version} is installed. Uninstall it first; its data is kept unless you purge it.");
                     Stop::Refused(Refusal::conflict("installation", "slug", message))
                 }
             });

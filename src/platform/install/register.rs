@@ -41,10 +41,22 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             )),
             other => Stop::from(other),
         })?;
-        let details = json!({ "version": row.version, "digest": row.digest, "grants": install.grants, "mode": installation.mode() });
+        let details =
+            json!({ "version": row.version, "digest": row.digest, "grants": install.grants, "mode": installation.mode() });
         let entity = format!("plugin:{slug}");
-        audit::record(&mut tx, caller.tenant, &audit::Entry { actor: &caller.actor.label(), action: "plugin.install", entity: &entity, request_id: caller.request_id.as_str(), details: &details }, now)
-            .await?;
+        audit::record(
+            &mut tx,
+            caller.tenant,
+            &audit::Entry {
+                actor: &caller.actor.label(),
+                action: "plugin.install",
+                entity: &entity,
+                request_id: caller.request_id.as_str(),
+                details: &details,
+            },
+            now,
+        )
+        .await?;
         tx.commit().await?;
         install.installation = Some(installation);
         Ok(format!("answers under {}", prefix.public()))

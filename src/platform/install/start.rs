@@ -19,7 +19,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         if let Some(installation) = &mut install.installation {
             installation.generation = bumped;
         }
-        let active = install.platform.start(&install.caller, install.installation()?, install.release()?).await.map_err(Stop::Failed)?;
+        let active =
+            install.platform.start(&install.caller, install.installation()?, install.release()?).await.map_err(Stop::Failed)?;
         install.started = Some(Arc::new(active));
         Ok(format!("answers after {:.2} s", began.elapsed().as_secs_f64()))
     })

@@ -99,7 +99,8 @@ pub(crate) async fn put(
     let mut writer = objects::put(&call, ExperimentId(id), &key, content_type, serde_json::json!({})).await?;
     let mut body = request.into_body().into_data_stream();
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| Refusal::new(Kind::Invalid, "request.bad_request", "The upload broke off; nothing was saved."))?;
+        let chunk =
+            chunk.map_err(|_| Refusal::new(Kind::Invalid, "request.bad_request", "The upload broke off; nothing was saved."))?;
         writer.write(chunk).await?;
     }
     Ok((StatusCode::CREATED, Json(writer.finish().await?)))

@@ -71,7 +71,10 @@ pub(crate) struct NewSettings {
 
 /// Plugins of the laboratory.
 #[utoipa::path(get, path = "/api/plugins", tag = "plugins", responses((status = 200, body = Plugins), (status = 401), (status = 403)))]
-pub(crate) async fn list(AxumState(state): AxumState<State>, Authenticated(caller): Authenticated) -> Result<Answer<Plugins>, ApiError> {
+pub(crate) async fn list(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+) -> Result<Answer<Plugins>, ApiError> {
     let installed = state.platform.list_plugins(&caller).await?;
     let ready = |plugin: &&PluginSummary| matches!(plugin.state, PluginState::Ready);
     let loaded = installed.iter().filter(ready).map(|plugin| plugin.name.clone()).collect();
@@ -90,7 +93,9 @@ pub(crate) async fn upload(
     // Before a byte of the body is read.
     let _permit = caller.call(state.platform.services()).permit_person(Permission::PluginsInstall)?;
     DefaultBodyLimit::disable().apply(&mut request);
-    let mut form = <Multipart as axum::extract::FromRequest<State>>::from_request(request, &state).await.map_err(|e| broken(&e.body_text()))?;
+    let mut form = <Multipart as axum::extract::FromRequest<State>>::from_request(request, &state)
+        .await
+        .map_err(|e| broken(&e.body_text()))?;
     let mut decision = Decision::default();
     while let Some(field) = form.next_field().await.map_err(|e| broken(&e.body_text()))? {
         match field.name() {

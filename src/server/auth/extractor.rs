@@ -21,7 +21,8 @@ impl FromRequestParts<State> for Authenticated {
 }
 
 async fn identify(parts: &Parts, state: &State) -> Result<Caller, ApiError> {
-    let nobody = || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first: `POST /api/auth/login`, or `mint auth login`.");
+    let nobody =
+        || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first: `POST /api/auth/login`, or `mint auth login`.");
     let credential = token::find(&parts.headers).ok_or_else(nobody)?;
     let identity = state.platform.identify(credential.token).await?;
     let identity = identity.ok_or_else(|| {

@@ -14,7 +14,8 @@ pub(crate) async fn request_id(mut request: Request, next: Next) -> Response {
     let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(RequestId::parse);
     let id = sent.unwrap_or_else(|| RequestId::from_bits(rand::rng().random()));
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = request.uri().path());
+    let span =
+        tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = request.uri().path());
     let response = next.run(request).instrument(span).await;
     let mut response = error::render(response, &id);
     let headers = response.headers_mut();

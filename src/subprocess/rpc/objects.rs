@@ -107,7 +107,9 @@ async fn store(caller: &Caller, id: ExperimentId, key: &str, mut multipart: Mult
                 })?;
             }
             Some("file") if written.is_none() => {
-                let media_type = content_type.take().or_else(|| part.content_type().map(str::to_owned));
+                // A client that says nothing has its HTTP library say "just bytes", which is nothing either.
+                let said = part.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
+                let media_type = content_type.take().or(said);
                 let mut writer = objects::put(&caller.call, id, key, media_type, metadata.take()).await?;
                 while let Some(bytes) = part.chunk().await.map_err(|error| wrong(&error))? {
                     writer.write(bytes).await?;

@@ -35,14 +35,24 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self):
         """Calls the route; what it returns is sent as JSON, and for None it has answered itself."""
-        length = int(self.headers.get("content-length") or 0)
-        self.body = self.rfile.read(length)
+        self.body = self.read_chunks() if "transfer-encoding" in self.headers else self.read_length()
         path = self.path.partition("?")[0]
         rest = path.removeprefix(self.headers.get("x-forwarded-prefix", "")) or "/"
         function = ROUTES.get(rest)
         said = {"error": f"no route {rest}"} if function is None else function(self)
         if said is not None:
             self.send_json(404 if function is None else 200, said)
+
+    def read_length(self):
+        return self.rfile.read(int(self.headers.get("content-length") or 0))
+
+    def read_chunks(self):
+        body = b""
+        while length := int(self.rfile.readline(), 16):
+            body += self.rfile.read(length)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def send_json(self, status, value):
         data = json.dumps(value).encode()

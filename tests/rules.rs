@@ -74,7 +74,7 @@ fn what_stands_in_one_place_only() {
         ("sqlx", vec!["store"]),
         ("wasmtime", vec!["wasm"]),
         ("axum", vec!["subprocess", "server"]),
-        ("zip", vec!["bundle"]),
+        ("zip", vec!["bundle", "subprocess"]),
         ("object_store", vec!["context"]),
         ("argon2", vec!["platform"]),
     ] {

@@ -52,7 +52,7 @@ limits! {
     process_memory_bytes_max: default 4 * GIB, at most 256 * GIB;
     /// Time the guest may compute in one request.
     cpu_ms_max: default 2_000, at most HOUR_MS;
-    /// Time from the first byte of a request to the head of its response.
+    /// Time that a request may wait for its turn, and then for the head of its response.
     wall_ms_max: default 30_000, at most HOUR_MS;
     /// Requests in progress.
     concurrency_max: default 16, at most 1_024;

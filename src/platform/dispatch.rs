@@ -26,13 +26,17 @@ impl Platform {
         B::Error: Into<BodyError>,
     {
         while let Some(active) = self.running().find(caller.tenant, request.uri().path()) {
-            let deadline = Instant::now() + Duration::from_millis(active.authority.limits.wall_ms_max);
-            let call = caller.call_through(self.services(), active.authority.clone(), deadline);
+            let patience = Duration::from_millis(active.authority.limits.wall_ms_max);
+            let mut call = caller.call_through(self.services(), active.authority.clone(), Instant::now() + patience);
             if let Err(refusal) = check(&call, &active, &request) {
                 return Some(Err(refusal));
             }
-            match active.admission.enter(deadline).await {
-                Ok(Some(admitted)) => return Some(hand_over(call, &active, request, admitted).await),
+            match active.admission.enter(call.deadline).await {
+                Ok(Some(admitted)) => {
+                    // Its time begins with its turn: that a request waited is no fault of the plugin.
+                    call.deadline = Instant::now() + patience;
+                    return Some(hand_over(call, &active, request, admitted).await);
+                }
                 // Another generation has taken its place in the meantime.
                 Ok(None) => {}
                 Err(refusal) => return Some(Err(refusal)),

@@ -56,7 +56,7 @@ type Head = Result<Response<HyperOutgoingBody>, ErrorCode>;
 pub(crate) async fn handle(
     guests: &Arc<Guests>,
     tails: &TaskTracker,
-    call: Call,
+    mut call: Call,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Fault> {
     if guests.instances.exports.routes.is_none() {
@@ -64,8 +64,11 @@ pub(crate) async fn handle(
     }
     let limits = &guests.instances.plugin.authority.limits;
     let patience = Duration::from_millis(limits.wall_ms_max);
+    let begun = Instant::now();
+    let place = guests.instances.place(call.deadline.min(begun + patience)).await?;
+    // That it waited for a place is no fault of the plugin.
+    call.deadline += begun.elapsed();
     let deadline = call.deadline.min(Instant::now() + patience);
-    let place = guests.instances.place(deadline).await?;
 
     name_authority(&mut request);
     let upload = Upload::default();

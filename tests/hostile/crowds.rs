@@ -48,12 +48,27 @@ async fn who_waits_too_long_is_sent_away() {
     let (first, others) = tokio::join!(first, others);
     assert_eq!(first.code(), "plugin.timeout");
     for reply in others {
-        // The first gave its place back a moment before the others' time was over, or a moment after.
+        // The first gave its place back a moment before the others' time was over, or a moment after. Whoever gets it has
+        // all of the time for an answer.
         if reply.status != StatusCode::OK {
             busy(&reply, "concurrency_max");
         }
     }
-    assert_eq!(server.admin.plugin("hostile").await["usage"]["waiting"], 0);
+    let usage = server.admin.plugin("hostile").await["usage"].clone();
+    assert_eq!((&usage["waiting"], &usage["plugin_faults"]), (&json!(0), &json!(1)), "{usage:#}");
+}
+
+/// Everybody in the queue is served, though all of them together take longer than one may.
+#[tokio::test]
+async fn the_time_to_answer_begins_with_ones_turn() {
+    let server = hostile_with(json!({ "concurrency_max": 1, "queue_max": 8, "wall_ms_max": 1500 })).await;
+    let first = server.admin.get("/api/hostile/sleep?ms=1000");
+    let second = async {
+        until(&server, "in_progress", 1).await;
+        server.admin.get("/api/hostile/sleep?ms=1000").await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.text().as_str(), second.text().as_str()), ("awake", "awake"));
 }
 
 #[tokio::test]

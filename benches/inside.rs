@@ -11,21 +11,17 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, Empty};
-use mint_cli::{config::Config, serve::open_services};
+use mint_cli::{config::Config, serve::Server};
 use mint_context::{
-    Call, PluginAuthority, Services, headers,
-    logs::PluginLog,
+    Call, headers,
     runtime::{Activation, Body, Generation, Release, Runtime as _},
 };
-use mint_domain::{
-    Actor, Digest, Grants, InstallationId, Limits, RequestId, TenantId, User, UserId, manifest::InstancePolicy,
-    permission::SystemRole,
-};
-use mint_platform::{layout::Layout, running::Running};
+use mint_domain::{Actor, RequestId, User, UserId, manifest::InstancePolicy, permission::SystemRole};
+use mint_platform::running::Active;
 use mint_wasm::{Options, WasmRuntime};
 use serde_json::{Value, json};
 
-use crate::{Plan, bundles::Guest, report};
+use crate::{Plan, api::Client, bundles::Guest, mint::Mint, process::free_address, report};
 
 const GUESTS: [&str; 3] = ["hello", "hello-python", "hello-js"];
 /// One warm-up of so many requests comes first: the pool's slots are made on first use.
@@ -34,45 +30,50 @@ const WALL: Duration = Duration::from_secs(60);
 
 /// Measures and prints.
 pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let rows = runtime.block_on(async {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let platform = Mint::prepare(plan, dir, "inside")?;
+        let mut config = Config::default();
+        config.server.data_path = platform.data();
+        config.server.listen = free_address()?;
+        let server = Server::start(&config).await?;
+        let client = platform.sign_in(server.address).await?;
+        let runtime = WasmRuntime::new(&Options { cache_directory: dir.join("inside-cache"), slots: Options::SLOTS })?;
+        let guests = dir.join("inside-guests");
+        std::fs::create_dir(&guests)?;
         let mut rows = Vec::new();
         for name in GUESTS {
             report::progress(&format!("in process: {name}"));
-            rows.push((name, Bench::open(plan, dir, name).await?.measure(plan.quick).await.with_context(|| name)?));
+            let active = install(plan, &client, &server, name).await?;
+            let bench = Bench { runtime: &runtime, server: &server, active, guest: Guest::unpack(&plan.guests, name, &guests)? };
+            rows.push((name, bench.measure(plan.quick).await.with_context(|| name)?));
         }
-        anyhow::Ok(rows)
-    })?;
-    let columns = ["compile", "start from cache", "first request", "fresh request", "warm request", "instantiate"];
-    report::durations("in process, p50", &columns, &rows);
-    report::note(
-        "Start from cache: checked, mapped, linked, initialised. Instantiate: a store and an instance, made and dropped, as the\n\
-         difference of a fresh and a warm request.",
-    );
-    Ok(())
+        server.stop().await;
+        let columns = ["compile", "start from cache", "first request", "fresh request", "warm request", "instantiate"];
+        report::durations("in process, p50", &columns, &rows);
+        report::note(
+            "Start from cache: checked, mapped, linked, initialised. Instantiate: a store and an instance, made and dropped, as the\n\
+             difference of a fresh and a warm request.",
+        );
+        Ok(())
+    })
+}
+
+/// Installs a guest, so that what it asks the platform for is there.
+async fn install(plan: &Plan, client: &Client, server: &Server, name: &str) -> Result<Arc<Active>> {
+    client.install(&plan.guests.join(format!("{name}.mint"))).await?;
+    let running = server.platform.running().all();
+    running.into_iter().find(|active| active.slug().as_str() == name).with_context(|| format!("{name} does not run"))
 }
 
 /// A guest and what its calls need.
-struct Bench {
-    runtime: WasmRuntime,
-    services: Arc<Services>,
+struct Bench<'a> {
+    runtime: &'a WasmRuntime,
+    server: &'a Server,
+    active: Arc<Active>,
     guest: Guest,
 }
 
-impl Bench {
-    async fn open(plan: &Plan, dir: &Path, name: &str) -> Result<Self> {
-        let dir = dir.join(format!("inside-{name}"));
-        std::fs::create_dir(&dir)?;
-        let guest = Guest::unpack(&plan.guests, name, &dir)?;
-        let mut config = Config::default();
-        config.server.data_path = dir.join("data");
-        std::fs::create_dir(&config.server.data_path)?;
-        let layout = Layout::prepare(&config.server.data_path)?;
-        let services = open_services(&config, &layout, Arc::new(Running::default())).await?;
-        let runtime = WasmRuntime::new(&Options { cache_directory: dir.join("cache"), slots: Options::SLOTS })?;
-        Ok(Self { runtime, services, guest })
-    }
-
+impl Bench<'_> {
     async fn measure(&self, quick: bool) -> Result<Vec<Option<Duration>>> {
         let (starts, requests) = if quick { (5, 200) } else { (20, 2_000) };
         let fresh = self.activation(InstancePolicy::Request)?;
@@ -117,48 +118,29 @@ impl Bench {
         self.runtime.start(activation.clone()).await.map_err(|failure| anyhow::anyhow!("{failure}"))
     }
 
+    /// What the platform started the guest with, with another policy and in the name of a person.
     fn activation(&self, instances: InstancePolicy) -> Result<Activation> {
-        let manifest = &self.guest.manifest;
-        let plugin = &manifest.plugin;
-        let tenant: mint_domain::Slug = "bench".parse()?;
-        let manifest = Arc::new(self.guest.manifest_as(plugin.slug.as_str(), instances)?);
-        let limits = Limits::default().merged(&manifest.limits)?;
-        let log_bytes = limits.log_bytes_per_minute_max;
-        let authority = Arc::new(PluginAuthority {
-            installation: InstallationId(1),
-            tenant: TenantId(1),
-            tenant_slug: tenant.clone(),
-            manifest: manifest.clone(),
-            grants: Grants::new(manifest.requested().cloned()),
-            limits,
-        });
+        let authority = self.active.authority.clone();
+        let manifest = Arc::new(self.guest.manifest_as(authority.slug().as_str(), instances)?);
+        let digest = manifest.files.values().next().copied().context("the bundle has no files")?;
         let permissions = SystemRole::parse("admin").map(SystemRole::permissions).unwrap_or_default();
-        let user = User {
-            id: UserId(1),
-            username: "ada".to_owned(),
-            role: "admin".to_owned(),
-            permissions,
-            plugin_roles: BTreeMap::new(),
-        };
+        let (username, role) = ("ada".to_owned(), "admin".to_owned());
+        let user = User { id: UserId(1), username, role, permissions, plugin_roles: BTreeMap::new() };
         Ok(Activation {
-            release: Arc::new(Release {
-                manifest: manifest.clone(),
-                digest: Digest::of(plugin.slug.as_str().as_bytes()),
-                directory: self.guest.directory.clone(),
-            }),
-            authority: authority.clone(),
+            release: Arc::new(Release { manifest, digest, directory: self.guest.directory.clone() }),
             generation: 1,
             settings: json!({"greeting": "Hello"}),
             data_directory: self.guest.directory.clone(),
-            log: Arc::new(PluginLog::new(tenant, plugin.slug.clone(), plugin.version.clone(), InstallationId(1), log_bytes)),
+            log: self.active.log.clone(),
             call: Call {
-                services: self.services.clone(),
-                tenant: TenantId(1),
+                services: self.server.platform.services().clone(),
+                tenant: authority.tenant,
                 actor: Actor::User(user),
-                plugin: Some(authority),
+                plugin: Some(authority.clone()),
                 request_id: RequestId::from_bits(1),
                 deadline: tokio::time::Instant::now() + WALL,
             },
+            authority,
         })
     }
 }

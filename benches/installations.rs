@@ -31,7 +31,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     std::fs::create_dir(&dir)?;
     let hello = Guest::unpack(&plan.guests, "hello", &dir)?;
     let mut mint = platform.serve()?;
-    let client = platform.sign_in(&runtime, &mint)?;
+    let client = runtime.block_on(platform.sign_in(mint.address))?;
     let install = |name: &str, count: usize, bundle: &dyn Fn(&str) -> Result<std::path::PathBuf>| -> Result<Duration> {
         let begun = Instant::now();
         for index in 0..count {
@@ -59,7 +59,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let begun = Instant::now();
     mint = platform.serve()?;
     let listening = begun.elapsed();
-    let client = platform.sign_in(&runtime, &mint)?;
+    let client = runtime.block_on(platform.sign_in(mint.address))?;
     let answered = first_answer(&mint, &client, &format!("/api/distinct-{}/", distinct - 1), begun)?;
     report::note(&format!(
         "the server started again on its cache, {} installations: listening after {listening:.0?}, the last of them answers after {answered:.0?}",

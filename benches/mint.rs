@@ -3,18 +3,17 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-
-use anyhow::{Context as _, Result, bail};
-use tokio::runtime::Runtime;
 
 use crate::{
     Plan,
     api::Client,
     process::{Server, free_address},
 };
+use anyhow::{Context as _, Result, bail};
 
 const USER: &str = "ada";
 
@@ -41,7 +40,7 @@ impl Mint {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.current_dir(&self.dir).env("MINT_SERVER__DATA_PATH", self.dir.join("data"));
+        command.current_dir(&self.dir).env("MINT_SERVER__DATA_PATH", self.data());
         command.env("MINT_LOGGING__LEVEL", "warn").env("MINT_PLUGINS__UV__PATH", &self.uv);
         command
     }
@@ -68,8 +67,13 @@ impl Mint {
         Server::start(command, address, &self.dir)
     }
 
-    /// An administrator of `server`.
-    pub(crate) fn sign_in(&self, runtime: &Runtime, server: &Server) -> Result<Client> {
-        runtime.block_on(Client::sign_in(server.address, USER, &self.password))
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// An administrator of the server at `address`.
+    pub(crate) async fn sign_in(&self, address: SocketAddr) -> Result<Client> {
+        Client::sign_in(address, USER, &self.password).await
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let axum = axum_server::start(dir)?;
     let platform = Mint::prepare(plan, dir, "platform")?;
     let mint = platform.serve()?;
-    let client = platform.sign_in(&runtime, &mint)?;
+    let client = runtime.block_on(platform.sign_in(mint.address))?;
     let hello = Guest::unpack(&plan.guests, "hello", dir)?;
     let mut bundles =
         vec![hello.bundle_as("hello-fresh", InstancePolicy::Request)?, hello.bundle_as("hello-warm", InstancePolicy::Tenant)?];

@@ -37,7 +37,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
         config.server.listen = free_address()?;
         let server = Server::start(&config).await?;
         let client = platform.sign_in(server.address).await?;
-        let runtime = WasmRuntime::new(&Options { cache_directory: dir.join("inside-cache"), slots: Options::SLOTS })?;
+        let runtime = WasmRuntime::new(&Options::new(dir.join("inside-cache")))?;
         let guests = dir.join("inside-guests");
         std::fs::create_dir(&guests)?;
         let mut rows = Vec::new();
@@ -135,7 +135,7 @@ impl Bench<'_> {
             call: Call {
                 services: self.server.platform.services().clone(),
                 tenant: authority.tenant,
-                actor: Actor::User(user),
+                actor: Actor::User(Arc::new(user)),
                 plugin: Some(authority.clone()),
                 request_id: RequestId::from_bits(1),
                 deadline: tokio::time::Instant::now() + WALL,
@@ -152,7 +152,7 @@ async fn request(activation: &Activation, generation: &dyn Generation) -> Result
     let mut request: Request<Body> = Request::get(format!("{prefix}/"))
         .header("host", "localhost")
         .body(Empty::new().map_err(|never| match never {}).boxed_unsync())?;
-    request.headers_mut().extend(headers::identity(&call));
+    headers::add_identity(request.headers_mut(), &call);
     request.headers_mut().insert(headers::FORWARDED_PREFIX, HeaderValue::from_str(&prefix)?);
     let begun = Instant::now();
     let response = generation.handle(call, request).await?;

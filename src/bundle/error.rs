@@ -44,6 +44,14 @@ pub enum Error {
     /// An entry that the manifest names and the zip file lacks, or the other way round.
     #[error("entry `{0}` is {1}")]
     Mismatch(String, &'static str),
+    /// A wheel that does not say what it is.
+    #[error("the wheel `{entry}` cannot be used: {why}")]
+    Wheel {
+        /// Its entry.
+        entry: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Reading or writing a file failed.
     #[error("{path}: {source}")]
     Io {

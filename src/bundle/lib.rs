@@ -3,11 +3,13 @@
 
 mod error;
 mod layout;
+mod python;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use error::{Error, Result};
+pub use python::python_parts;
 pub use read::{Bounds, Bundle};
 pub use write::write;

@@ -24,12 +24,18 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
     ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
+    ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
     ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),
     ("plugins.uv.path", Kind::Text, "The program uv"),
     ("plugins.uv.indexUrl", Kind::Text, "Where Python packages come from"),
     ("plugins.uv.extraIndexUrls", Kind::List, "Further package indexes"),
     ("plugins.uv.offline", Kind::Bool, "Use only bundled wheels and uv's cache"),
+    (
+        "plugins.uv.sourceBuilds",
+        Kind::Bool,
+        "Allow packages without a wheel: building one runs its author's code with the server's rights",
+    ),
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
     ("logging.level", Kind::Text, "A filter such as `info` or `info,plugin=debug`"),
     ("logging.format", Kind::Text, "`text` or `json`"),
@@ -110,6 +116,8 @@ pub struct Database {
 pub struct Plugins {
     /// Live instances.
     pub instances: u32,
+    /// How memory of components is made clean.
+    pub reset_path: mint_wasm::ResetChoice,
     /// Must run shared.
     pub force_shared: Vec<Slug>,
     /// Must run isolated.
@@ -130,6 +138,8 @@ pub struct Uv {
     pub extra_index_urls: Vec<String>,
     /// Without network.
     pub offline: bool,
+    /// Packages without a wheel are built.
+    pub source_builds: bool,
     /// The Python.
     pub python: Option<String>,
 }
@@ -168,13 +178,32 @@ impl Default for Server {
 
 impl Default for Plugins {
     fn default() -> Self {
-        Self { instances: mint_wasm::Options::SLOTS, force_shared: Vec::new(), force_isolated: Vec::new(), uv: Uv::default() }
+        Self {
+            instances: mint_wasm::Options::SLOTS,
+            reset_path: mint_wasm::ResetChoice::default(),
+            force_shared: Vec::new(),
+            force_isolated: Vec::new(),
+            uv: Uv::default(),
+        }
+    }
+}
+
+impl Plugins {
+    fn forced_twice(&self) -> impl Iterator<Item = &Slug> {
+        self.force_shared.iter().filter(|slug| self.force_isolated.contains(slug))
     }
 }
 
 impl Default for Uv {
     fn default() -> Self {
-        Self { path: PathBuf::from("uv"), index_url: None, extra_index_urls: Vec::new(), offline: false, python: None }
+        Self {
+            path: PathBuf::from("uv"),
+            index_url: None,
+            extra_index_urls: Vec::new(),
+            offline: false,
+            source_builds: false,
+            python: None,
+        }
     }
 }
 
@@ -241,6 +270,11 @@ impl Config {
             return Err(Mistakes(mistakes));
         }
         let config: Self = serde_json::from_value(Value::Object(tree)).map_err(|error| Mistakes(vec![error.to_string()]))?;
+        let twice: Vec<String> = config.plugins.forced_twice().map(|slug| slug.to_string()).collect();
+        if !twice.is_empty() {
+            let lists = "plugins.forceShared and plugins.forceIsolated";
+            return Err(Mistakes(twice.iter().map(|slug| format!("{lists}: both name `{slug}`")).collect()));
+        }
         Ok(Self {
             plugin_environment,
             uv_environment: uv_environment(environment),
@@ -396,6 +430,13 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_is_forced_one_way_at_most() {
+        let file = r#"{"plugins": {"forceShared": ["a", "b"]}}"#;
+        let mistakes = Config::parse(file, &environment(&[("MINT_PLUGINS__FORCE_ISOLATED", "b,c")])).unwrap_err();
+        assert_eq!(mistakes.0, ["plugins.forceShared and plugins.forceIsolated: both name `b`"]);
+    }
+
+    #[test]
     fn every_name_has_one_variable_and_is_read() {
         for (name, kind, _) in NAMES {
             let text = match kind {
@@ -404,6 +445,7 @@ mod tests {
                 Kind::List => "a,b",
                 Kind::Text if *name == "server.listen" => "127.0.0.1:9",
                 Kind::Text if *name == "logging.format" => "json",
+                Kind::Text if *name == "plugins.resetPath" => "memset",
                 Kind::Text => "x",
             };
             let variable = variable_of(name);

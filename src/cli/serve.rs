@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use mint_context::{Services, blobs::Blobs, runtime::Runtime};
-use mint_domain::{clock::SystemClock, mode::Mode};
+use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{Options, Platform, layout::Layout, running::Running};
 use mint_server::State;
 use mint_store::Db;
@@ -19,7 +19,7 @@ use mint_wasm::WasmRuntime;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, lock::DataLock};
+use crate::{build, config::Config, lock::DataLock};
 
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
@@ -58,8 +58,11 @@ impl Server {
         let cache = config.cache_path();
         std::fs::create_dir_all(&cache)?;
         let cache = cache.canonicalize()?;
-        let shared =
-            WasmRuntime::new(&mint_wasm::Options { cache_directory: cache.join("components"), slots: config.plugins.instances })?;
+        let shared = WasmRuntime::new(&mint_wasm::Options {
+            slots: config.plugins.instances,
+            reset: config.plugins.reset_path,
+            ..mint_wasm::Options::new(cache.join("components"))
+        })?;
         let runtime_directory = runtime_path(config, &data)?;
         let isolated = IsolatedRuntime::new(subprocess(config, cache, runtime_directory, address), registry.clone()).await?;
         let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
@@ -70,9 +73,10 @@ impl Server {
             runtimes,
             layout,
             forced: config.forced(),
+            python: python(config)?,
             process_id: lock.process_id.clone(),
         })?;
-        let internal = mint_subprocess::rpc::router(RpcState { registry, platform_version: env!("CARGO_PKG_VERSION").into() });
+        let internal = mint_subprocess::rpc::router(RpcState { registry });
         let router = mint_server::router(State { platform: platform.clone() }, internal);
         let stop = CancellationToken::new();
         // Plugins call back while they start, so the server answers before it starts them.
@@ -108,6 +112,18 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
     }))
 }
 
+/// What there is for Python plugins: what components carry, and where processes run.
+fn python(config: &Config) -> anyhow::Result<PlatformPython> {
+    let packages = build::CARRIED.iter().map(|(name, version)| Ok(((*name).to_owned(), version.parse()?)));
+    Ok(PlatformPython {
+        component: build::PYTHON_INSIDE.parse()?,
+        packages: packages.collect::<anyhow::Result<_>>()?,
+        builds_components: false,
+        process: config.plugins.uv.python.as_deref().and_then(|python| python.parse().ok()),
+        machine: std::env::consts::ARCH.to_owned(),
+    })
+}
+
 fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, address: SocketAddr) -> SubprocessConfig {
     let uv = &config.plugins.uv;
     // A plugin reaches a server that listens everywhere by loopback.
@@ -119,6 +135,7 @@ fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, addre
     subprocess.index_url.clone_from(&uv.index_url);
     subprocess.extra_index_urls.clone_from(&uv.extra_index_urls);
     subprocess.offline = uv.offline;
+    subprocess.source_builds = uv.source_builds;
     subprocess.python.clone_from(&uv.python);
     subprocess.pass_environment.clone_from(&config.uv_environment);
     subprocess

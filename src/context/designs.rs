@@ -59,7 +59,7 @@ pub async fn load(call: &Call, experiment: ExperimentId) -> Result<Design> {
 /// Saves the plugin's design of an experiment, after asking whoever follows, and tells them.
 ///
 /// # Errors
-/// `DESIGN_DATA_OWNERSHIP_CONFLICT`, `VALIDATION_ERROR` from the plugin's `design_schema`, `EVENT_VETO`, `NOT_FOUND`,
+/// `DESIGN_DATA_OWNERSHIP_CONFLICT`, `EXPERIMENT_TYPE_NOT_ALLOWED`, `VALIDATION_ERROR` from the plugin's `design_schema`, `EVENT_VETO`, `NOT_FOUND`,
 /// `PERMISSION_DENIED`.
 pub async fn save(call: &Call, experiment: ExperimentId, data: Value, schema_version: Option<&str>) -> Result<Design> {
     let _permit = call.permit(Permission::ExperimentsEdit, &Capability::DesignsWrite)?;
@@ -74,7 +74,7 @@ pub async fn save(call: &Call, experiment: ExperimentId, data: Value, schema_ver
         schema::check(design_schema, &data, "design")?;
     }
     let mut tx = call.services.db.begin().await?;
-    experiments::require(&mut tx, call, experiment).await?;
+    experiments::require_writable(&mut tx, call, experiment).await?;
     let now = call.services.clock.now();
     let row =
         designs::upsert(&mut tx, call.tenant, experiment, slug.as_str(), &data, schema_version.unwrap_or("1.0"), now).await?;

@@ -54,6 +54,11 @@ impl Error {
         }
     }
 
+    /// Whether there is no such record.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.kind == Kind::NotFound)
+    }
+
     /// Whether an operator must see it.
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::Refused(_))

@@ -1,10 +1,10 @@
 //! Experiments.
 
-use mint_domain::{Capability, ExperimentId, Permission, Refusal, experiment::ExperimentStatus, policy::Write};
+use mint_domain::{Capability, ExperimentId, Kind, Permission, Refusal, UserId, experiment::ExperimentStatus, policy::Write};
 use mint_store::{
     Page, Tx,
     experiments::{self, Fields},
-    objects, projects,
+    installations, objects, projects,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use time::{Date, OffsetDateTime, macros::format_description};
 
 pub use mint_store::experiments::Filter;
 
-use crate::{Call, Result};
+use crate::{Call, Result, settings::ALLOWED_TYPES};
 
 /// An experiment, with the keys of the compatibility document.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -152,8 +152,21 @@ pub async fn list(call: &Call, filter: &Filter, page: Page) -> Result<(Vec<Exper
 /// Makes an experiment in the name of the actor.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, `PERMISSION_DENIED`.
+/// `VALIDATION_ERROR`, `EXPERIMENT_TYPE_NOT_ALLOWED`, `PERMISSION_DENIED`.
 pub async fn create(call: &Call, draft: Draft) -> Result<Experiment> {
+    insert(call, draft, call.actor.user().map(|user| user.id)).await
+}
+
+/// Makes an experiment in the name of somebody whom the plugin serves, where the plugin acts on its own account. The
+/// caller has made sure that it does serve them.
+///
+/// # Errors
+/// As [`create`].
+pub async fn create_for(call: &Call, draft: Draft, person: UserId) -> Result<Experiment> {
+    insert(call, draft, Some(person)).await
+}
+
+async fn insert(call: &Call, draft: Draft, created_by: Option<UserId>) -> Result<Experiment> {
     let _permit = call.permit(Permission::ExperimentsCreate, &Capability::ExperimentsWrite)?;
     let _permit = call.permit_write(Write::Experiment)?;
     let now = call.services.clock.now();
@@ -171,7 +184,8 @@ pub async fn create(call: &Call, draft: Draft) -> Result<Experiment> {
         end_date: None,
     };
     check(&mut tx, call, &fields).await?;
-    let id = experiments::insert(&mut tx, call.tenant, &fields, call.actor.user().map(|user| user.id.0), now).await?;
+    permit_type(&mut tx, call, &fields.experiment_type).await?;
+    let id = experiments::insert(&mut tx, call.tenant, &fields, created_by.map(|user| user.0), now).await?;
     let row = load(&mut tx, call, id).await?;
     tx.commit().await?;
     Ok(row.into())
@@ -180,13 +194,14 @@ pub async fn create(call: &Call, draft: Draft) -> Result<Experiment> {
 /// Changes the fields that the patch names, and tells followers of a change of status.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, `NOT_FOUND`, `PERMISSION_DENIED`.
+/// `VALIDATION_ERROR`, `EXPERIMENT_TYPE_NOT_ALLOWED`, `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn update(call: &Call, id: ExperimentId, patch: Patch) -> Result<Experiment> {
     let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ExperimentsWrite)?;
     let _permit = call.permit_write(Write::Experiment)?;
     let now = call.services.clock.now();
     let mut tx = call.services.db.begin().await?;
     let old = load(&mut tx, call, id).await?;
+    permit_type(&mut tx, call, &old.experiment_type).await?;
     let project = match &patch.project {
         Change::Keep => old.project_id.map(mint_domain::ProjectId),
         Change::Clear => None,
@@ -210,6 +225,7 @@ pub async fn update(call: &Call, id: ExperimentId, patch: Patch) -> Result<Exper
             .into());
     }
     check(&mut tx, call, &fields).await?;
+    permit_type(&mut tx, call, &fields.experiment_type).await?;
     experiments::update(&mut tx, call.tenant, id, &fields, now).await?;
     let row = load(&mut tx, call, id).await?;
     tx.commit().await?;
@@ -238,6 +254,35 @@ pub async fn delete(call: &Call, id: ExperimentId) -> Result<()> {
 /// Passes if the tenant has such an experiment.
 pub(crate) async fn require(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<()> {
     if experiments::exists(tx, call.tenant, id).await? { Ok(()) } else { Err(Refusal::not_found("experiment", id).into()) }
+}
+
+/// Passes if the tenant has such an experiment, and the plugin may work on its type.
+pub(crate) async fn require_writable(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<()> {
+    let Some(plugin) = &call.plugin else { return require(tx, call, id).await };
+    match experiments::writable(tx, call.tenant, id, plugin.installation).await? {
+        Some((kind, settings)) => Ok(allow_type(&settings, &kind)?),
+        None => Err(Refusal::not_found("experiment", id).into()),
+    }
+}
+
+/// Passes if the plugin, where there is one, may work on experiments of this type.
+async fn permit_type(tx: &mut Tx, call: &Call, kind: &str) -> Result<()> {
+    let Some(plugin) = &call.plugin else { return Ok(()) };
+    match installations::get(tx, call.tenant, plugin.installation).await? {
+        Some(installation) => Ok(allow_type(&installation.settings, kind)?),
+        None => Ok(()),
+    }
+}
+
+/// What an administrator wrote into the settings; without it, every type is allowed.
+fn allow_type(settings: &Value, kind: &str) -> Result<(), Refusal> {
+    let Some(allowed) = settings.get(ALLOWED_TYPES).and_then(Value::as_array) else { return Ok(()) };
+    if allowed.iter().any(|allowed| allowed == kind) {
+        return Ok(());
+    }
+    let message = format!("The plugin may not work on experiments of the type `{kind}`. An administrator can allow it.");
+    Err(Refusal::new(Kind::Denied, "EXPERIMENT_TYPE_NOT_ALLOWED", message)
+        .with(json!({ "experiment_type": kind, "allowed_experiment_types": allowed })))
 }
 
 async fn load(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<experiments::Experiment> {

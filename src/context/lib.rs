@@ -8,22 +8,28 @@
 
 pub mod blobs;
 pub mod budget;
+pub mod calendar;
 pub mod call;
 pub mod designs;
 pub mod envelope;
 pub mod error;
 pub mod experiments;
+pub mod file_results;
 pub mod followers;
 pub mod headers;
 pub mod http_out;
 pub mod identity;
+pub mod instruments;
 pub mod logs;
+pub mod notifications;
 pub mod objects;
 pub mod projects;
 pub mod results;
+pub mod roles;
 pub mod runtime;
 pub mod schema;
 pub mod settings;
+mod text;
 
 pub use call::{Call, PluginAuthority, Services};
 pub use error::{Error, Result};

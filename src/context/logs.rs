@@ -2,9 +2,10 @@
 //!
 //! A line is cut at [`LOG_LINE_BYTES_MAX`], loses its control characters, and counts against the installation's bytes
 //! per minute; what is dropped is counted and reported. The last lines are kept for whoever has to find out what went wrong.
+//! Among them is which limit was reached, where the plugin itself is told by an error code only.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -14,7 +15,7 @@ use mint_domain::{InstallationId, RequestId, Slug, limit::LOG_LINE_BYTES_MAX};
 
 /// Lines kept of every installation.
 const RECENT_LINES: usize = 50;
-/// How often it is said that lines are dropped.
+/// How often it is said that lines are dropped, or that the same limit was reached.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How bad it is.
@@ -47,7 +48,27 @@ struct LogState {
     refilled_at: Instant,
     dropped_lines: u64,
     reported_at: Option<Instant>,
+    reached_at: HashMap<&'static str, Instant>,
     recent: VecDeque<String>,
+}
+
+impl LogState {
+    fn keep(&mut self, line: String) {
+        if self.recent.len() == RECENT_LINES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(line);
+    }
+
+    /// Keeps a line about a limit, unless that was said a moment ago. True when it was not.
+    fn reached(&mut self, limit: &'static str, now: Instant) -> bool {
+        if self.reached_at.get(limit).is_some_and(|at| now.duration_since(*at) < REPORT_INTERVAL) {
+            return false;
+        }
+        self.reached_at.insert(limit, now);
+        self.keep(format!("The plugin reached its limit {limit}."));
+        true
+    }
 }
 
 impl PluginLog {
@@ -59,6 +80,7 @@ impl PluginLog {
             refilled_at: Instant::now(),
             dropped_lines: 0,
             reported_at: None,
+            reached_at: HashMap::new(),
             recent: VecDeque::with_capacity(RECENT_LINES),
         };
         Self { tenant, plugin, version, installation, state: Mutex::new(state) }
@@ -87,6 +109,14 @@ impl PluginLog {
         }
     }
 
+    /// Notes that the plugin was refused something at a limit. Said now and then, however often it happens.
+    pub fn limit_reached(&self, limit: &'static str) {
+        let said = self.state.lock().unwrap_or_else(PoisonError::into_inner).reached(limit, Instant::now());
+        if said {
+            tracing::warn!(target: "plugin", { tenant.id = %self.tenant, plugin.slug = %self.plugin, limit }, "the plugin reached a limit");
+        }
+    }
+
     /// The last lines, oldest first.
     pub fn recent(&self) -> Vec<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).recent.iter().cloned().collect()
@@ -108,14 +138,12 @@ impl PluginLog {
         // A line that cannot be paid for is not looked at: a flood of them should cost little.
         if state.tokens < text.len().min(LOG_LINE_BYTES_MAX) as f64 {
             state.dropped_lines += 1;
+            state.reached("log_bytes_per_minute_max", now);
             return None;
         }
         let line = clean(text);
         state.tokens -= line.len() as f64 + 1.0;
-        if state.recent.len() == RECENT_LINES {
-            state.recent.pop_front();
-        }
-        state.recent.push_back(line.clone());
+        state.keep(line.clone());
         let told = state.dropped_lines == 0 || state.reported_at.is_some_and(|at| now.duration_since(at) < REPORT_INTERVAL);
         if told {
             return Some((line, 0));
@@ -170,7 +198,9 @@ mod tests {
             log.line(Level::Info, "stdout", None, &format!("line {i}"));
         }
         let recent = log.recent();
-        assert!(recent.len() <= RECENT_LINES && recent.last().is_some_and(|line| line.starts_with("line ")));
+        assert!(recent.len() <= RECENT_LINES && recent.iter().any(|line| line.starts_with("line ")), "{recent:?}");
+        let said = recent.iter().filter(|line| line.contains("its limit log_bytes_per_minute_max")).count();
+        assert_eq!(said, 1, "{recent:?}");
         assert!(log.state.lock().unwrap().dropped_lines > 9_000);
         // It is said once, and then not for every line that gets through.
         log.state.lock().unwrap().tokens = 100.0;

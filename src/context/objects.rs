@@ -3,12 +3,15 @@
 use bytes::Bytes;
 use futures_util::Stream;
 use mint_domain::{Capability, ExperimentId, Kind, ObjectKey, Permission, Refusal, Slug};
-use mint_store::objects::{self, NewObject, PLATFORM_OWNER};
+use mint_store::{
+    artifacts,
+    objects::{self, NewObject, PLATFORM_OWNER},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::{Call, Error, Result, blobs::BlobWriter, experiments};
+use crate::{Call, Error, Result, blobs::BlobWriter, experiments, file_results::writable_owner};
 
 /// What is known of a file.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -48,6 +51,10 @@ pub struct ObjectWriter {
     blob: BlobWriter,
     bytes_max: u64,
     limit: &'static str,
+    /// Whether a file of the same key may go.
+    replaces: bool,
+    /// Most bytes of all files of the owner, where that is limited.
+    total_bytes_max: Option<u64>,
 }
 
 impl From<objects::Object> for ObjectInfo {
@@ -81,6 +88,20 @@ pub async fn list(call: &Call, experiment: ExperimentId, prefix: &str) -> Result
         Some(plugin) => row.plugin == PLATFORM_OWNER || row.plugin == plugin.slug().as_str(),
     };
     Ok(rows.into_iter().filter(|row| readable(row) && row.key.as_str().starts_with(prefix)).map(Into::into).collect())
+}
+
+/// Files of `owner` whose key begins with `prefix`, by key, where that may be read.
+///
+/// # Errors
+/// `NOT_FOUND` for the experiment, `PERMISSION_DENIED`.
+pub async fn list_of(call: &Call, experiment: ExperimentId, owner: &Slug, prefix: &str) -> Result<Vec<ObjectInfo>> {
+    let _permit = call.permit(Permission::ExperimentsView, &Capability::Objects)?;
+    permit_owner(call, owner)?;
+    let mut tx = call.services.db.read().await?;
+    experiments::require(&mut tx, call, experiment).await?;
+    let rows = objects::list(&mut tx, call.tenant, experiment).await?;
+    let wanted = |row: &objects::Object| row.plugin == owner.as_str() && row.key.as_str().starts_with(prefix);
+    Ok(rows.into_iter().filter(wanted).map(Into::into).collect())
 }
 
 /// One file: the plugin's own, else a person's upload of the same key; or of `owner` where that may be read.
@@ -158,7 +179,51 @@ pub async fn put(
         blob,
         bytes_max,
         limit,
+        replaces: true,
+        total_bytes_max: call.plugin.as_ref().map(|_| limits.objects_bytes_max),
     })
+}
+
+/// Begins to write a file of another plugin, where that may be done. A file that is there is not replaced.
+///
+/// # Errors
+/// As [`put`]; `CONFLICT` for a key that is taken.
+pub async fn put_for(
+    call: &Call,
+    experiment: ExperimentId,
+    owner: &Slug,
+    key: &str,
+    content_type: Option<String>,
+    metadata: Value,
+) -> Result<ObjectWriter> {
+    let owner = writable_owner(call, Some(owner))?;
+    let writer = put(call, experiment, key, content_type, metadata).await?;
+    if call.through_plugin()?.slug() == &owner {
+        return Ok(writer);
+    }
+    let mut tx = call.services.db.read().await?;
+    if objects::get(&mut tx, call.tenant, experiment, owner.as_str(), key).await?.is_some() {
+        return Err(taken(key).into());
+    }
+    Ok(ObjectWriter { owner: owner.into(), replaces: false, total_bytes_max: None, ..writer })
+}
+
+/// Deletes a file of another plugin, where that may be done and none of its results refers to it. False when there was none.
+///
+/// # Errors
+/// `CONFLICT` for a file that is referred to, `PERMISSION_DENIED`.
+pub async fn delete_for(call: &Call, experiment: ExperimentId, owner: &Slug, key: &str) -> Result<bool> {
+    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::Objects)?;
+    let owner = writable_owner(call, Some(owner))?;
+    let mut tx = call.services.db.begin().await?;
+    if call.through_plugin()?.slug() != &owner
+        && artifacts::refers_to(&mut tx, call.tenant, experiment, owner.as_str(), key).await?
+    {
+        return Err(Refusal::conflict("object", "key", format!("A result of `{owner}` refers to the file `{key}`.")).into());
+    }
+    let deleted = objects::delete(&mut tx, call.tenant, experiment, owner.as_str(), key, call.services.clock.now()).await?;
+    tx.commit().await?;
+    Ok(deleted)
 }
 
 /// Deletes one of the plugin's files, or a person's upload. False when there was none.
@@ -193,15 +258,9 @@ async fn find(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: 
     let _permit = call.permit(Permission::ExperimentsView, &Capability::Objects)?;
     let candidates: Vec<&str> = match (&call.plugin, owner) {
         (Some(plugin), None) => vec![plugin.slug().as_str(), PLATFORM_OWNER],
-        (Some(plugin), Some(other))
-            if plugin.slug() == other || other.as_str() == PLATFORM_OWNER || plugin.grants.read_results_of(other) =>
-        {
-            vec![other.as_str()]
-        }
         (Some(_), Some(other)) => {
-            let capability = Capability::ResultsReadOthers(other.clone());
-            let message = format!("Reading the files of `{other}` needs the grant `{capability}`.");
-            return Err(Refusal::denied(&capability.to_string(), message).into());
+            permit_owner(call, other)?;
+            vec![other.as_str()]
         }
         (None, owner) => vec![owner.map_or(PLATFORM_OWNER, Slug::as_str)],
     };
@@ -212,6 +271,22 @@ async fn find(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: 
         }
     }
     Err(Refusal::not_found("object", format!("`{key}` on experiment {experiment}")).into())
+}
+
+/// Passes if the plugin, where there is one, may read the files of `owner`.
+fn permit_owner(call: &Call, owner: &Slug) -> Result<(), Refusal> {
+    match &call.plugin {
+        Some(plugin) if plugin.slug() != owner && owner.as_str() != PLATFORM_OWNER && !plugin.grants.read_results_of(owner) => {
+            let capability = Capability::ResultsReadOthers(owner.clone());
+            let message = format!("Reading the files of `{owner}` needs the grant `{capability}`.");
+            Err(Refusal::denied(&capability.to_string(), message))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn taken(key: &str) -> Refusal {
+    Refusal::conflict("object", "key", format!("There is a file `{key}` already."))
 }
 
 impl ObjectWriter {
@@ -230,13 +305,16 @@ impl ObjectWriter {
     /// Makes the file visible, in the place of one of the same key.
     ///
     /// # Errors
-    /// `NOT_FOUND` when the experiment was deleted meanwhile; the storage's.
+    /// `NOT_FOUND` when the experiment was deleted meanwhile; `QUOTA_EXCEEDED`; the storage's.
     pub async fn finish(self) -> Result<ObjectInfo> {
-        let Self { call, experiment, owner, key, content_type, metadata, blob, .. } = self;
+        let Self { call, experiment, owner, key, content_type, metadata, blob, replaces, total_bytes_max, limit, .. } = self;
         let written = blob.finish().await?;
         let recorded = async {
             let mut tx = call.services.db.begin().await?;
             experiments::require(&mut tx, &call, experiment).await?;
+            if !replaces && objects::get(&mut tx, call.tenant, experiment, &owner, key.as_str()).await?.is_some() {
+                return Err(taken(key.as_str()).into());
+            }
             let new = NewObject {
                 plugin: &owner,
                 key: &key,
@@ -248,6 +326,12 @@ impl ObjectWriter {
                 created_by: call.actor.user().map(|user| user.id.0),
             };
             let row = objects::replace(&mut tx, call.tenant, experiment, &new, call.services.clock.now()).await?;
+            // Others may have been written at the same time.
+            if let Some(max) = total_bytes_max
+                && objects::bytes_of(&mut tx, call.tenant, &owner).await? > max
+            {
+                return Err(Refusal::quota(limit, format!("All files together would have more than {max} bytes.")).into());
+            }
             tx.commit().await?;
             Ok(ObjectInfo::from(row))
         };

@@ -87,7 +87,7 @@ impl From<artifacts::Artifact> for Artifact {
 /// Saves one artifact of the plugin; one of the same key is replaced, an archived one restored.
 ///
 /// # Errors
-/// `VALIDATION_ERROR`, `QUOTA_EXCEEDED`, `NOT_FOUND`, `PERMISSION_DENIED`.
+/// `VALIDATION_ERROR`, `EXPERIMENT_TYPE_NOT_ALLOWED`, `QUOTA_EXCEEDED`, `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn save(call: &Call, experiment: ExperimentId, input: Input) -> Result<Artifact> {
     let mut saved = save_all(call, experiment, vec![input]).await?;
     saved.pop().ok_or_else(|| Refusal::invalid("Nothing to save.").into())
@@ -99,31 +99,33 @@ pub async fn save(call: &Call, experiment: ExperimentId, input: Input) -> Result
 /// As [`save`]; also a key given twice.
 pub async fn save_all(call: &Call, experiment: ExperimentId, inputs: Vec<Input>) -> Result<Vec<Artifact>> {
     let plugin = authorise_change(call)?;
-    if inputs.len() > INPUTS_MAX {
-        return Err(Refusal::invalid(format!("At most {INPUTS_MAX} artifacts can be saved at once.")).into());
-    }
-    let mut keys = std::collections::BTreeSet::new();
-    for input in &inputs {
-        if input.key.is_empty() || input.key.len() > 255 || input.key.chars().any(char::is_control) {
-            return Err(Refusal::invalid("An artifact key has 1 to 255 bytes and no control characters.").into());
-        }
-        if !keys.insert(&input.key) {
-            return Err(Refusal::invalid(format!("The artifact key `{}` is given twice.", input.key)).into());
-        }
-        if !input.result.is_object() {
-            return Err(Refusal::invalid("A result must be a JSON object.").with(json!({ "field": "result" })).into());
-        }
-        check_document(call, "result", &input.result)?;
-    }
+    check_inputs(call, &inputs)?;
     let now = call.services.clock.now();
     let mut tx = call.services.db.begin().await?;
-    experiments::require(&mut tx, call, experiment).await?;
+    experiments::require_writable(&mut tx, call, experiment).await?;
     let mut saved = Vec::with_capacity(inputs.len());
     for input in &inputs {
         saved.push(artifacts::upsert(&mut tx, call.tenant, experiment, plugin, input, now).await?.into());
     }
     tx.commit().await?;
     Ok(saved)
+}
+
+/// Saves one artifact of the plugin whose key is new.
+///
+/// # Errors
+/// As [`save`]; `CONFLICT` on `artifact_key` for a key that is taken, if only by an archived artifact.
+pub async fn create(call: &Call, experiment: ExperimentId, input: Input) -> Result<Artifact> {
+    let plugin = authorise_change(call)?;
+    check_inputs(call, std::slice::from_ref(&input))?;
+    let mut tx = call.services.db.begin().await?;
+    experiments::require_writable(&mut tx, call, experiment).await?;
+    let made = artifacts::insert(&mut tx, call.tenant, experiment, plugin, &input, call.services.clock.now()).await?;
+    tx.commit().await?;
+    made.map(Into::into).ok_or_else(|| {
+        let message = format!("There is an artifact `{}` already.", input.key);
+        Refusal::conflict("analysis_artifact", "artifact_key", message).into()
+    })
 }
 
 /// One artifact: of the plugin itself, or of `owner` where that may be read. With `fields`, only these top-level keys.
@@ -220,6 +222,26 @@ fn authorise_change(call: &Call) -> Result<&str, Refusal> {
     let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ResultsWrite)?;
     let _permit = call.permit_write(Write::Result)?;
     Ok(call.through_plugin()?.slug().as_str())
+}
+
+fn check_inputs(call: &Call, inputs: &[Input]) -> Result<(), Refusal> {
+    if inputs.len() > INPUTS_MAX {
+        return Err(Refusal::invalid(format!("At most {INPUTS_MAX} artifacts can be saved at once.")));
+    }
+    let mut keys = std::collections::BTreeSet::new();
+    for input in inputs {
+        if input.key.is_empty() || input.key.len() > 255 || input.key.chars().any(char::is_control) {
+            return Err(Refusal::invalid("An artifact key has 1 to 255 bytes and no control characters."));
+        }
+        if !keys.insert(&input.key) {
+            return Err(Refusal::invalid(format!("The artifact key `{}` is given twice.", input.key)));
+        }
+        if !input.result.is_object() {
+            return Err(Refusal::invalid("A result must be a JSON object.").with(json!({ "field": "result" })));
+        }
+        check_document(call, "result", &input.result)?;
+    }
+    Ok(())
 }
 
 fn owner_of(call: &Call, asked: Option<&Slug>) -> Result<Slug, Refusal> {

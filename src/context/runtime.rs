@@ -237,7 +237,8 @@ impl Fault {
                 Kind::Timeout,
                 "plugin.timeout",
                 format!("The plugin did not answer within {} s.", after.as_secs_f64()),
-            ),
+            )
+            .with(serde_json::json!({ "limit": "wall_ms_max" })),
             Self::Garbage(_) => Refusal::new(Kind::Unavailable, "plugin.garbage", "The plugin did not give a proper answer."),
             Self::Down(_) => {
                 Refusal::new(Kind::Unavailable, "plugin.down", "The plugin is not running at the moment.").retry_after(1)

@@ -10,6 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Call, Result, schema};
 
+/// The setting by which an administrator says on which types of experiments a plugin may work: a list of texts. It
+/// belongs to the platform: a schema of the plugin need not know it, and the plugin cannot change it.
+pub const ALLOWED_TYPES: &str = "allowed_experiment_types";
+
 /// Settings at one moment.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Snapshot {
@@ -48,6 +52,11 @@ pub async fn inspect(call: &Call, installation: InstallationId, manifest: &Manif
 pub async fn compare_and_swap(call: &Call, revision: &str, values: Value) -> Result<Snapshot> {
     let plugin = call.through_plugin()?;
     let _permit = call.permit_plugin(&Capability::SettingsWrite)?;
+    let stored = read(call, plugin.installation, &plugin.manifest).await?.stored_settings;
+    if stored.get(ALLOWED_TYPES) != values.get(ALLOWED_TYPES) {
+        let message = format!("`{ALLOWED_TYPES}` is for an administrator to set.");
+        return Err(Refusal::denied(Permission::PluginsConfigure.as_str(), message).into());
+    }
     swap(call, plugin.installation, &plugin.manifest, revision, values).await
 }
 
@@ -106,7 +115,7 @@ async fn swap(
     let (effective, _) = merged(manifest, &values, &call.services.plugin_environment);
     let effective = Value::Object(effective);
     if let Some(settings_schema) = &manifest.settings_schema {
-        schema::check(settings_schema, &effective, "settings")?;
+        schema::check(settings_schema, &without_platforms(&effective), "settings")?;
     }
     // The plugin is asked first, and outside a transaction, since it may take its time and write. A refusal of its own
     // keeps the old settings, stored and running alike.
@@ -119,6 +128,14 @@ async fn swap(
         return Err(stale().into());
     }
     Ok(snapshot(call, manifest, values))
+}
+
+fn without_platforms(settings: &Value) -> Value {
+    let mut settings = settings.clone();
+    if let Some(values) = settings.as_object_mut() {
+        values.remove(ALLOWED_TYPES);
+    }
+    settings
 }
 
 async fn store(call: &Call, installation: InstallationId, expected: &Value, values: &Value) -> Result<bool> {

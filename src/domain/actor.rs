@@ -1,6 +1,6 @@
 //! Who acts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ impl User {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// A person, directly or through a plugin.
-    User(User),
+    User(Arc<User>),
     /// A plugin on its own account: no person's request is being served.
     Plugin(Slug),
     /// The platform itself.

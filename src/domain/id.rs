@@ -1,8 +1,8 @@
 //! Typed identifiers. All are positive 64-bit integers given by the database, but for the request id, which is text.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -43,9 +43,8 @@ ids! {
 }
 
 /// Names one request from the client to the last log line. Safe to write into headers and logs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
-pub struct RequestId(String);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// Longest id taken from a client, in bytes.
@@ -54,17 +53,23 @@ impl RequestId {
     /// Takes an id that a client sent, if it is short and of harmless characters.
     pub fn parse(text: &str) -> Option<Self> {
         let harmless = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-        (!text.is_empty() && text.len() <= Self::LENGTH_MAX && text.bytes().all(harmless)).then(|| Self(text.to_owned()))
+        (!text.is_empty() && text.len() <= Self::LENGTH_MAX && text.bytes().all(harmless)).then(|| Self(text.into()))
     }
 
     /// An id from random bits: 16 hexadecimal digits, as MINT makes them.
     pub fn from_bits(bits: u64) -> Self {
-        Self(format!("{bits:016x}"))
+        Self(format!("{bits:016x}").into())
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

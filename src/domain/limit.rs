@@ -79,7 +79,7 @@ limits! {
     /// Log bytes in a minute.
     log_bytes_per_minute_max: default MIB, at most GIB;
     /// Processes and threads of a plugin process.
-    processes_max: default 64, at most 4_096;
+    processes_max: default 256, at most 4_096;
     /// Open files of a plugin process.
     open_files_max: default 1_024, at most 65_536;
     /// One result or design document.

@@ -64,7 +64,7 @@ where
     active.usage.request();
     let (mut parts, incoming) = request.into_parts();
     headers::strip_request(&mut parts.headers);
-    parts.headers.extend(headers::identity(&call));
+    headers::add_identity(&mut parts.headers, &call);
     for (name, text) in [(headers::REQUEST_ID, call.request_id.as_str()), (headers::FORWARDED_PREFIX, &active.prefix.public())] {
         if let Ok(value) = HeaderValue::from_str(text) {
             parts.headers.insert(name, value);

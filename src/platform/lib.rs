@@ -13,6 +13,7 @@ pub mod layout;
 mod not_ready;
 pub mod operation;
 mod passwords;
+pub mod planning;
 pub mod platform;
 pub mod plugins;
 pub mod reconcile;

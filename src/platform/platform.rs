@@ -13,7 +13,9 @@ use mint_context::{
     runtime::{Activation, Release, Runtime},
     settings,
 };
-use mint_domain::{InstallationId, Limits, OperationId, RequestId, State, TenantId, lifecycle::Failure, mode::Mode};
+use mint_domain::{
+    InstallationId, Limits, OperationId, RequestId, State, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython,
+};
 use mint_store::{
     installations::{self, Installation},
     releases,
@@ -55,6 +57,8 @@ pub struct Options {
     pub layout: Layout,
     /// Plugins that an administrator forces into a mode, by slug.
     pub forced: BTreeMap<String, Mode>,
+    /// What there is for Python plugins.
+    pub python: PlatformPython,
     /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
     pub process_id: String,
 }
@@ -67,6 +71,7 @@ pub struct Platform {
     isolated: Arc<dyn Runtime>,
     layout: Layout,
     forced: BTreeMap<String, Mode>,
+    python: Arc<PlatformPython>,
     process_id: String,
     operations: Mutex<HashMap<OperationId, (TenantId, String)>>,
     identities: Cache<String, Identity>,
@@ -88,6 +93,7 @@ impl Platform {
             running: options.running,
             layout: options.layout,
             forced: options.forced,
+            python: Arc::new(options.python),
             process_id: options.process_id,
             operations: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
@@ -114,6 +120,11 @@ impl Platform {
     /// The mode that the configuration forces a plugin into.
     pub(crate) fn forced(&self, slug: &str) -> Option<Mode> {
         self.forced.get(slug).copied()
+    }
+
+    /// What there is for Python plugins.
+    pub(crate) fn python(&self) -> &Arc<PlatformPython> {
+        &self.python
     }
 
     /// Cancelled when the platform ends.

@@ -1,7 +1,7 @@
 //! What people see of plugins.
 
 use mint_context::{Result, runtime::Health, settings};
-use mint_domain::{Grants, Limits, Manifest, Permission, State, mode::Mode};
+use mint_domain::{Grants, Limits, Manifest, Permission, State, mode::Mode, plan::Findings};
 use mint_store::{installations, releases, tenants};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,6 +59,9 @@ pub struct PluginDetails {
     /// Limits in force.
     #[schema(value_type = Object)]
     pub limits: Limits,
+    /// What the mode was decided on: wishes, what components do not carry, clashes.
+    #[schema(value_type = Object)]
+    pub plan: Findings,
     /// Counters of the present start; null while it does not run here.
     pub usage: Value,
     /// What its runtime tells of it; null while it does not run here.
@@ -106,6 +109,7 @@ impl Platform {
             requested: manifest.capabilities.clone(),
             grants: installation.grants.clone(),
             limits: limits.unwrap_or_default(),
+            plan: installation.findings.clone(),
             usage: active.as_ref().map_or(Value::Null, |active| active.usage.as_json(&active.admission)),
             runtime: active.as_ref().map_or(Value::Null, |active| active.plugin.status()),
             health,

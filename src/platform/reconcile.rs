@@ -86,12 +86,13 @@ impl Platform {
     }
 
     /// Starts an installation that is Ready but does not run here at its present generation.
-    async fn catch_up(self: &Arc<Self>, caller: &Caller, row: Installation) {
+    async fn catch_up(self: &Arc<Self>, caller: &Caller, mut row: Installation) {
         let started = async {
             let (_, release) = self
                 .find_installation(caller, &row.slug)
                 .await
                 .map_err(|error| Failure::new("start", error.public().message, "Reload the plugin."))?;
+            self.obey_configuration(&mut row, &release).await?;
             self.runtime(row.mode()).stage(&release, &row.grants).await?;
             self.start(caller, &row, &release).await
         };

@@ -72,8 +72,9 @@ pub fn is_below(path: &str, public: &str) -> bool {
 /// Whether a raw path can be read in one way only: no dot segments, no encoded slashes, dots or backslashes, no empty
 /// segments before the last.
 pub fn is_plain(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    let hidden = ["%2f", "%5c", "%2e", "%00", "\\"].iter().any(|escape| lower.contains(escape));
+    let escapes = path.as_bytes().windows(3).filter(|three| three.starts_with(b"%"));
+    let is_hidden = |escape: &[u8]| [b"%2f", b"%5c", b"%2e", b"%00"].iter().any(|bad| escape.eq_ignore_ascii_case(*bad));
+    let hidden = path.contains('\\') || escapes.into_iter().any(is_hidden);
     let mut segments = path.split('/').skip(1).peekable();
     let mut plain = path.starts_with('/') && !hidden;
     while let Some(segment) = segments.next() {

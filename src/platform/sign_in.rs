@@ -1,6 +1,6 @@
 //! Signing in and out, and whom a credential stands for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mint_context::Result;
 use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User, permission::SystemRole};
@@ -34,7 +34,7 @@ pub struct Identity {
     /// Slug of the tenant.
     pub tenant_slug: Slug,
     /// Person.
-    pub user: User,
+    pub user: Arc<User>,
 }
 
 impl Platform {
@@ -97,7 +97,7 @@ impl Platform {
         let identity = Identity {
             tenant: session.tenant_id,
             tenant_slug: session.tenant_slug,
-            user: user(session.user_id, session.username, session.role, plugin_roles),
+            user: Arc::new(user(session.user_id, session.username, session.role, plugin_roles)),
         };
         self.identities().insert(hash, identity.clone());
         Ok(Some(identity))

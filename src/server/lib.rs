@@ -5,6 +5,7 @@
 
 mod api;
 mod auth;
+mod door;
 mod error;
 mod extract;
 mod gateway;

@@ -1,30 +1,15 @@
 //! The table of contents: every route of the platform.
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware::from_fn,
-    response::{IntoResponse as _, Redirect, Response},
-    routing::get,
-};
+use axum::{Router, response::Redirect, routing::get};
 use mint_domain::{Kind, Refusal};
 use mint_platform::Platform;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{
-    api,
-    error::ApiError,
-    gateway::gateway,
-    middleware::{linger, request_id},
-};
-
-/// Bytes of a JSON body. Files are streamed and bounded where they are received.
-const JSON_BYTES_MAX: usize = 2 << 20;
+use crate::{api, error::ApiError, gateway::gateway};
 
 /// What handlers work with.
 #[derive(Clone, Debug)]
@@ -52,10 +37,6 @@ pub fn router(state: State, internal: Router) -> Router {
         .fallback(gateway)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
-        .layer(DefaultBodyLimit::max(JSON_BYTES_MAX))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(linger))
-        .layer(from_fn(request_id))
 }
 
 fn api_routes() -> OpenApiRouter<State> {
@@ -80,22 +61,17 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::objects::get, api::objects::put, api::objects::delete))
         .routes(routes!(api::plugins::list))
         .routes(routes!(api::plugins::upload))
+        .routes(routes!(api::plugins::plan))
         .routes(routes!(api::plugins::show, api::plugins::uninstall))
         .routes(routes!(api::plugins::reload))
         .routes(routes!(api::plugins::config, api::plugins::configure))
         .routes(routes!(api::operations::get))
+        .routes(routes!(api::notifications::list))
+        .routes(routes!(api::calendar::list))
+        .routes(routes!(api::roles::list))
+        .routes(routes!(api::roles::set, api::roles::remove))
 }
 
 async fn method_not_allowed() -> ApiError {
     Refusal::new(Kind::Invalid, "request.method_not_allowed", "The path exists, but not for this method.").into()
-}
-
-/// A bug ends one request. The panic itself was written by the hook.
-fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    ApiError(Refusal::new(
-        Kind::Unavailable,
-        "internal.error",
-        "The platform failed. The operator finds it under the request id.",
-    ))
-    .into_response()
 }

@@ -90,6 +90,53 @@ pub async fn upsert(
     )
 }
 
+/// Saves an artifact whose key is new. None when there is one of this key, archived ones included.
+///
+/// # Errors
+/// [`crate::Error::DanglingReference`] when the experiment is gone.
+pub async fn insert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    experiment: ExperimentId,
+    plugin: &str,
+    input: &Input,
+    now: OffsetDateTime,
+) -> Result<Option<Artifact>> {
+    let keys: Vec<&String> = input.result.as_object().map(|object| object.keys().collect()).unwrap_or_default();
+    rows!(
+        tx, optional Artifact,
+        "insert into artifacts (tenant_id, experiment_id, plugin, key, display_name, status, result, result_keys, note, created_at, updated_at)
+         values ($1, $2, $3, $4, coalesce($5, $4), 'active', $6, $7, $8, $9, $9)
+         on conflict (experiment_id, plugin, key) do nothing
+         returning id, experiment_id, plugin, key, display_name, status, result_keys, note, archived_at, archived_by, created_at, updated_at,
+            result",
+        tenant.0, experiment.0, plugin, &input.key, &input.display_name, Json(&input.result), Json(&keys), &input.note, now,
+    )
+}
+
+/// Replaces the document and the note of an active artifact that is still as `old`. None when it is not.
+///
+/// # Errors
+/// The database's.
+pub async fn swap(
+    tx: &mut Tx,
+    tenant: TenantId,
+    old: &Summary,
+    result: &Value,
+    note: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<Option<Artifact>> {
+    let keys: Vec<&String> = result.as_object().map(|object| object.keys().collect()).unwrap_or_default();
+    rows!(
+        tx, optional Artifact,
+        "update artifacts set result = $4, result_keys = $5, note = $6, updated_at = $7
+         where tenant_id = $1 and id = $2 and updated_at = $3 and status = 'active'
+         returning id, experiment_id, plugin, key, display_name, status, result_keys, note, archived_at, archived_by, created_at, updated_at,
+            result",
+        tenant.0, old.id, old.updated_at, Json(result), Json(&keys), note, now,
+    )
+}
+
 /// An artifact.
 ///
 /// # Errors
@@ -102,6 +149,23 @@ pub async fn get(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, plugin
          from artifacts where tenant_id = $1 and experiment_id = $2 and plugin = $3 and key = $4",
         tenant.0, experiment.0, plugin, key,
     )
+}
+
+/// Whether a document of the plugin on the experiment refers to this object as its file.
+///
+/// # Errors
+/// The database's.
+pub async fn refers_to(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, plugin: &str, object_key: &str) -> Result<bool> {
+    let row = rows!(
+        tx,
+        optional(i64,),
+        "select id from artifacts where tenant_id = $1 and experiment_id = $2 and plugin = $3 and result -> 'file' ->> 'key' = $4 limit 1",
+        tenant.0,
+        experiment.0,
+        plugin,
+        object_key,
+    )?;
+    Ok(row.is_some())
 }
 
 /// Summaries of an experiment's artifacts, by plugin and key.

@@ -1,4 +1,5 @@
-//! The two databases, behind one transaction type. What differs between them lives here and in `migrate.rs` only.
+//! The two databases, behind one transaction type. What differs between them lives here, in `migrate.rs` and
+//! in `search.rs` only.
 
 use std::{str::FromStr, time::Duration};
 

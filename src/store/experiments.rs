@@ -1,11 +1,11 @@
 //! Experiments.
 
-use mint_domain::{ExperimentId, ProjectId, TenantId, experiment::ExperimentStatus};
+use mint_domain::{ExperimentId, InstallationId, ProjectId, TenantId, experiment::ExperimentStatus};
 use serde_json::Value;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use crate::{Page, Result, Tx};
+use crate::{Page, Result, Tx, search};
 
 /// An experiment.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -165,40 +165,75 @@ pub async fn exists(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<b
     Ok(row.is_some())
 }
 
+/// The type of an experiment, and the stored settings of the installation that wants to write to it.
+///
+/// # Errors
+/// The database's.
+pub async fn writable(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: ExperimentId,
+    installation: InstallationId,
+) -> Result<Option<(String, Value)>> {
+    let row = rows!(
+        tx,
+        optional(String, Option<Json<Value>>),
+        "select e.experiment_type, i.settings
+         from experiments e left join installations i on i.tenant_id = e.tenant_id and i.id = $3
+         where e.tenant_id = $1 and e.id = $2",
+        tenant.0,
+        id.0,
+        installation.0,
+    )?;
+    Ok(row.map(|(kind, settings)| (kind, settings.map_or(Value::Null, |Json(settings)| settings))))
+}
+
+/// SQL that selects what matches a [`Filter`], in the tables `e` and `p`.
+macro_rules! matching {
+    ($tx:expr, $select:literal, $end:literal) => {
+        search!(
+            $tx,
+            concat!(
+                $select,
+                " where e.tenant_id = $1
+                    and (cast($2 as text) is null or e.status = $2)
+                    and (cast($3 as text) is null or e.experiment_type = $3)
+                    and (cast($4 as text) is null or p.name = $4)
+                    and (cast($5 as bigint) is null or e.created_by = $5)
+                    and (cast($6 as bigint) is null or e.parent_experiment_id = $6)
+                    and (cast($7 as text) is null or "
+            ),
+            "e.name",
+            "$7",
+            $end
+        )
+    };
+}
+
 /// Experiments that match, oldest first, and how many match in all.
 ///
 /// # Errors
 /// The database's.
 pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &Filter, page: Page) -> Result<(Vec<Experiment>, u64)> {
-    let pattern = filter.search.as_deref().map(contains_pattern);
+    let pattern = filter.search.as_deref().map(|text| search::pattern(tx, text));
     let status = filter.status.map(ExperimentStatus::as_str);
-    let experiments = rows!(
-        tx, all Experiment,
+    let page_of = matching!(
+        tx,
         "select e.id, e.name, e.experiment_type, e.status, e.project_id, p.name as project, e.parent_experiment_id, e.notes, e.tags,
             e.custom_metadata, e.start_date, e.end_date, d.plugin as design_owner, e.created_by, e.created_at, e.updated_at
-         from experiments e left join projects p on p.id = e.project_id left join designs d on d.experiment_id = e.id
-         where e.tenant_id = $1
-            and (cast($2 as text) is null or e.status = $2)
-            and (cast($3 as text) is null or e.experiment_type = $3)
-            and (cast($4 as text) is null or p.name = $4)
-            and (cast($5 as bigint) is null or e.created_by = $5)
-            and (cast($6 as bigint) is null or e.parent_experiment_id = $6)
-            and (cast($7 as text) is null or lower(e.name) like $7 escape '!')
-         order by e.id limit $8 offset $9",
+         from experiments e left join projects p on p.id = e.project_id left join designs d on d.experiment_id = e.id",
+        ") order by e.id limit $8 offset $9"
+    );
+    let count_of = matching!(tx, "select count(*) from experiments e left join projects p on p.id = e.project_id", ")");
+    let experiments = rows!(
+        tx, all Experiment, page_of,
         tenant.0, status, &filter.experiment_type, &filter.project, filter.created_by, filter.parent_experiment_id, &pattern,
         page.limit, page.skip,
     )?;
     let (total,) = rows!(
         tx,
         one(i64,),
-        "select count(*) from experiments e left join projects p on p.id = e.project_id
-         where e.tenant_id = $1
-            and (cast($2 as text) is null or e.status = $2)
-            and (cast($3 as text) is null or e.experiment_type = $3)
-            and (cast($4 as text) is null or p.name = $4)
-            and (cast($5 as bigint) is null or e.created_by = $5)
-            and (cast($6 as bigint) is null or e.parent_experiment_id = $6)
-            and (cast($7 as text) is null or lower(e.name) like $7 escape '!')",
+        count_of,
         tenant.0,
         status,
         &filter.experiment_type,
@@ -216,17 +251,4 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &Filter, page: Page) ->
 /// The database's.
 pub async fn delete(tx: &mut Tx, tenant: TenantId, id: ExperimentId) -> Result<bool> {
     execute!(tx, "delete from experiments where tenant_id = $1 and id = $2", tenant.0, id.0).map(|rows| rows > 0)
-}
-
-/// A LIKE pattern that finds `text` anywhere, with `!` as escape.
-fn contains_pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in text.to_lowercase().chars() {
-        if matches!(c, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }

@@ -1,10 +1,6 @@
 //! Installations: what is installed for a tenant, and how it stands.
 
-use mint_domain::{
-    Grants, InstallationId, ReleaseId, State, TenantId,
-    limit::LimitChanges,
-    mode::{Mode, Plan},
-};
+use mint_domain::{Grants, InstallationId, Mode, Plan, ReleaseId, State, TenantId, limit::LimitChanges, plan::Findings};
 use serde_json::Value;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -30,6 +26,9 @@ pub struct Installation {
     mode: String,
     /// Why it runs where it runs.
     pub mode_reason: String,
+    /// What that was decided on.
+    #[sqlx(json)]
+    pub findings: Findings,
     /// How it stands.
     #[sqlx(json)]
     pub state: State,
@@ -56,6 +55,18 @@ impl Installation {
     /// Where it runs. The database holds no third word.
     pub fn mode(&self) -> Mode {
         Mode::parse(&self.mode).unwrap_or(Mode::Isolated)
+    }
+
+    /// Takes a plan that was written.
+    pub fn adopt(&mut self, plan: Plan) {
+        self.mode = plan.mode.as_str().to_owned();
+        self.mode_reason = plan.reason;
+        self.findings = plan.findings;
+    }
+
+    /// Where it runs, why, and what that was decided on.
+    pub fn plan(&self) -> Plan {
+        Plan { mode: self.mode(), reason: self.mode_reason.clone(), findings: self.findings.clone() }
     }
 }
 
@@ -85,11 +96,11 @@ pub struct NewInstallation<'a> {
 pub async fn insert(tx: &mut Tx, tenant: TenantId, new: &NewInstallation<'_>, now: OffsetDateTime) -> Result<Installation> {
     rows!(
         tx, one Installation,
-        "insert into installations (tenant_id, slug, release_id, prefix, mode, mode_reason, state, state_since, grants, limits, settings,
-            generation, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $8, $8) returning *",
+        "insert into installations (tenant_id, slug, release_id, prefix, mode, mode_reason, findings, state, state_since, grants, limits,
+            settings, generation, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $12, $7, $8, $9, $10, $11, 1, $8, $8) returning *",
         tenant.0, new.slug, new.release.0, new.prefix, new.plan.mode.as_str(), &new.plan.reason, Json(new.state), now, Json(new.grants),
-        Json(new.limits), Json(Value::Object(serde_json::Map::new())),
+        Json(new.limits), Json(Value::Object(serde_json::Map::new())), Json(&new.plan.findings),
     )
     .map_err(|e| e.naming("installation or route prefix"))
 }
@@ -199,6 +210,24 @@ pub async fn set_limits(
         tenant.0,
         id.0,
         Json(limits),
+        now,
+    )
+    .map(|rows| rows > 0)
+}
+
+/// Writes where an installation runs from its next start on. False when it is gone.
+///
+/// # Errors
+/// The database's.
+pub async fn set_plan(tx: &mut Tx, tenant: TenantId, id: InstallationId, plan: &Plan, now: OffsetDateTime) -> Result<bool> {
+    execute!(
+        tx,
+        "update installations set mode = $3, mode_reason = $4, findings = $5, updated_at = $6 where tenant_id = $1 and id = $2",
+        tenant.0,
+        id.0,
+        plan.mode.as_str(),
+        &plan.reason,
+        Json(&plan.findings),
         now,
     )
     .map(|rows| rows > 0)

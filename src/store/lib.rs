@@ -4,15 +4,20 @@
 
 #[macro_use]
 mod query;
+#[macro_use]
+mod search;
 
 pub mod artifacts;
 pub mod audit;
+pub mod calendar;
 pub mod db;
 pub mod designs;
 mod error;
 pub mod experiments;
 pub mod installations;
+pub mod instruments;
 mod migrate;
+pub mod notifications;
 pub mod objects;
 pub mod operations;
 pub mod page;

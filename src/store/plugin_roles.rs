@@ -3,8 +3,27 @@
 use std::collections::BTreeMap;
 
 use mint_domain::{TenantId, UserId};
+use time::OffsetDateTime;
 
-use crate::{Result, Tx};
+use crate::{Page, Result, Tx};
+
+/// A role of a person inside a plugin.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct PluginRole {
+    /// Identifier.
+    pub id: i64,
+    /// The person.
+    #[sqlx(try_from = "i64")]
+    pub user_id: UserId,
+    /// Slug of the plugin.
+    pub plugin: String,
+    /// Free text that the plugin understands.
+    pub role: String,
+    /// When it was first given.
+    pub created_at: OffsetDateTime,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
+}
 
 /// The roles of a user inside plugins, by the plugin's slug.
 ///
@@ -19,4 +38,60 @@ pub async fn of_user(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<BTre
         user.0,
     )?;
     Ok(rows.into_iter().collect())
+}
+
+/// The role of a user inside one plugin.
+///
+/// # Errors
+/// The database's.
+pub async fn get(tx: &mut Tx, tenant: TenantId, plugin: &str, user: UserId) -> Result<Option<PluginRole>> {
+    rows!(
+        tx, optional PluginRole,
+        "select id, user_id, plugin, role, created_at, updated_at from plugin_roles
+         where tenant_id = $1 and plugin = $2 and user_id = $3",
+        tenant.0, plugin, user.0,
+    )
+}
+
+/// Everybody's roles inside one plugin, by user.
+///
+/// # Errors
+/// The database's.
+pub async fn list(tx: &mut Tx, tenant: TenantId, plugin: &str, page: Page) -> Result<Vec<PluginRole>> {
+    rows!(
+        tx, all PluginRole,
+        "select id, user_id, plugin, role, created_at, updated_at from plugin_roles
+         where tenant_id = $1 and plugin = $2 order by user_id limit $3 offset $4",
+        tenant.0, plugin, page.limit, page.skip,
+    )
+}
+
+/// Gives a role in the place of the one before.
+///
+/// # Errors
+/// [`crate::Error::DanglingReference`] when the user is gone.
+pub async fn upsert(
+    tx: &mut Tx,
+    tenant: TenantId,
+    plugin: &str,
+    user: UserId,
+    role: &str,
+    now: OffsetDateTime,
+) -> Result<PluginRole> {
+    rows!(
+        tx, one PluginRole,
+        "insert into plugin_roles (tenant_id, plugin, user_id, role, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)
+         on conflict (tenant_id, plugin, user_id) do update set role = excluded.role, updated_at = excluded.updated_at
+         returning id, user_id, plugin, role, created_at, updated_at",
+        tenant.0, plugin, user.0, role, now,
+    )
+}
+
+/// Takes a role away. False when there was none.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(tx: &mut Tx, tenant: TenantId, plugin: &str, user: UserId) -> Result<bool> {
+    execute!(tx, "delete from plugin_roles where tenant_id = $1 and plugin = $2 and user_id = $3", tenant.0, plugin, user.0)
+        .map(|rows| rows > 0)
 }

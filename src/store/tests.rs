@@ -1,18 +1,22 @@
 //! One story for each family of tables, told on every database there is.
 
 use mint_domain::{
-    Digest, ExperimentId, Grants, Manifest, State, TenantId,
+    Digest, ExperimentId, Grants, Manifest, Mode, Plan, State, TenantId,
     experiment::{ArtifactStatus, ExperimentStatus},
     lifecycle::{Event, Failure},
     limit::LimitChanges,
-    mode::{Mode, Plan},
+    plan::{Findings, ForcedBy},
 };
 use serde_json::json;
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use crate::{
-    Db, Error, Page, artifacts, audit, designs, experiments,
+    Db, Error, Page, artifacts, audit,
+    calendar::{self, NewCalendarEvent},
+    designs, experiments,
     installations::{self, NewInstallation},
+    instruments,
+    notifications::{self, NewNotification},
     objects::{self, NewObject},
     operations::{self, NewOperation},
     plugin_roles, projects, releases, sessions, tenants,
@@ -82,6 +86,7 @@ async fn experiments_are_found_by_their_own_tenant() {
         let (a, b) = (lab(&test.db, "a").await, lab(&test.db, "b").await);
         let id = experiment(&test.db, a, "Peak 100%_x").await;
         experiment(&test.db, a, "other").await;
+        experiment(&test.db, a, "Ärger im GRÖẞTEN Ёлка [ΩΣ]").await;
         let mut tx = test.db.begin().await.unwrap();
         let project = projects::insert(&mut tx, a, "P", None, None, NOW).await.unwrap();
         let changed = experiments::Fields { project: Some(project.id), notes: Some("n".to_owned()), ..fields("Peak 100%_x") };
@@ -89,7 +94,23 @@ async fn experiments_are_found_by_their_own_tenant() {
         assert!(!experiments::update(&mut tx, b, id, &changed, NOW).await.unwrap());
         let row = experiments::get(&mut tx, a, id).await.unwrap().unwrap();
         assert_eq!((row.project.as_deref(), &row.tags), (Some("P"), &json!({"a": [1, null, "ä"]})));
-        for (search, expected) in [("100%_", 1), ("%", 1), ("_x", 1), ("peak", 1), ("!", 0)] {
+        let too_long = "ä".repeat(60_000);
+        for (search, expected) in [
+            ("100%_", 1),
+            ("%", 1),
+            ("_x", 1),
+            ("peak", 1),
+            ("!", 0),
+            ("*", 0),
+            ("?", 0),
+            ("ärger", 1),
+            ("ÄRGER IM", 1),
+            ("größten", 1),
+            ("ёЛКА", 1),
+            ("[ωσ]", 1),
+            ("[a", 0),
+            (&too_long, 0),
+        ] {
             let filter = experiments::Filter { search: Some(search.to_owned()), ..experiments::Filter::default() };
             let (found, total) = experiments::list(&mut tx, a, &filter, Page::new(0, 10)).await.unwrap();
             assert_eq!((found.len(), total), (expected, expected as u64), "{search}");
@@ -170,7 +191,7 @@ async fn an_installation_and_its_operations() {
             slug: "p",
             release: release.id,
             prefix: "/p",
-            plan: &Plan { mode: Mode::Shared, reason: "r".to_owned() },
+            plan: &Plan { mode: Mode::Shared, reason: "r".to_owned(), findings: Findings::default() },
             state: &State::Installing,
             grants: &Grants::new(["objects".parse().unwrap()]),
             limits: &LimitChanges::default(),
@@ -187,7 +208,11 @@ async fn an_installation_and_its_operations() {
             );
         }
         let row = installations::find(&mut tx, tenant, "p").await.unwrap().unwrap();
-        assert_eq!((row.mode(), row.state, row.settings), (Mode::Shared, failed, json!({"x": 1})));
+        assert_eq!((row.mode(), &row.state, &row.settings), (Mode::Shared, &failed, &json!({"x": 1})));
+        let findings = Findings { forced_by: Some(ForcedBy::Configuration), ..Findings::default() };
+        let plan = Plan { mode: Mode::Isolated, reason: "s".to_owned(), findings };
+        assert!(installations::set_plan(&mut tx, tenant, installed.id, &plan, NOW).await.unwrap());
+        assert_eq!(installations::get(&mut tx, tenant, installed.id).await.unwrap().unwrap().plan(), plan);
         assert!(!releases::delete_unused(&mut tx, release.id).await.unwrap(), "a release in use was deleted");
 
         let input = json!({});
@@ -231,4 +256,131 @@ async fn a_database_is_opened_again_and_two_open_it_at_once() {
     }
     let refusal = Db::open("mysql://x").await.unwrap_err().to_string();
     assert!(refusal.contains("sqlite:") && refusal.contains("postgres://"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_role_is_one_for_each_plugin() {
+    for test in databases().await {
+        let (a, b) = (lab(&test.db, "a").await, lab(&test.db, "b").await);
+        let mut tx = test.db.begin().await.unwrap();
+        let user = users::insert(&mut tx, a, "ada", None, "member", NOW).await.unwrap().id;
+        let first = plugin_roles::upsert(&mut tx, a, "peaks", user, "reader", NOW).await.unwrap();
+        let second = plugin_roles::upsert(&mut tx, a, "peaks", user, "lead", NOW + Duration::hours(1)).await.unwrap();
+        assert_eq!((second.id, second.role.as_str(), second.created_at), (first.id, "lead", NOW));
+        plugin_roles::upsert(&mut tx, a, "other", user, "x", NOW).await.unwrap();
+        assert_eq!(plugin_roles::of_user(&mut tx, a, user).await.unwrap()["peaks"], "lead");
+        assert_eq!(plugin_roles::list(&mut tx, a, "peaks", Page::new(0, 10)).await.unwrap().len(), 1);
+        assert!(plugin_roles::get(&mut tx, b, "peaks", user).await.unwrap().is_none());
+        assert!(!plugin_roles::delete(&mut tx, b, "peaks", user).await.unwrap());
+        assert!(plugin_roles::delete(&mut tx, a, "peaks", user).await.unwrap());
+        assert!(plugin_roles::get(&mut tx, a, "peaks", user).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_told_once_and_old_ones_are_forgotten() {
+    for test in databases().await {
+        let tenant = lab(&test.db, "a").await;
+        let mut tx = test.db.begin().await.unwrap();
+        let ada = users::insert(&mut tx, tenant, "ada", None, "member", NOW).await.unwrap().id;
+        let bob = users::insert(&mut tx, tenant, "bob", None, "member", NOW).await.unwrap().id;
+        let event = |key: &str, recipient| NewNotification {
+            kind: "event",
+            function_id: "f".to_owned(),
+            event_key: key.to_owned(),
+            severity: "info".to_owned(),
+            title: "t".to_owned(),
+            message: "m".to_owned(),
+            source: None,
+            channels: vec!["email".to_owned()],
+            recipient,
+            occurred_at: NOW,
+        };
+        assert!(notifications::insert(&mut tx, tenant, "peaks", &event("a", None), NOW).await.unwrap());
+        assert!(!notifications::insert(&mut tx, tenant, "peaks", &event("a", Some(bob)), NOW).await.unwrap());
+        assert!(notifications::insert(&mut tx, tenant, "peaks", &event("b", Some(bob)), NOW).await.unwrap());
+        assert!(notifications::insert(&mut tx, tenant, "other", &event("a", None), NOW).await.unwrap());
+        let seen = async |tx: &mut crate::Tx, reader| {
+            let found = notifications::list(tx, tenant, reader, Page::new(0, 10)).await.unwrap();
+            found.into_iter().map(|one| format!("{} {}", one.plugin, one.event_key)).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(&mut tx, ada).await, ["other a", "peaks a"]);
+        assert_eq!(seen(&mut tx, bob).await, ["other a", "peaks b", "peaks a"]);
+        assert_eq!(notifications::prune(&mut tx, tenant, "peaks", 2).await.unwrap(), 0);
+        assert_eq!(notifications::prune(&mut tx, tenant, "peaks", 1).await.unwrap(), 1);
+        assert_eq!(seen(&mut tx, bob).await, ["other a", "peaks b"]);
+    }
+}
+
+#[tokio::test]
+async fn an_event_in_the_calendar_moves_and_is_cancelled() {
+    for test in databases().await {
+        let tenant = lab(&test.db, "a").await;
+        let mut tx = test.db.begin().await.unwrap();
+        let event = |key: &str, starts: &str| NewCalendarEvent {
+            event_key: key.to_owned(),
+            title: "t".to_owned(),
+            starts: starts.to_owned(),
+            ends: "2027".to_owned(),
+            participants: vec![1, 2],
+            description: None,
+            location: None,
+            mint_path: None,
+        };
+        for (key, starts) in [("a", "2026-02-01"), ("b", "2026-01-01"), ("a", "2026-03-01")] {
+            calendar::upsert(&mut tx, tenant, "peaks", &event(key, starts), NOW).await.unwrap();
+        }
+        assert!(calendar::cancel(&mut tx, tenant, "peaks", "b", NOW).await.unwrap());
+        assert!(!calendar::cancel(&mut tx, tenant, "peaks", "b", NOW).await.unwrap());
+        assert!(!calendar::cancel(&mut tx, tenant, "other", "a", NOW).await.unwrap());
+        let found = calendar::list(&mut tx, tenant, Page::new(0, 10)).await.unwrap();
+        let found: Vec<_> = found.iter().map(|one| (one.event_key.as_str(), one.starts.as_str(), one.status.as_str())).collect();
+        assert_eq!(found, [("b", "2026-01-01", "cancelled"), ("a", "2026-03-01", "confirmed")]);
+        assert_eq!(calendar::count(&mut tx, tenant, "peaks").await.unwrap(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_instrument_is_in_its_state_since_it_changed() {
+    for test in databases().await {
+        let (a, b) = (lab(&test.db, "a").await, lab(&test.db, "b").await);
+        let mut tx = test.db.begin().await.unwrap();
+        let id = mint_domain::InstrumentId::from_bits(7);
+        instruments::insert(&mut tx, a, &id, "One", &json!({"model": "x"}), true, NOW).await.unwrap();
+        instruments::insert(&mut tx, b, &id, "Theirs", &json!({}), true, NOW).await.unwrap();
+        assert_eq!(instruments::last_report(&mut tx, a, &id).await.unwrap(), None);
+        let later = NOW + Duration::hours(1);
+        for (is_same, now, since) in [(false, NOW, NOW), (true, later, NOW), (false, later, later)] {
+            let reported = instruments::report(&mut tx, a, &id, "watch", &json!({"state": "idle"}), is_same, now).await.unwrap();
+            assert_eq!(reported, Some(instruments::Reported { status_since: since, last_seen: now }));
+        }
+        assert_eq!(instruments::last_report(&mut tx, a, &id).await.unwrap(), Some(json!({"state": "idle"})));
+        assert_eq!(instruments::last_report(&mut tx, b, &id).await.unwrap(), None);
+        let changed = instruments::update(&mut tx, a, &id, "Two", &json!({}), false, later).await.unwrap().unwrap();
+        assert_eq!((changed.name.as_str(), changed.is_active, changed.created_at), ("Two", false, NOW));
+        assert!(instruments::list(&mut tx, a, true, Page::new(0, 10)).await.unwrap().is_empty());
+        assert_eq!(instruments::list(&mut tx, a, false, Page::new(0, 10)).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_artifact_is_made_once_and_swapped_from_what_was_read() {
+    for test in databases().await {
+        let tenant = lab(&test.db, "a").await;
+        let id = experiment(&test.db, tenant, "e").await;
+        let mut tx = test.db.begin().await.unwrap();
+        let document = |key: &str| json!({"file": {"key": key}, "pi": 3.141_592_653_589_793});
+        let input =
+            artifacts::Input { key: "k".to_owned(), result: document("old"), display_name: None, note: Some("n".to_owned()) };
+        let made = artifacts::insert(&mut tx, tenant, id, "one", &input, NOW).await.unwrap().unwrap();
+        assert!(artifacts::insert(&mut tx, tenant, id, "one", &input, NOW).await.unwrap().is_none());
+        assert!(artifacts::refers_to(&mut tx, tenant, id, "one", "old").await.unwrap());
+        assert!(!artifacts::refers_to(&mut tx, tenant, id, "two", "old").await.unwrap());
+        let later = NOW + Duration::hours(1);
+        let swapped = artifacts::swap(&mut tx, tenant, &made.summary, &document("new"), None, later).await.unwrap().unwrap();
+        assert_eq!((swapped.result, swapped.summary.note), (document("new"), None));
+        assert!(artifacts::swap(&mut tx, tenant, &made.summary, &document("newer"), None, later).await.unwrap().is_none());
+        assert!(!artifacts::refers_to(&mut tx, tenant, id, "one", "old").await.unwrap());
+        assert!(artifacts::refers_to(&mut tx, tenant, id, "one", "new").await.unwrap());
+    }
 }

@@ -44,6 +44,14 @@ impl Child {
         self.pid
     }
 
+    /// A handle that names it beyond the reuse of its id.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub(crate) fn handle(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::process::pidfd_open(self.pid, PidfdFlags::empty())?)
+    }
+
     /// Its output; once.
     pub(crate) fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         self.inner.as_mut().map_or((None, None), |inner| (inner.stdout.take(), inner.stderr.take()))

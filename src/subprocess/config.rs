@@ -13,6 +13,8 @@ pub struct SubprocessConfig {
     pub extra_index_urls: Vec<String>,
     /// Use only bundled wheels and what uv has in its cache.
     pub offline: bool,
+    /// Build packages that have no wheel. Their authors' code then runs at install, with the platform's rights.
+    pub source_builds: bool,
     /// Environment of uv only, such as proxy and certificate settings. Plugins never see it.
     pub pass_environment: Vec<(String, String)>,
     /// Python to use: a version, a path or a name. By default what the wheel's `Requires-Python` asks for.
@@ -48,6 +50,7 @@ impl SubprocessConfig {
             index_url: None,
             extra_index_urls: Vec::new(),
             offline: false,
+            source_builds: false,
             pass_environment: Vec::new(),
             python: None,
             search_path,

@@ -38,7 +38,7 @@ pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("LANG", "C.UTF-8".to_owned()),
         ("MINT_PLATFORM_API_VERSION", API_VERSION.to_owned()),
         ("MINT_PLATFORM_URL", facts.platform_url.to_owned()),
-        ("MINT_PLUGIN_NAME", facts.slug.to_string()),
+        ("MINT_PLUGIN_NAME", facts.launch.name().unwrap_or(facts.slug.as_str()).to_owned()),
         (SOCKET_VARIABLE, text(facts.socket)),
         ("MINT_PLUGIN_TOKEN", facts.token.to_owned()),
         ("PATH", facts.search_path.to_owned()),
@@ -46,17 +46,24 @@ pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    if let Launch::Python { distribution, entry_point, .. } = facts.launch {
+    if let Launch::Python(python) = facts.launch {
         environment.extend(
             [
-                ("MINT_PLUGIN_DISTRIBUTION", distribution.as_str()),
-                ("MINT_PLUGIN_ENTRY_POINT", entry_point.as_str()),
+                ("MINT_PLUGIN_DISTRIBUTION", python.distribution.as_str()),
+                ("MINT_PLUGIN_ENTRY_POINT", python.entry_point.as_str()),
                 ("PYTHONDONTWRITEBYTECODE", "1"),
                 ("PYTHONNOUSERSITE", "1"),
                 ("PYTHONUNBUFFERED", "1"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
+    }
+    if facts.launch.is_mld() {
+        for name in ["PLATFORM_URL", "PLUGIN_NAME", "PLUGIN_TOKEN"] {
+            if let Some(value) = environment.get(&format!("MINT_{name}")).cloned() {
+                environment.insert(format!("MLD_{name}"), value);
+            }
+        }
     }
     environment
 }
@@ -66,6 +73,17 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::{description::Description, launch::PythonLaunch, sdk::Sdk};
+
+    fn python(sdk: Sdk, description: Option<Description>) -> Launch {
+        Launch::Python(PythonLaunch {
+            interpreter: PathBuf::from("/v/bin/python"),
+            distribution: "Dose_Response".to_owned(),
+            entry_point: "dose-response".to_owned(),
+            sdk,
+            description,
+        })
+    }
 
     fn made(launch: &Launch) -> String {
         let slug = "dose-response".parse().unwrap();
@@ -99,11 +117,6 @@ TMPDIR=/data/p/cache/tmp";
 
     #[test]
     fn python_also_learns_its_entry_point() {
-        let launch = Launch::Python {
-            interpreter: PathBuf::from("/v/bin/python"),
-            distribution: "Dose_Response".to_owned(),
-            entry_point: "dose-response".to_owned(),
-        };
         let mut lines: Vec<&str> = COMMON.lines().collect();
         lines.extend([
             "MINT_PLUGIN_DISTRIBUTION=Dose_Response",
@@ -113,6 +126,20 @@ TMPDIR=/data/p/cache/tmp";
             "PYTHONUNBUFFERED=1",
         ]);
         lines.sort_unstable();
-        assert_eq!(made(&launch).lines().collect::<Vec<_>>(), lines);
+        assert_eq!(made(&python(Sdk::default(), None)).lines().collect::<Vec<_>>(), lines);
+    }
+
+    #[test]
+    fn the_oldest_sdk_reads_names_of_its_own() {
+        let description = Description { name: "Dose response".to_owned(), public_prefix: "/api/drc".to_owned() };
+        let made = made(&python(Sdk { is_mld: true, ..Sdk::default() }, Some(description)));
+        for line in [
+            "MINT_PLUGIN_NAME=Dose response",
+            "MLD_PLUGIN_NAME=Dose response",
+            "MLD_PLATFORM_URL=http://127.0.0.1:8001",
+            "MLD_PLUGIN_TOKEN=t0ken",
+        ] {
+            assert!(made.lines().any(|made| made == line), "{line} is not in\n{made}");
+        }
     }
 }

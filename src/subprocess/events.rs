@@ -51,9 +51,10 @@ struct Veto {
 }
 
 impl Event {
-    /// The request that tells of it. The token and [`protocol_headers`] are added by whoever sends it.
-    pub(crate) fn request(&self, call: &Call) -> Request<Body> {
-        let json = self.json(call).to_string();
+    /// The request that tells the plugin `own`, which calls itself `name`, of it. The token and [`protocol_headers`] are
+    /// added by whoever sends it.
+    pub(crate) fn request(&self, call: &Call, own: &Slug, name: &str) -> Request<Body> {
+        let json = self.json(call, own, name).to_string();
         let mut request = Request::new(Full::new(json.into()).map_err(|never| match never {}).boxed_unsync());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = http::Uri::from_static(ROUTE);
@@ -61,11 +62,12 @@ impl Event {
         request
     }
 
-    fn json(&self, call: &Call) -> Value {
+    fn json(&self, call: &Call, own: &Slug, name: &str) -> Value {
         let saved = |event: &SaveEvent| {
+            let plugin = if event.plugin == *own { name } else { event.plugin.as_str() };
             json!({
                 "experiment_id": event.experiment.0,
-                "data": { "plugin_id": event.plugin, "data": event.data },
+                "data": { "plugin_id": plugin, "data": event.data },
             })
         };
         let (name, payload) = match self {
@@ -82,11 +84,11 @@ impl Event {
 }
 
 /// What the SDK wants to see with an event, besides the token.
-pub(crate) fn protocol_headers(plugin: &Slug) -> HeaderMap {
+pub(crate) fn protocol_headers(name: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(PLATFORM_API_VERSION, HeaderValue::from_static(API_VERSION));
-    // A slug always fits into a header.
-    if let Ok(name) = HeaderValue::from_str(plugin.as_str()) {
+    // A name is taken only if it fits into a header.
+    if let Ok(name) = HeaderValue::from_str(name) {
         headers.insert(PLUGIN_NAME, name);
     }
     headers

@@ -11,6 +11,13 @@ pub(crate) enum Exit {
     Signal(i32),
     /// By the platform, for it did not end when asked to.
     Killed,
+    /// By the platform, for it had too many processes and threads.
+    Crowded {
+        /// So many.
+        tasks: u64,
+        /// So many are allowed.
+        tasks_max: u64,
+    },
     /// Nobody could tell.
     Unknown,
 }
@@ -44,6 +51,9 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Killed => f.write_str("did not end when asked to, and was killed"),
+            Self::Crowded { tasks, tasks_max } => {
+                write!(f, "had {tasks} processes and threads, more than its limit processes_max of {tasks_max}, and was killed")
+            }
             Self::Unknown => f.write_str("ended, nobody knows how"),
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => match SIGNALS.iter().find(|(number, ..)| number == signal) {

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::{
     events::{self, Answer, Event},
     incarnation::Setup,
-    proxy::Proxy,
+    proxy::{Paths, Proxy},
     supervisor::Supervisor,
 };
 
@@ -46,7 +46,9 @@ impl IsolatedGeneration {
         let proxy = Proxy {
             session: Arc::clone(&setup.session),
             limits: setup.activation.authority.limits.clone(),
-            public_prefix: HeaderValue::from_str(&setup.public_prefix).map_err(broken)?,
+            forwarded_prefix: HeaderValue::from_str(&setup.public_prefix).map_err(broken)?,
+            paths: Paths::new(&setup.public_prefix, setup.launch.own_prefix()),
+            is_mld: setup.launch.is_mld(),
         };
         let has_events = AtomicBool::new(setup.launch.has_sdk());
         let setup = Arc::new(setup);
@@ -58,8 +60,9 @@ impl IsolatedGeneration {
         if !self.has_events.load(Ordering::Relaxed) {
             return Ok(Verdict::Accept);
         }
-        let own = events::protocol_headers(self.setup.activation.authority.slug());
-        let response = self.exchange(call, event.request(call), own).await?;
+        let session = &self.setup.session;
+        let own = events::protocol_headers(session.name());
+        let response = self.exchange(call, event.request(call, session.slug(), session.name()), own).await?;
         let (head, body) = response.into_parts();
         match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
             Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),

@@ -1,6 +1,11 @@
 //! One start of a process: from the private directory to the last line of its output.
 
-use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{HeaderValue, Request, StatusCode, header::HOST};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -15,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     SubprocessConfig,
+    census::{Census, Family},
     child::Child,
     directory::Directory,
     environment::{self, Facts},
@@ -25,6 +31,7 @@ use crate::{
     output,
     registry::{Bearer, Registration, Registry, Session, Token},
     spawn::{Bounds, Program, Spawner},
+    task,
     upload::Upload,
 };
 
@@ -51,6 +58,7 @@ pub(crate) struct Setup {
     pub(crate) config: Arc<SubprocessConfig>,
     pub(crate) spawner: Spawner,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) census: Arc<Census>,
     pub(crate) launch: Launch,
     pub(crate) activation: Activation,
     pub(crate) session: Arc<Session>,
@@ -78,10 +86,34 @@ pub(crate) struct Running {
     incarnation: Arc<Incarnation>,
     child: Child,
     output: Vec<AbortOnDropHandle<()>>,
+    crowd: Crowd,
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
     directory: Directory,
     _temporary: TempDir,
+}
+
+/// Whether it was killed for having too many processes and threads, and the task that counts them.
+#[derive(Debug)]
+struct Crowd {
+    tasks: Arc<OnceLock<u64>>,
+    tasks_max: u64,
+    _census: AbortOnDropHandle<()>,
+}
+
+impl Crowd {
+    fn watched(setup: &Setup, child: &Child, socket: PathBuf) -> io::Result<Self> {
+        let tasks_max = setup.activation.authority.limits.processes_max;
+        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max };
+        let tasks = Arc::default();
+        let census = task::owned(Arc::clone(&setup.census).watch(family, Arc::clone(&tasks)));
+        Ok(Self { tasks, tasks_max, _census: census })
+    }
+
+    /// How it ended, if that was why.
+    fn exit(&self) -> Option<Exit> {
+        self.tasks.get().map(|tasks| Exit::Crowded { tasks: *tasks, tasks_max: self.tasks_max })
+    }
 }
 
 impl Incarnation {
@@ -104,11 +136,11 @@ impl Incarnation {
         }
     }
 
-    /// Asks for the SDK's page of facts, which needs no token. Any status is an answer.
+    /// Asks for a page that every application of its SDK has, and that needs no token. Any status is an answer.
     pub(crate) async fn probe(&self, setup: &Setup) -> Result<StatusCode, LinkError> {
         let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let mut request = Request::new(Upload::new(empty, 0));
-        *request.uri_mut() = format!("{}/_mint/runtime", setup.public_prefix).parse().map_err(io::Error::other)?;
+        *request.uri_mut() = setup.launch.probe_path(&setup.public_prefix).parse().map_err(io::Error::other)?;
         request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
         request.headers_mut().insert(headers::INTERNAL_TOKEN, self.token.clone());
         let answer = async {
@@ -211,6 +243,7 @@ impl Running {
         if let Some(pipe) = stderr {
             output.push(output::into_log(pipe, Arc::clone(log), "stderr").map_err(broken)?);
         }
+        let crowd = Crowd::watched(setup, &child, socket.clone()).map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
         secret.set_sensitive(true);
@@ -222,7 +255,7 @@ impl Running {
             token: secret,
             exit: exit_seen,
         });
-        Ok(Self { incarnation, child, output, exit, registration, directory, _temporary: temporary })
+        Ok(Self { incarnation, child, output, crowd, exit, registration, directory, _temporary: temporary })
     }
 
     /// As others see it.
@@ -255,8 +288,9 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, child, output, exit, registration, directory, _temporary } = self;
-        let ended = child.reap().unwrap_or(Exit::Unknown);
+        let Self { incarnation, child, output, crowd, exit, registration, directory, _temporary } = self;
+        let reaped = child.reap().unwrap_or(Exit::Unknown);
+        let ended = crowd.exit().unwrap_or(reaped);
         incarnation.pool.close();
         exit.send_replace(Some(ended));
         drop(registration);

@@ -5,18 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{description::Description, sdk::Sdk};
+
+/// The program that loads a plugin where no SDK does.
+pub(crate) const ENTRY: &str = include_str!("entry.py");
+
 /// A staged release, ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Launch {
     /// Wheels in a venv.
-    Python {
-        /// Of the venv.
-        interpreter: PathBuf,
-        /// Distribution that owns the entry point.
-        distribution: String,
-        /// Name of the entry point.
-        entry_point: String,
-    },
+    Python(PythonLaunch),
     /// A file to run.
     Executable {
         /// The file.
@@ -26,16 +24,32 @@ pub(crate) enum Launch {
     },
 }
 
+/// A plugin in a venv.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PythonLaunch {
+    /// Of the venv.
+    pub(crate) interpreter: PathBuf,
+    /// Distribution that owns the entry point.
+    pub(crate) distribution: String,
+    /// Name of the entry point.
+    pub(crate) entry_point: String,
+    /// The SDK of the venv.
+    pub(crate) sdk: Sdk,
+    /// The plugin in its own words, where it said some.
+    pub(crate) description: Option<Description>,
+}
+
 impl Launch {
     /// The file to run, and its arguments.
     pub(crate) fn command(&self, socket: &Path) -> (PathBuf, Vec<OsString>) {
         match self {
-            Self::Python { interpreter, .. } => {
+            Self::Python(python) if python.sdk.has_factory => {
                 let before = ["-m", "uvicorn", "mint_sdk.runtime:create_plugin_app", "--factory", "--uds"];
                 let after = ["--lifespan", "on", "--log-level", "info", "--no-access-log"];
                 let args = before.iter().map(OsString::from).chain([socket.into()]).chain(after.iter().map(OsString::from));
-                (interpreter.clone(), args.collect())
+                (python.interpreter.clone(), args.collect())
             }
+            Self::Python(python) => (python.interpreter.clone(), vec!["-c".into(), ENTRY.into(), "serve".into(), socket.into()]),
             Self::Executable { file, args } => {
                 let socket = socket.to_string_lossy();
                 (file.clone(), args.iter().map(|arg| arg.replace("{socket}", &socket).into()).collect())
@@ -43,32 +57,96 @@ impl Launch {
         }
     }
 
+    /// Where its process can be asked whether it answers, for routes under `prefix`.
+    pub(crate) fn probe_path(&self, prefix: &str) -> String {
+        match self {
+            Self::Python(python) if !python.sdk.has_factory => "/openapi.json".to_owned(),
+            Self::Python(_) | Self::Executable { .. } => format!("{}/_mint/runtime", self.own_prefix().unwrap_or(prefix)),
+        }
+    }
+
     /// Whether it speaks the SDK's protocol, and so may follow events.
     pub(crate) fn has_sdk(&self) -> bool {
-        matches!(self, Self::Python { .. })
+        matches!(self, Self::Python(python) if python.sdk.has_factory)
     }
+
+    /// Whether its SDK has the variables and headers from before MINT's first release.
+    pub(crate) fn is_mld(&self) -> bool {
+        matches!(self, Self::Python(python) if python.sdk.is_mld)
+    }
+
+    /// The name by which it calls the platform, where that is known.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.description().map(|description| description.name.as_str()).filter(|name| fits_header(name))
+    }
+
+    /// Where its class says that its routes stand, with `/api`, where that is known.
+    pub(crate) fn own_prefix(&self) -> Option<&str> {
+        self.description().map(|description| description.public_prefix.as_str())
+    }
+
+    /// Whether its client takes answers with keys that it does not know. None where only its calls can tell.
+    pub(crate) fn takes_new_keys(&self) -> Option<bool> {
+        match self {
+            Self::Python(python) => python.sdk.takes_new_keys(),
+            Self::Executable { .. } => None,
+        }
+    }
+
+    fn description(&self) -> Option<&Description> {
+        match self {
+            Self::Python(python) => python.description.as_ref(),
+            Self::Executable { .. } => None,
+        }
+    }
+}
+
+/// Whether a text comes through a header as it is.
+fn fits_header(text: &str) -> bool {
+    !text.is_empty() && text.trim() == text && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn commands() {
-        let python = Launch::Python {
+    fn python(has_factory: bool) -> Launch {
+        Launch::Python(PythonLaunch {
             interpreter: PathBuf::from("/v/bin/python"),
             distribution: "d".to_owned(),
             entry_point: "e".to_owned(),
-        };
-        let (file, args) = python.command(Path::new("/r/s"));
+            sdk: Sdk { has_factory, ..Sdk::default() },
+            description: Some(Description { name: "Peak tools".to_owned(), public_prefix: "/api/peaks".to_owned() }),
+        })
+    }
+
+    #[test]
+    fn commands() {
+        let (file, args) = python(true).command(Path::new("/r/s"));
         assert_eq!(file, Path::new("/v/bin/python"));
         assert_eq!(
             args.join(" ".as_ref()),
             "-m uvicorn mint_sdk.runtime:create_plugin_app --factory --uds /r/s --lifespan on --log-level info --no-access-log"
         );
+        assert_eq!(python(false).command(Path::new("/r/s")).1, ["-c", ENTRY, "serve", "/r/s"]);
         let executable =
             Launch::Executable { file: PathBuf::from("/b"), args: vec!["--at={socket}".to_owned(), "-v".to_owned()] };
         assert_eq!(executable.command(Path::new("/r/s")).1, ["--at=/r/s", "-v"]);
-        assert!(python.has_sdk() && !executable.has_sdk());
+        assert!(python(true).has_sdk() && !python(false).has_sdk() && !executable.has_sdk());
+    }
+
+    #[test]
+    fn probes() {
+        assert_eq!(python(true).probe_path("/api/x"), "/api/peaks/_mint/runtime");
+        assert_eq!(python(false).probe_path("/api/x"), "/openapi.json");
+        let executable = Launch::Executable { file: PathBuf::from("/b"), args: vec![] };
+        assert_eq!(executable.probe_path("/api/x"), "/api/x/_mint/runtime");
+    }
+
+    #[test]
+    fn a_name_goes_into_a_header_or_is_not_used() {
+        for (name, expected) in [("My plugin", true), ("Café", false), ("", false), ("a\nb", false), (" a", false)] {
+            assert_eq!(fits_header(name), expected, "{name:?}");
+        }
     }
 }

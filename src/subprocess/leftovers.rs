@@ -85,8 +85,17 @@ fn kill_round(entry: &[u8]) -> usize {
 
 /// Whether a process has an entry in its environment. A zombie has none any more.
 fn environment_has(pid: Pid, entry: &[u8]) -> bool {
-    fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|one| one == entry))
+    environment(pid).is_some_and(|environment| environment.split(|byte| *byte == 0).any(|one| one == entry))
+}
+
+/// A variable in the environment of a process.
+pub(crate) fn environment_entry(pid: Pid, name: &str) -> Option<Vec<u8>> {
+    let prefix = [name.as_bytes(), b"="].concat();
+    environment(pid)?.split(|byte| *byte == 0).find_map(|one| one.strip_prefix(prefix.as_slice())).map(<[u8]>::to_vec)
+}
+
+fn environment(pid: Pid) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()
 }
 
 fn started_ticks(pid: i32) -> Option<u64> {

@@ -7,8 +7,10 @@
 //! **Invariant:** `rpc` converts, calls one function of `mint_context`, and converts back. No rule stands here.
 
 mod backoff;
+mod census;
 mod child;
 mod config;
+mod description;
 mod directory;
 mod environment;
 mod events;
@@ -19,12 +21,14 @@ mod incarnation;
 mod launch;
 mod leftovers;
 mod link;
+mod mld;
 mod output;
 mod proxy;
 mod registry;
 mod response;
 pub mod rpc;
 mod runtime;
+mod sdk;
 mod spawn;
 mod supervisor;
 mod task;

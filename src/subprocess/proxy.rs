@@ -1,6 +1,6 @@
 //! Hands one request to a process and brings its response back, streaming both ways.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -16,8 +16,10 @@ use mint_domain::{Kind, Limits, Refusal};
 use tokio::time::{Duration, Instant};
 
 use crate::{
+    exit::Exit,
     incarnation::Incarnation,
     link::LinkError,
+    mld,
     registry::Session,
     response::{self, Kept},
     upload::{Progress, Stage, Upload},
@@ -34,7 +36,35 @@ pub(crate) struct Proxy {
     /// What a request may use up.
     pub(crate) limits: Limits,
     /// `/api` and the plugin's prefix.
-    pub(crate) public_prefix: HeaderValue,
+    pub(crate) forwarded_prefix: HeaderValue,
+    /// How the plugin sees the paths of requests.
+    pub(crate) paths: Paths,
+    /// Whether it reads the headers from before MINT's first release.
+    pub(crate) is_mld: bool,
+}
+
+/// The public paths of a plugin, and those that its class gives its routes, where the two differ: a bundle of MINT's own
+/// format does not say where its routes stand.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    differ: Option<(String, String)>,
+}
+
+impl Paths {
+    /// From `public` to `own`, both with `/api`.
+    pub(crate) fn new(public: &str, own: Option<&str>) -> Self {
+        let own = own.filter(|own| *own != public);
+        Self { differ: own.map(|own| (public.to_owned(), own.trim_end_matches('/').to_owned())) }
+    }
+
+    /// The path and query as the plugin sees them.
+    pub(crate) fn seen<'a>(&self, target: &'a str) -> Cow<'a, str> {
+        let Some((public, own)) = &self.differ else { return Cow::Borrowed(target) };
+        match target.strip_prefix(public.as_str()) {
+            Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => Cow::Owned(format!("{own}{rest}")),
+            Some(_) | None => Cow::Borrowed(target),
+        }
+    }
 }
 
 impl Proxy {
@@ -82,12 +112,18 @@ impl Proxy {
     ) -> Result<(Request<Upload>, Progress), Fault> {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let uri = Uri::try_from(target).map_err(|error| Fault::Client(format!("its path is malformed: {error}")))?;
+        let uri = Uri::try_from(self.paths.seen(target).as_ref())
+            .map_err(|error| Fault::Client(format!("its path is malformed: {error}")))?;
         let mut headers = head.headers;
         headers::strip_request(&mut headers);
-        headers.extend(headers::identity(call));
+        let mut identity = HeaderMap::new();
+        headers::add_identity(&mut identity, call);
+        if self.is_mld {
+            headers.extend(mld::identity(&identity));
+        }
+        headers.extend(identity);
         headers.extend(own);
-        headers.insert(headers::FORWARDED_PREFIX, self.public_prefix.clone());
+        headers.insert(headers::FORWARDED_PREFIX, self.forwarded_prefix.clone());
         headers.insert(headers::INTERNAL_TOKEN, incarnation.token().clone());
         if let Ok(id) = HeaderValue::from_str(call.request_id.as_str()) {
             headers.insert(headers::REQUEST_ID, id);
@@ -120,6 +156,10 @@ impl Proxy {
             return Fault::Garbage(format!("what it answered is not HTTP: {error}"));
         }
         match tokio::time::timeout(NEWS_OF_EXIT, incarnation.exited()).await {
+            Ok(Exit::Crowded { tasks, tasks_max }) => Fault::Limit {
+                limit: "processes_max",
+                message: format!("The plugin had {tasks} processes and threads; at most {tasks_max} are allowed."),
+            },
             Ok(exit) => Fault::Broke(format!("its process {exit}")),
             Err(_elapsed) => match error {
                 LinkError::Connect(error) => Fault::Down(format!("it does not accept connections: {error}")),
@@ -146,4 +186,25 @@ fn no_tunnels(call: &Call) -> Response<Body> {
     *response.status_mut() = StatusCode::from_u16(said.status).unwrap_or(StatusCode::NOT_IMPLEMENTED);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_sees_its_own_paths() {
+        let paths = Paths::new("/api/peaks", Some("/api/peak-tools"));
+        for (asked, seen) in [
+            ("/api/peaks", "/api/peak-tools"),
+            ("/api/peaks/a?b=/api/peaks", "/api/peak-tools/a?b=/api/peaks"),
+            ("/api/peaks?x", "/api/peak-tools?x"),
+            ("/api/peaksandmore", "/api/peaksandmore"),
+            ("/__mint/events", "/__mint/events"),
+        ] {
+            assert_eq!(paths.seen(asked), seen);
+        }
+        assert_eq!(Paths::new("/api/peaks", Some("/api/peaks")).seen("/api/peaks/a"), "/api/peaks/a");
+        assert_eq!(Paths::new("/api/peaks", Some("/api/")).seen("/api/peaks/a"), "/api/a");
+    }
 }

@@ -4,12 +4,18 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use mint_context::Call;
 use mint_domain::{Actor, Digest, Slug, User, UserId};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
+
+use crate::launch::Launch;
+
+/// Who a person is may be a second old when a request begins; a role that the plugin itself gave must not be.
+const NEWS_OF_ROLES: Duration = Duration::from_secs(5);
 
 /// The live processes by the hash of their tokens. One for the whole platform.
 #[derive(Debug, Default)]
@@ -34,12 +40,21 @@ pub(crate) struct Session {
     /// A call without a person, for the plugin itself.
     call: Call,
     slug: Slug,
+    name: String,
+    takes_new_keys: Option<bool>,
     in_flight: Mutex<HashMap<UserId, InFlight>>,
+    new_roles: Mutex<HashMap<UserId, NewRole>>,
     own_change: Mutex<Option<Value>>,
 }
 
+/// A role that the plugin gave or took away a moment ago.
+struct NewRole {
+    role: Option<String>,
+    since: Instant,
+}
+
 struct InFlight {
-    user: User,
+    user: Arc<User>,
     requests: usize,
 }
 
@@ -87,7 +102,7 @@ impl Registry {
     pub(crate) fn find(&self, token: &[u8], name: &[u8]) -> Option<Bearer> {
         let hash = Digest::of(token);
         let bearer = self.live.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned()?;
-        bool::from(bearer.session.slug.as_str().as_bytes().ct_eq(name)).then_some(bearer)
+        bool::from(bearer.session.name.as_bytes().ct_eq(name)).then_some(bearer)
     }
 }
 
@@ -108,8 +123,18 @@ impl Drop for Registration {
 
 impl Session {
     /// A session whose calls are made from `call`, which must come through a plugin.
-    pub(crate) fn new(call: Call, slug: Slug) -> Arc<Self> {
-        Arc::new(Self { call, slug, in_flight: Mutex::default(), own_change: Mutex::default() })
+    pub(crate) fn new(call: Call, slug: Slug, launch: &Launch) -> Arc<Self> {
+        let name = launch.name().unwrap_or(slug.as_str()).to_owned();
+        let takes_new_keys = launch.takes_new_keys();
+        Arc::new(Self {
+            call,
+            slug,
+            name,
+            takes_new_keys,
+            in_flight: Mutex::default(),
+            new_roles: Mutex::default(),
+            own_change: Mutex::default(),
+        })
     }
 
     /// A call of the plugin on its own account.
@@ -122,23 +147,59 @@ impl Session {
         &self.slug
     }
 
+    /// The name by which the plugin calls; mostly its slug.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether its client takes answers with keys that it does not know. None where only its calls can tell.
+    pub(crate) fn takes_new_keys(&self) -> Option<bool> {
+        self.takes_new_keys
+    }
+
     /// Notes that a request of `actor` is being served.
     pub(crate) fn enter(self: &Arc<Self>, actor: &Actor) -> ActsFor {
-        let user = actor.user();
-        if let Some(user) = user {
+        if let Actor::User(user) = actor {
+            let newest = self.with_new_role(user);
             let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-            in_flight
-                .entry(user.id)
-                .and_modify(|entry| entry.requests += 1)
-                .or_insert_with(|| InFlight { user: user.clone(), requests: 1 });
+            // A request may last for hours; who the person is was found out anew for this one.
+            let entry = in_flight.entry(user.id).or_insert_with(|| InFlight { user: Arc::clone(&newest), requests: 0 });
+            entry.requests += 1;
+            entry.user = newest;
         }
-        ActsFor { session: Arc::clone(self), user: user.map(|user| user.id) }
+        ActsFor { session: Arc::clone(self), user: actor.user().map(|user| user.id) }
     }
 
     /// The person `id`, if a request of theirs is being served right now.
     pub(crate) fn person(&self, id: UserId) -> Option<Actor> {
         let in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         in_flight.get(&id).map(|entry| Actor::User(entry.user.clone()))
+    }
+
+    /// Notes a person's new role inside the plugin: for the requests being served, and for those that come before whoever
+    /// signs people in has heard of it.
+    pub(crate) fn note_role(&self, id: UserId, role: Option<&str>) {
+        let mut new_roles = self.new_roles.lock().unwrap_or_else(PoisonError::into_inner);
+        new_roles.retain(|_, new| new.since.elapsed() < NEWS_OF_ROLES);
+        new_roles.insert(id, NewRole { role: role.map(str::to_owned), since: Instant::now() });
+        drop(new_roles);
+        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = in_flight.get_mut(&id) {
+            entry.user = self.with_new_role(&entry.user);
+        }
+    }
+
+    fn with_new_role(&self, user: &Arc<User>) -> Arc<User> {
+        let mut user = Arc::clone(user);
+        let new_roles = self.new_roles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(new) = new_roles.get(&user.id).filter(|new| new.since.elapsed() < NEWS_OF_ROLES) {
+            let roles = &mut Arc::make_mut(&mut user).plugin_roles;
+            match &new.role {
+                Some(role) => roles.insert(self.slug.to_string(), role.clone()),
+                None => roles.remove(self.slug.as_str()),
+            };
+        }
+        user
     }
 
     /// Notes that the plugin itself is storing `values`, or has ended doing so.

@@ -7,8 +7,8 @@ use mint_context::runtime::{Activation, Generation, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
 
 use crate::{
-    Registry, SubprocessConfig, directory, executable, generation::IsolatedGeneration, incarnation::Setup, launch::Launch,
-    registry::Session, spawn::Spawner, venv,
+    Registry, SubprocessConfig, census::Census, directory, executable, generation::IsolatedGeneration, incarnation::Setup,
+    launch::Launch, registry::Session, spawn::Spawner, venv,
 };
 
 /// Runs plugins as supervised processes.
@@ -17,6 +17,7 @@ pub struct IsolatedRuntime {
     config: Arc<SubprocessConfig>,
     registry: Arc<Registry>,
     spawner: Spawner,
+    census: Arc<Census>,
 }
 
 impl IsolatedRuntime {
@@ -28,7 +29,7 @@ impl IsolatedRuntime {
     pub async fn new(config: SubprocessConfig, registry: Arc<Registry>) -> io::Result<Self> {
         let root = config.runtime_directory.clone();
         tokio::task::spawn_blocking(move || directory::sweep(&root)).await.map_err(io::Error::other)??;
-        Ok(Self { config: Arc::new(config), registry, spawner: Spawner::new()? })
+        Ok(Self { config: Arc::new(config), registry, spawner: Spawner::new()?, census: Arc::default() })
     }
 
     async fn ensure(&self, release: &Release) -> Result<Launch, Failure> {
@@ -62,8 +63,9 @@ impl Runtime for IsolatedRuntime {
             config: Arc::clone(&self.config),
             spawner: self.spawner.clone(),
             registry: Arc::clone(&self.registry),
+            census: Arc::clone(&self.census),
+            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), &launch),
             launch,
-            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone()),
             public_prefix: prefix.public(),
             activation,
         };

@@ -50,7 +50,7 @@ pub(crate) struct Program {
 /// Resource limits of a process.
 ///
 /// The number of processes can be limited for a *user* only, the platform's own, and not at all for root. So this is a
-/// brake on fork bombs, not a quota: what the user runs now, the plugin's share, and room for others.
+/// brake on fork bombs, not a quota: what the user runs now, the plugin's share, and room for others. The quota is `census`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bounds {
     memory_bytes: Option<u64>,

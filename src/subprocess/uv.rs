@@ -80,6 +80,11 @@ impl Uv<'_> {
         args
     }
 
+    /// Wheels only, unless an administrator allows source builds.
+    pub(crate) fn wheels_only(&self) -> &'static [&'static str] {
+        if self.config.source_builds { &[] } else { &["--only-binary", ":all:"] }
+    }
+
     fn environment(&self) -> BTreeMap<String, String> {
         let cache = |name: &str| self.config.cache_directory.join(name).to_string_lossy().into_owned();
         let mut environment = BTreeMap::from([

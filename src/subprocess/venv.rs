@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     SubprocessConfig,
-    launch::Launch,
+    description::{self, Description},
+    launch::{Launch, PythonLaunch},
+    sdk::Sdk,
     spawn::Spawner,
     uv::{PHASE, Uv},
     wheel::WheelInfo,
@@ -36,6 +38,8 @@ const SDKS: &[&str] = &["mint-sdk", "mint-guest-sdk"];
 struct Marker {
     distribution: String,
     entry_point: String,
+    #[serde(default)]
+    description: Option<Description>,
 }
 
 /// Builds the venv of a release, unless it is there, and tells how to start the plugin.
@@ -82,7 +86,15 @@ fn complete(venv: &Path) -> Option<Launch> {
     let interpreter = venv.join("bin/python");
     // The interpreter is a link out of the venv, and may be gone after an upgrade of the system.
     let exists = interpreter.exists();
-    exists.then_some(Launch::Python { interpreter, distribution: marker.distribution, entry_point: marker.entry_point })
+    exists.then(|| {
+        Launch::Python(PythonLaunch {
+            interpreter,
+            distribution: marker.distribution,
+            entry_point: marker.entry_point,
+            sdk: Sdk::of_venv(venv),
+            description: marker.description,
+        })
+    })
 }
 
 async fn build(
@@ -110,13 +122,16 @@ async fn build(
         Some(entry) => release.directory.join(entry),
         None => compile(&uv, building, &venv, &requirements_in(&info, release, wheels), &find_links).await?,
     };
-    let mut args = words(&["pip", "install", "--no-config", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode"]);
+    let mut args = words(&["pip", "install", "--no-config", "--require-hashes", "--compile-bytecode"]);
+    args.extend(words(uv.wheels_only()));
     args.extend(uv.sources());
     args.extend(find_links);
     args.extend(["--python".into(), venv.join("bin/python").into(), "-r".into(), requirements.into()]);
     uv.run("installing the packages of the bundle", args).await?;
 
-    let marker = marker(&release.manifest, wheels, &info);
+    let mut marker = marker(&release.manifest, wheels, &info);
+    let names = (marker.distribution.as_str(), marker.entry_point.as_str());
+    marker.description = description::ask(spawner, &venv, names, building, config.start_timeout).await;
     let json = serde_json::to_vec(&marker).map_err(|error| unreadable(wheels, &error))?;
     fs::write(venv.join(MARKER), json).map_err(|error| no_room(&venv, &error))
 }
@@ -131,7 +146,8 @@ async fn compile(
 ) -> Result<PathBuf, Failure> {
     let (wanted, locked) = (building.join("requirements.in"), building.join("requirements.txt"));
     fs::write(&wanted, requirements).map_err(|error| no_room(building, &error))?;
-    let mut args = words(&["pip", "compile", "--no-config", "--quiet", "--generate-hashes", "--only-binary", ":all:"]);
+    let mut args = words(&["pip", "compile", "--no-config", "--quiet", "--generate-hashes"]);
+    args.extend(words(uv.wheels_only()));
     args.extend(uv.sources());
     args.extend(find_links.iter().cloned());
     args.extend(["--python".into(), venv.join("bin/python").into()]);
@@ -173,8 +189,8 @@ fn bundled(directory: &Path, entry: &str) -> Option<String> {
 fn marker(manifest: &Manifest, wheels: &Wheels, info: &WheelInfo) -> Marker {
     let from_wheel = (manifest.format_version == 1).then(|| info.entry_point.clone()).flatten();
     match from_wheel {
-        Some(entry_point) => Marker { distribution: info.name.clone(), entry_point },
-        None => Marker { distribution: wheels.distribution.clone(), entry_point: wheels.entry_point.clone() },
+        Some(entry_point) => Marker { distribution: info.name.clone(), entry_point, description: None },
+        None => Marker { distribution: wheels.distribution.clone(), entry_point: wheels.entry_point.clone(), description: None },
     }
 }
 

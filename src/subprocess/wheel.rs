@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fs::File, io::Read, path::Path};
 
+use mint_domain::requirement::{InvalidWheel, WheelMetadata};
 use zip::ZipArchive;
 
 /// Most bytes read of one of the files.
@@ -29,8 +30,10 @@ pub(crate) enum UnreadableWheel {
     Io(#[from] std::io::Error),
     #[error("it is not a zip file: {0}")]
     Zip(#[from] zip::result::ZipError),
-    #[error("it has no `.dist-info/METADATA` with a name and a version")]
+    #[error("it has no `.dist-info/METADATA`")]
     NoMetadata,
+    #[error(transparent)]
+    Metadata(#[from] InvalidWheel),
 }
 
 impl WheelInfo {
@@ -42,24 +45,19 @@ impl WheelInfo {
         let mut archive = ZipArchive::new(File::open(path)?)?;
         let metadata = entry(&mut archive, ".dist-info/METADATA")?.ok_or(UnreadableWheel::NoMetadata)?;
         let entry_points = entry(&mut archive, ".dist-info/entry_points.txt")?.unwrap_or_default();
-        let info = Self { entry_point: plugin_entry_point(&entry_points), ..Self::parse(&metadata) };
-        if info.name.is_empty() || info.version.is_empty() { Err(UnreadableWheel::NoMetadata) } else { Ok(info) }
+        Ok(Self { entry_point: plugin_entry_point(&entry_points), ..Self::parse(&metadata)? })
     }
 
-    fn parse(metadata: &str) -> Self {
-        let mut info = Self::default();
-        // Headers end with the first empty line; the description follows.
-        for (name, value) in metadata.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(':')) {
-            let value = value.trim();
-            match name.to_ascii_lowercase().as_str() {
-                "name" => value.clone_into(&mut info.name),
-                "version" => value.clone_into(&mut info.version),
-                "requires-python" => info.requires_python = Some(value.to_owned()),
-                "requires-dist" => info.requires.push(normalized(requirement_name(value))),
-                _ => {}
-            }
-        }
-        info
+    fn parse(metadata: &str) -> Result<Self, UnreadableWheel> {
+        let WheelMetadata { name, version, requires_python, requires, .. } = WheelMetadata::parse(metadata)?;
+        let python = requires_python.to_string().replace(", ", ",");
+        Ok(Self {
+            name,
+            version: version.to_string(),
+            requires_python: Some(python).filter(|python| !python.is_empty()),
+            requires: requires.into_iter().map(|requirement| requirement.package).collect(),
+            entry_point: None,
+        })
     }
 }
 
@@ -91,16 +89,6 @@ fn plugin_entry_point(text: &str) -> Option<String> {
     }
 }
 
-fn requirement_name(requirement: &str) -> &str {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    requirement.split(|c| !is_name(c)).next().unwrap_or_default()
-}
-
-/// The form of PEP 503.
-pub(crate) fn normalized(name: &str) -> String {
-    name.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_ascii_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +104,7 @@ mod tests {
             requires: vec!["mint-sdk".to_owned(), "numpy".to_owned()],
             entry_point: None,
         };
-        assert_eq!(WheelInfo::parse(text), expected);
+        assert_eq!(WheelInfo::parse(text).unwrap(), expected);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{engine::Engine, imports};
 
 /// Largest component, in bytes.
 pub(crate) const COMPONENT_BYTES_MAX: u64 = 50 << 20;
-/// Longest time to compile one.
+/// Longest time to compile one, by default.
 pub(crate) const COMPILE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A compiled component, shared by all installations of all tenants that run it.
@@ -50,6 +50,7 @@ pub(crate) struct Artifacts {
     engine: Engine,
     directory: PathBuf,
     compiling: Arc<Semaphore>,
+    compile_timeout: Duration,
     loaded: Mutex<HashMap<Digest, Weak<Artifact>>>,
 }
 
@@ -60,13 +61,14 @@ struct Source {
 }
 
 impl Artifacts {
-    /// The cache in `directory`, which is made if it does not exist.
+    /// The cache in `directory`, which is made if it does not exist. No component may take longer to compile than
+    /// `compile_timeout`.
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub(crate) fn open(engine: Engine, directory: PathBuf) -> io::Result<Self> {
+    pub(crate) fn open(engine: Engine, directory: PathBuf, compile_timeout: Duration) -> io::Result<Self> {
         fs::create_dir_all(&directory)?;
-        Ok(Self { engine, directory, compiling: Arc::new(Semaphore::new(1)), loaded: Mutex::default() })
+        Ok(Self { engine, directory, compiling: Arc::new(Semaphore::new(1)), compile_timeout, loaded: Mutex::default() })
     }
 
     /// The component in the file `source`, whose digest the manifest gives: from memory, from the cache, or, where
@@ -110,7 +112,7 @@ impl Artifacts {
     }
 
     /// Compiles into the cache what does not stand there: one component at a time in this process, within
-    /// [`COMPILE_TIMEOUT`].
+    /// the time that it may take.
     async fn compile(&self, bytes: Vec<u8>, digest: Digest) -> Result<(), Failure> {
         let permit = Arc::clone(&self.compiling).acquire_owned().await.map_err(|error| host_failure(&error.to_string()))?;
         let abandoned = Abandoned(Arc::new(AtomicBool::new(false)));
@@ -131,12 +133,12 @@ impl Artifacts {
                 elapsed_ms = begun_at.elapsed().as_millis(), "compiled a component");
             Ok(())
         });
-        match tokio::time::timeout(COMPILE_TIMEOUT, work).await {
+        match tokio::time::timeout(self.compile_timeout, work).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => Err(host_failure(&format!("the compiler failed: {panic}"))),
             Err(_) => Err(Failure::new(
                 "stage",
-                format!("Compiling the component took longer than {} s.", COMPILE_TIMEOUT.as_secs()),
+                format!("Compiling the component took longer than {} s.", self.compile_timeout.as_secs_f32()),
                 "Make the component smaller: fewer dependencies, optimised for size.",
             )),
         }
@@ -244,6 +246,7 @@ fn host_failure(detail: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ResetChoice;
 
     fn component(directory: &Path, text: &str) -> (PathBuf, Digest) {
         let path = directory.join("plugin.wasm");
@@ -262,8 +265,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, digest) = component(directory.path(), "(component)");
         let cache = directory.path().join("cache");
-        let engine = Engine::new(1).unwrap();
-        let artifacts = Artifacts::open(engine.clone(), cache.clone()).unwrap();
+        let engine = Engine::new(1, ResetChoice::Auto).unwrap();
+        let artifacts = Artifacts::open(engine.clone(), cache.clone(), COMPILE_TIMEOUT).unwrap();
         let first = artifacts.get(&path, digest, &Grants::default()).await.unwrap();
         assert!(
             Arc::ptr_eq(&first, &artifacts.get(&path, digest, &Grants::default()).await.unwrap()),
@@ -279,10 +282,34 @@ mod tests {
         assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&code).unwrap()) & 0o777, 0o600);
     }
 
+    /// A component that takes the compiler a while: much arithmetic in one function.
+    fn long_winded() -> String {
+        let sums = "(local.set 0 (i64.mul (i64.add (local.get 0) (i64.const 77)) (i64.const 13)))".repeat(20_000);
+        format!("(component (core module (func (export \"x\") (param i64) (result i64) {sums} (local.get 0))))")
+    }
+
+    #[tokio::test]
+    async fn a_compiler_that_takes_too_long_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, digest) = component(directory.path(), &long_winded());
+        let cache = directory.path().join("cache");
+        let engine = Engine::new(1, ResetChoice::Auto).unwrap();
+        let hasty = Artifacts::open(engine.clone(), cache.clone(), Duration::from_millis(1)).unwrap();
+        let failure = hasty.get(&path, digest, &Grants::default()).await.unwrap_err();
+        assert_eq!(failure.phase, "stage");
+        assert!(failure.reason.contains("longer than 0.001 s") && failure.hint.contains("smaller"), "{failure}");
+        // The next one waits for the compiler that still runs, whose work is then not kept.
+        let _permit = hasty.compiling.acquire().await.unwrap();
+        assert!(!hasty.path(digest).exists(), "nobody waited for it, so it is not in the cache");
+        let patient = Artifacts::open(engine, cache, COMPILE_TIMEOUT).unwrap();
+        patient.get(&path, digest, &Grants::default()).await.unwrap();
+    }
+
     #[tokio::test]
     async fn what_cannot_run_is_refused_with_words() {
         let directory = tempfile::tempdir().unwrap();
-        let artifacts = Artifacts::open(Engine::new(1).unwrap(), directory.path().join("cache")).unwrap();
+        let engine = Engine::new(1, ResetChoice::Auto).unwrap();
+        let artifacts = Artifacts::open(engine, directory.path().join("cache"), COMPILE_TIMEOUT).unwrap();
         let (path, digest) = component(directory.path(), "(module)");
         let module = artifacts.get(&path, digest, &Grants::default()).await.unwrap_err();
         assert!(module.reason.contains("core WebAssembly module"), "{module}");

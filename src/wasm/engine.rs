@@ -4,6 +4,7 @@
 
 use std::{fs, hash::Hasher, path::Path, sync::Arc, thread, time::Duration};
 
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
@@ -33,8 +34,25 @@ pub enum ResetPath {
     Memset,
 }
 
-impl ResetPath {
+/// Which reset path to take. The one that reads page tables is never forced: where it is safe, it is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResetChoice {
     /// The path that is safe and fast on this machine.
+    #[default]
+    Auto,
+    /// The path that is safe on every machine.
+    Memset,
+}
+
+impl ResetPath {
+    fn chosen(choice: ResetChoice) -> Self {
+        match choice {
+            ResetChoice::Auto => Self::detect(),
+            ResetChoice::Memset => Self::Memset,
+        }
+    }
+
     fn detect() -> Self {
         if PoolingAllocationConfig::is_pagemap_scan_available() && !memory_can_be_swapped(Path::new("/")) {
             Self::PagemapScan
@@ -80,12 +98,12 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// An engine with room for `slots` live instances.
+    /// An engine with room for `slots` live instances, whose slots are made clean as `choice` says.
     ///
     /// # Errors
     /// When wasmtime cannot reserve the address space, or does not run on this machine.
-    pub(crate) fn new(slots: u32) -> wasmtime::Result<Self> {
-        let reset = ResetPath::detect();
+    pub(crate) fn new(slots: u32, choice: ResetChoice) -> wasmtime::Result<Self> {
+        let reset = ResetPath::chosen(choice);
         let inner = wasmtime::Engine::new(&config(slots, reset))?;
         start_ticker(&inner)?;
         let compatibility = compatibility(&inner);
@@ -242,8 +260,9 @@ mod tests {
 
     #[test]
     fn two_engines_load_each_others_code() {
-        let (one, two) = (Engine::new(2).unwrap(), Engine::new(2).unwrap());
+        let (one, two) = (Engine::new(2, ResetChoice::Auto).unwrap(), Engine::new(2, ResetChoice::Memset).unwrap());
         assert_eq!(one.compatibility(), two.compatibility());
+        assert_eq!(two.reset_path(), ResetPath::Memset);
         assert_eq!(one.compatibility().len(), 16);
     }
 }

@@ -42,6 +42,7 @@ pub(crate) struct Area {
 
 #[derive(Debug)]
 struct Account {
+    limit: &'static str,
     bytes_max: u64,
     bytes: u64,
     open: HashMap<FileId, Open>,
@@ -58,12 +59,12 @@ struct Open {
     unlinked: bool,
 }
 
-/// No room is left.
+/// No room is left, by the limit of this name.
 #[derive(Debug)]
-pub(crate) struct Full;
+pub(crate) struct Full(pub(crate) &'static str);
 
 impl From<Full> for io::Error {
-    fn from(Full: Full) -> Self {
+    fn from(_: Full) -> Self {
         rustix::io::Errno::NOSPC.into()
     }
 }
@@ -83,8 +84,9 @@ impl Files {
     /// # Errors
     /// When a directory cannot be made or read.
     fn open(data_directory: &Path) -> io::Result<Self> {
-        let area = |name, guest_path| Area::open(data_directory.join(name), guest_path).map(Arc::new);
-        Ok(Self { areas: [area("artifacts", "/artifacts")?, area("cache", "/cache")?] })
+        let area = |name, guest_path, limit| Area::open(data_directory.join(name), guest_path, limit).map(Arc::new);
+        let areas = [area("artifacts", "/artifacts", "files_bytes_max")?, area("cache", "/cache", "cache_bytes_max")?];
+        Ok(Self { areas })
     }
 
     fn limit(&self, limits: &Limits) {
@@ -130,9 +132,9 @@ impl FilesInUse {
 }
 
 impl Area {
-    fn open(path: PathBuf, guest_path: &'static str) -> io::Result<Self> {
+    fn open(path: PathBuf, guest_path: &'static str, limit: &'static str) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
-        let account = Account { bytes_max: 0, bytes: measure(&path)?, open: HashMap::new() };
+        let account = Account { limit, bytes_max: 0, bytes: measure(&path)?, open: HashMap::new() };
         Ok(Self { path, guest_path, account: Mutex::new(account), names: tokio::sync::Mutex::default() })
     }
 
@@ -189,7 +191,7 @@ impl Account {
     fn charge(&mut self, bytes: u64) -> Result<(), Full> {
         let total = self.bytes.saturating_add(bytes);
         if total > self.bytes_max {
-            return Err(Full);
+            return Err(Full(self.limit));
         }
         self.bytes = total;
         Ok(())

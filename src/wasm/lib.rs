@@ -25,5 +25,5 @@ mod outgoing;
 mod runtime;
 mod store;
 
-pub use engine::ResetPath;
+pub use engine::{ResetChoice, ResetPath};
 pub use runtime::{Options, StartError, WasmRuntime};

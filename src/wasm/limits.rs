@@ -6,6 +6,8 @@ use mint_domain::Limits;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::ResourceLimiter;
 
+use crate::engine::TICK;
+
 /// A limit was reached: the guest is stopped with this as the trap.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -76,13 +78,19 @@ impl ResourceLimiter for MemoryLimit {
     }
 }
 
+const TICK_NS: u64 = TICK.as_nanos() as u64;
+
 /// Measures the time that a store's guest spends computing, and no time that it waits or that others compute.
 ///
-/// The clock is that of the thread: a busy machine does not use up a guest's time.
+/// The clock is that of the thread: a busy machine does not use up a guest's time. It costs a system call, so it is read
+/// only by guests that compute until an epoch ends; until then the wall clock stands for it, up to the length of an epoch.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     spent_ns: AtomicU64,
+    /// On the wall clock.
     entered_at_ns: AtomicU64,
+    /// On the clock of the thread, from the first epoch since it was entered; zero before.
+    measured_from_ns: AtomicU64,
     ms_max: AtomicU64,
 }
 
@@ -90,7 +98,6 @@ impl Meter {
     /// Starts a call that may compute for `ms_max` milliseconds.
     pub(crate) fn arm(&self, ms_max: u64) {
         self.spent_ns.store(0, Ordering::Relaxed);
-        self.entered_at_ns.store(thread_time_ns(), Ordering::Relaxed);
         self.ms_max.store(ms_max, Ordering::Relaxed);
     }
 
@@ -99,8 +106,14 @@ impl Meter {
     /// # Errors
     /// [`Reached`] when the time is up.
     pub(crate) fn check(&self) -> Result<(), Reached> {
-        let since_entered = thread_time_ns().saturating_sub(self.entered_at_ns.load(Ordering::Relaxed));
-        let spent_ms = self.spent_ns.load(Ordering::Relaxed).saturating_add(since_entered) / 1_000_000;
+        let now = thread_time_ns();
+        let mut from = self.measured_from_ns.load(Ordering::Relaxed);
+        if from == 0 {
+            self.spent_ns.fetch_add(self.unmeasured_ns(), Ordering::Relaxed);
+            self.measured_from_ns.store(now, Ordering::Relaxed);
+            from = now;
+        }
+        let spent_ms = self.spent_ns.load(Ordering::Relaxed).saturating_add(now.saturating_sub(from)) / 1_000_000;
         let ms_max = self.ms_max.load(Ordering::Relaxed);
         if spent_ms <= ms_max {
             return Ok(());
@@ -110,18 +123,31 @@ impl Meter {
 
     /// The guest goes on, on this thread.
     pub(crate) fn enter(&self) {
-        self.entered_at_ns.store(thread_time_ns(), Ordering::Relaxed);
+        self.measured_from_ns.store(0, Ordering::Relaxed);
+        self.entered_at_ns.store(time_ns(ClockId::Monotonic), Ordering::Relaxed);
     }
 
     /// The guest is left, on the thread that entered it.
     pub(crate) fn leave(&self) {
-        let spent = thread_time_ns().saturating_sub(self.entered_at_ns.load(Ordering::Relaxed));
+        let spent = match self.measured_from_ns.load(Ordering::Relaxed) {
+            0 => self.unmeasured_ns(),
+            from => thread_time_ns().saturating_sub(from),
+        };
         self.spent_ns.fetch_add(spent, Ordering::Relaxed);
+    }
+
+    /// The time since it was entered, while no epoch has ended.
+    fn unmeasured_ns(&self) -> u64 {
+        time_ns(ClockId::Monotonic).saturating_sub(self.entered_at_ns.load(Ordering::Relaxed)).min(TICK_NS)
     }
 }
 
 fn thread_time_ns() -> u64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
+    time_ns(ClockId::ThreadCPUTime)
+}
+
+fn time_ns(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     // Neither part can be negative for a clock that counts up from zero.
     u64::try_from(now.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
 }

@@ -15,7 +15,7 @@ use http::{Request, Response, Uri, header::HOST, uri::Scheme};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, client::conn::http1};
-use mint_context::{Call, Error as ContextError, http_out};
+use mint_context::{Call, Error as ContextError, http_out, logs::PluginLog};
 use mint_domain::{Kind, Limits};
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -49,6 +49,7 @@ static TLS: LazyLock<Result<TlsConnector, rustls::Error>> = LazyLock::new(|| {
 pub(crate) struct Egress {
     at_once: Arc<Semaphore>,
     per_minute: Mutex<Bucket>,
+    log: Arc<PluginLog>,
 }
 
 /// Requests that may begin now; it fills up again over a minute.
@@ -60,20 +61,29 @@ struct Bucket {
 }
 
 impl Egress {
-    /// The way out of an installation with `limits`.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// The way out of an installation with `limits`. Which of them was reached stands in `log`: the component is told no
+    /// more than that it was one.
+    pub(crate) fn new(limits: &Limits, log: Arc<PluginLog>) -> Self {
         let at_once = usize::try_from(limits.outbound_concurrency_max).unwrap_or(Semaphore::MAX_PERMITS);
         let max = limits.outbound_per_minute_max as f64;
         Self {
             at_once: Arc::new(Semaphore::new(at_once)),
             per_minute: Mutex::new(Bucket { max, left: max, filled_at: Instant::now() }),
+            log,
         }
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let permit = Arc::clone(&self.at_once).try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
+        let Ok(permit) = Arc::clone(&self.at_once).try_acquire_owned() else {
+            return Err(self.refuse("outbound_concurrency_max"));
+        };
         let mut bucket = self.per_minute.lock().unwrap_or_else(PoisonError::into_inner);
-        if bucket.take(Instant::now()) { Ok(permit) } else { Err(Error::ConnectionLimitReached) }
+        if bucket.take(Instant::now()) { Ok(permit) } else { Err(self.refuse("outbound_per_minute_max")) }
+    }
+
+    fn refuse(&self, limit: &'static str) -> Error {
+        self.log.limit_reached(limit);
+        Error::ConnectionLimitReached
     }
 }
 

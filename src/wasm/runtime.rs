@@ -16,8 +16,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    artifact::{Artifact, Artifacts},
-    engine::{Engine, ResetPath},
+    artifact::{Artifact, Artifacts, COMPILE_TIMEOUT},
+    engine::{Engine, ResetChoice, ResetPath},
     files::{Files, FilesInUse},
     generation::Component,
     guest::Guests,
@@ -39,11 +39,20 @@ pub struct Options {
     pub cache_directory: PathBuf,
     /// Live instances of all installations together.
     pub slots: u32,
+    /// How a place of the pool is made clean.
+    pub reset: ResetChoice,
+    /// Longest time to compile a component.
+    pub compile_timeout: Duration,
 }
 
 impl Options {
     /// Room for live instances that suits most machines: each reserves address space and, while used, its own memory.
     pub const SLOTS: u32 = 256;
+
+    /// Compiled components in `cache_directory`, and what suits most machines for the rest.
+    pub fn new(cache_directory: PathBuf) -> Self {
+        Self { cache_directory, slots: Self::SLOTS, reset: ResetChoice::Auto, compile_timeout: COMPILE_TIMEOUT }
+    }
 }
 
 /// Why shared mode cannot be had.
@@ -73,8 +82,8 @@ impl WasmRuntime {
     /// # Errors
     /// [`StartError`].
     pub fn new(options: &Options) -> Result<Self, StartError> {
-        let engine = Engine::new(options.slots).map_err(|error| StartError::Engine(format!("{error:#}")))?;
-        let artifacts = Artifacts::open(engine.clone(), options.cache_directory.clone())?;
+        let engine = Engine::new(options.slots, options.reset).map_err(|error| StartError::Engine(format!("{error:#}")))?;
+        let artifacts = Artifacts::open(engine.clone(), options.cache_directory.clone(), options.compile_timeout)?;
         let linkers = Linkers::new(engine.clone());
         let neighbours = Arc::new(Neighbours::default());
         let mut sweeper = JoinSet::new();

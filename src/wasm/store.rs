@@ -70,7 +70,7 @@ impl Plugin {
         files: Option<Arc<Files>>,
         settings: Value,
     ) -> Self {
-        let egress = Arc::new(Egress::new(&authority.limits));
+        let egress = Arc::new(Egress::new(&authority.limits, Arc::clone(&log)));
         Self { authority, log, egress, files, clock, settings: RwLock::new(Arc::new(Settings::new(settings))) }
     }
 
@@ -145,6 +145,7 @@ impl State {
             inner: WasiFilesystemCtxView { ctx: self.wasi.filesystem(), table: &mut self.table },
             files: self.plugin.files.as_deref(),
             held: &mut self.held,
+            log: &self.plugin.log,
         }
     }
 }

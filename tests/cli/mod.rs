@@ -3,6 +3,7 @@
 mod accounts;
 mod binary;
 mod configuration;
+mod plans;
 mod plugins;
 
 pub(crate) use binary::Mint;

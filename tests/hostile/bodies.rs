@@ -7,6 +7,7 @@ use mint_tests::{TestServer, bundle, eventually, resident_bytes};
 use reqwest::Body;
 use serde_json::json;
 
+use super::exhaust::stopped_at;
 use super::neighbour::{beside, hostile_with, neighbour_answers};
 
 const MIB: u64 = 1 << 20;
@@ -18,7 +19,7 @@ fn chunked(mib: u64) -> Body {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_off_at_its_limit() {
+pub(super) async fn an_endless_answer_is_cut_off_at_its_limit() {
     let server = hostile_with(json!({ "response_body_bytes_max": 8 * MIB, "cpu_ms_max": 60_000 })).await;
     let before = resident_bytes();
     let endless = async {
@@ -42,6 +43,16 @@ async fn an_endless_answer_is_cut_off_at_its_limit() {
     let plugin = server.admin.plugin("hostile").await;
     assert!(plugin["log"].to_string().contains("response_body_bytes_max"), "{plugin:#}");
     assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
+}
+
+/// One that is done before anything was sent is an error with a name.
+#[tokio::test]
+pub(super) async fn a_short_answer_that_is_too_long_names_its_limit() {
+    let server = TestServer::start().await;
+    server.admin.installed(&bundle("hello"), json!({})).await;
+    server.admin.installed(&bundle("hostile"), json!({ "response_body_bytes_max": 9 })).await;
+    let (reply, _) = beside(&server, server.admin.get("/api/hostile/")).await;
+    stopped_at(&reply, "response_body_bytes_max", "longer than its 9 bytes");
 }
 
 #[tokio::test]
@@ -97,7 +108,7 @@ async fn a_body_that_is_never_read_stays_with_its_sender() {
 }
 
 #[tokio::test]
-async fn a_body_that_says_it_is_too_long_is_refused_before_the_plugin_is_asked() {
+pub(super) async fn a_body_that_says_it_is_too_long_is_refused_before_the_plugin_is_asked() {
     let server = hostile_with(json!({ "request_body_bytes_max": MIB })).await;
     let declared =
         server.admin.request(Method::POST, "/api/hostile/hold?ms=1").header("content-length", 2 * MIB).body(chunked(2));

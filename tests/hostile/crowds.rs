@@ -5,10 +5,10 @@ use http::StatusCode;
 use mint_tests::{Reply, TestServer, bundle, eventually, repackaged};
 use serde_json::json;
 
-use super::neighbour::{hostile_with, neighbour_answers};
+use super::neighbour::{beside, hostile_with, neighbour_answers};
 
 #[track_caller]
-fn busy(reply: &Reply, limit: &str) {
+pub(super) fn busy(reply: &Reply, limit: &str) {
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "plugin.busy"), "{reply:?}");
     assert_eq!((reply.json()["details"]["limit"].as_str(), reply.headers["retry-after"].to_str().unwrap()), (Some(limit), "1"));
 }
@@ -18,7 +18,7 @@ async fn until(server: &TestServer, field: &str, count: u64) {
 }
 
 #[tokio::test]
-async fn so_many_at_once_so_many_waiting_and_the_rest_is_sent_away() {
+pub(super) async fn so_many_at_once_so_many_waiting_and_the_rest_is_sent_away() {
     let server = hostile_with(json!({ "concurrency_max": 1, "queue_max": 1 })).await;
     let sleep = || server.admin.get("/api/hostile/sleep?ms=1500");
     let second = async {
@@ -35,6 +35,28 @@ async fn so_many_at_once_so_many_waiting_and_the_rest_is_sent_away() {
     assert_eq!((first.text().as_str(), second.text().as_str()), ("awake", "awake"));
     assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
     assert_eq!(server.admin.plugin("hostile").await["usage"]["refused"], 1);
+}
+
+/// Three requests that would never end, one place: the first has it, the second gets it after that, and the third has then
+/// waited for as long as it may.
+pub(super) async fn three_sleepers(server: &TestServer, slug: &str) {
+    let path = format!("/api/{slug}/sleep?ms=60000");
+    let later = async {
+        eventually("the first", || async { (server.admin.plugin(slug).await["usage"]["in_progress"] == 1).then_some(()) }).await;
+        tokio::join!(server.admin.get(&path), server.admin.get(&path))
+    };
+    let ((first, (one, other)), _) = beside(server, async { tokio::join!(server.admin.get(&path), later) }).await;
+    assert_eq!(first.code(), "plugin.timeout", "{first:?}");
+    let (served, refused) = if one.code() == "plugin.timeout" { (one, other) } else { (other, one) };
+    assert_eq!(served.code(), "plugin.timeout", "{served:?}");
+    busy(&refused, "concurrency_max");
+}
+
+#[tokio::test]
+pub(super) async fn who_has_waited_for_long_enough_is_sent_away() {
+    let server = hostile_with(json!({ "concurrency_max": 1, "queue_max": 8, "wall_ms_max": 1000 })).await;
+    three_sleepers(&server, "hostile").await;
+    assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::neighbour::{ask, beside, hostile_with};
 const MIB: u64 = 1 << 20;
 
 #[track_caller]
-fn stopped_at(reply: &Reply, limit: &str, words: &str) {
+pub(super) fn stopped_at(reply: &Reply, limit: &str, words: &str) {
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "plugin.limit"), "{reply:?}");
     let said = reply.json();
     assert_eq!(said["details"]["limit"], limit);
@@ -19,7 +19,7 @@ fn stopped_at(reply: &Reply, limit: &str, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_loop_ends_when_its_time_to_compute_is_used_up() {
+pub(super) async fn a_loop_ends_when_its_time_to_compute_is_used_up() {
     let server = hostile_with(json!({ "cpu_ms_max": 700 })).await;
     let begun = Instant::now();
     let (reply, answered) = beside(&server, server.admin.get("/api/hostile/spin")).await;
@@ -51,18 +51,19 @@ async fn as_many_loops_as_are_allowed_leave_room_for_others() {
 }
 
 #[tokio::test]
-async fn waiting_is_not_computing_and_ends_at_the_wall() {
+pub(super) async fn waiting_is_not_computing_and_ends_at_the_wall() {
     let server = hostile_with(json!({ "cpu_ms_max": 50, "wall_ms_max": 800 })).await;
     assert_eq!(ask(&server, "/sleep?ms=400").await.text(), "awake");
     let begun = Instant::now();
     let reply = ask(&server, "/sleep?ms=3600000").await;
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::GATEWAY_TIMEOUT, "plugin.timeout"), "{reply:?}");
     assert!(reply.json()["message"].as_str().unwrap().contains("0.8 s"), "{reply:?}");
+    assert_eq!(reply.json()["details"]["limit"], "wall_ms_max");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
-async fn memory_ends_at_its_limit_and_is_given_back() {
+pub(super) async fn memory_ends_at_its_limit_and_is_given_back() {
     let server = hostile_with(json!({ "instance_memory_bytes_max": 64 * MIB, "cpu_ms_max": 20_000 })).await;
     assert_eq!(server.admin.get("/api/hostile/").await.status, StatusCode::OK);
     let before = resident_bytes();
@@ -77,7 +78,7 @@ async fn memory_ends_at_its_limit_and_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_plugin_that_breaks_for_want_of_memory_is_told_so() {
+pub(super) async fn a_plugin_that_breaks_for_want_of_memory_is_told_so() {
     let server = hostile_with(json!({})).await;
     let warm = repackaged(&bundle("hostile"), |manifest| {
         manifest["plugin"]["slug"] = json!("leaking");

@@ -19,15 +19,16 @@ async fn floods(route: &str) {
     let log = server.admin.plugin("hostile").await["log"].clone();
     let kept =
         log.as_array().unwrap().iter().filter(|line| line.as_str().unwrap().starts_with("a line that nobody needs")).count();
+    assert!(log.to_string().contains("The plugin reached its limit log_bytes_per_minute_max."), "{log:#}");
     assert!((10..50).contains(&kept), "{kept} lines of some 62 bytes within 2000: {log:#}");
 }
 
 #[tokio::test]
-async fn a_log_is_bounded() {
+pub(super) async fn a_log_is_bounded() {
     floods("/flood").await;
 }
 
 #[tokio::test]
-async fn the_standard_output_is_bounded() {
+pub(super) async fn the_standard_output_is_bounded() {
     floods("/stdout").await;
 }

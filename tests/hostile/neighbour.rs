@@ -21,7 +21,7 @@ pub(super) async fn hostile_with(limits: Value) -> TestServer {
 }
 
 /// Asks the neighbour, and the platform itself.
-pub(super) async fn neighbour_answers(server: &TestServer) {
+pub(crate) async fn neighbour_answers(server: &TestServer) {
     let begun = Instant::now();
     let reply = server.admin.get("/api/hello/").await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
@@ -30,7 +30,7 @@ pub(super) async fn neighbour_answers(server: &TestServer) {
 }
 
 /// Runs `trouble`, and asks the neighbour all the while. Gives how often it answered meanwhile.
-pub(super) async fn beside<T>(server: &TestServer, trouble: impl Future<Output = T>) -> (T, usize) {
+pub(crate) async fn beside<T>(server: &TestServer, trouble: impl Future<Output = T>) -> (T, usize) {
     let mut trouble = pin!(trouble);
     let mut answered = 0;
     let outcome = loop {

@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{Program, is_alive};
+use crate::hostile::neighbour::beside;
 
 #[tokio::test]
 async fn a_killed_process_is_replaced_while_others_go_on() {
@@ -53,7 +54,7 @@ async fn a_killed_process_is_replaced_while_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_process_that_eats_memory_gets_no_more_than_its_limit() {
+pub(crate) async fn a_process_that_eats_memory_gets_no_more_than_its_limit() {
     let server = TestServer::start().await;
     let admin = &server.admin;
     let gluttonous = Program::of(
@@ -61,8 +62,10 @@ async fn a_process_that_eats_memory_gets_no_more_than_its_limit() {
          except MemoryError:\n        return {'eaten': 0}\n\nserve()\n",
     );
     admin.installed(&gluttonous.bundle("gluttonous"), json!({ "process_memory_bytes_max": 1_u64 << 30 })).await;
+    admin.installed(&bundle("hello"), json!({})).await;
     let first = admin.get("/api/gluttonous/pid").await.json();
-    assert_eq!(admin.get("/api/gluttonous/eat").await.json()["eaten"], 0);
+    let (eaten, _) = beside(&server, admin.get("/api/gluttonous/eat")).await;
+    assert_eq!(eaten.json()["eaten"], 0);
     assert_eq!(admin.get("/api/gluttonous/pid").await.json(), first);
 }
 

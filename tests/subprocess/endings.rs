@@ -8,6 +8,7 @@ use mint_tests::{TestServer, bundle, eventually, resident_bytes};
 use serde_json::{Value, json};
 
 use super::{Program, is_alive};
+use crate::hostile::neighbour::neighbour_answers;
 
 #[tokio::test]
 async fn one_that_ignores_sigterm_ends_with_its_children() {
@@ -45,7 +46,7 @@ async fn a_willing_one_ends_at_once_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn one_that_prints_without_end_is_bounded_and_answers() {
+pub(crate) async fn one_that_prints_without_end_is_bounded_and_answers() {
     let server = TestServer::start().await;
     let admin = &server.admin;
     let decision = json!({ "limits": { "log_bytes_per_minute_max": 20_000 } });
@@ -53,6 +54,8 @@ async fn one_that_prints_without_end_is_bounded_and_answers() {
     for _ in 0..20 {
         assert_eq!(admin.get("/api/talkative/pid").await.status, StatusCode::OK);
     }
+    admin.installed(&bundle("hello"), json!({})).await;
+    neighbour_answers(&server).await;
     let before = resident_bytes();
     for _ in 0..200 {
         assert_eq!(admin.get("/api/talkative/pid").await.status, StatusCode::OK);
@@ -65,6 +68,7 @@ async fn one_that_prints_without_end_is_bounded_and_answers() {
     assert!(!log.is_empty() && log.len() <= 50, "{} lines", log.len());
     assert!(log.iter().all(|line| line.len() <= LOG_LINE_BYTES_MAX + 64 && !line.contains('\u{1b}')), "{log:?}");
     assert!(log.iter().any(|line| line.contains("of very many")), "{log:?}");
+    neighbour_answers(&server).await;
 
     let pid = shown["runtime"]["pid"].clone();
     assert_eq!(admin.uninstall("talkative", "keep").await["status"], "done");

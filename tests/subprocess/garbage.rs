@@ -2,10 +2,11 @@
 
 use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
-use mint_tests::{Client, TestServer, eventually};
+use mint_tests::{Client, TestServer, bundle, eventually};
 use serde_json::json;
 
 use super::Program;
+use crate::hostile::neighbour::beside;
 
 const BODY_MAX: u64 = 4 << 20;
 
@@ -14,6 +15,7 @@ async fn serving() -> TestServer {
     let decision = json!({ "limits": { "response_body_bytes_max": BODY_MAX, "wall_ms_max": 2_000, "concurrency_max": 2 } });
     let operation = server.admin.install(&Program::ODD.bundle("odd"), decision).await;
     assert_eq!(operation["status"], "done", "{operation}");
+    server.admin.installed(&bundle("hello"), json!({})).await;
     server
 }
 
@@ -68,14 +70,14 @@ async fn broken_off(admin: &Client, path: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_or_is_too_long_never_looks_whole() {
+pub(crate) async fn a_body_that_breaks_off_or_is_too_long_never_looks_whole() {
     let server = serving().await;
     let admin = &server.admin;
     for path in ["too-short", "bad-chunks", "half-a-chunk"] {
         assert!(broken_off(admin, &format!("/api/odd/{path}")).await < 10, "{path}");
         is_well(admin).await;
     }
-    let bytes = broken_off(admin, "/api/odd/endless").await;
+    let (bytes, _) = beside(&server, broken_off(admin, "/api/odd/endless")).await;
     assert!(bytes <= BODY_MAX, "{bytes}");
     is_well(admin).await;
     let reply = admin.get("/api/odd/announces-too-much").await;
@@ -85,14 +87,15 @@ async fn a_body_that_breaks_off_or_is_too_long_never_looks_whole() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_answer_in_time_is_given_up_and_its_place_is_free_again() {
+pub(crate) async fn one_that_does_not_answer_in_time_is_given_up_and_its_place_is_free_again() {
     let server = serving().await;
     let admin = &server.admin;
     for path in ["/api/odd/drip", "/api/odd/silent"] {
-        let (one, other) = tokio::join!(admin.get(path), admin.get(path));
+        let ((one, other), _) = beside(&server, async { tokio::join!(admin.get(path), admin.get(path)) }).await;
         for reply in [one, other] {
             assert_eq!((reply.status, reply.code().as_str()), (StatusCode::GATEWAY_TIMEOUT, "plugin.timeout"), "{reply:?}");
             assert!(reply.json()["message"].as_str().unwrap().contains("within 2"), "{reply:?}");
+            assert_eq!(reply.json()["details"]["limit"], "wall_ms_max");
         }
         is_well(admin).await;
     }

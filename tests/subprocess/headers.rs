@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use mint_tests::{Client, Reply, TestServer};
+use mint_tests::{Client, Reply, TestServer, bundle};
 use reqwest::Body;
 use serde_json::json;
 use tokio::{
@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::Program;
+use crate::hostile::neighbour::beside;
 
 async fn serving() -> TestServer {
     let server = TestServer::start().await;
@@ -89,13 +90,15 @@ async fn the_body_passes_and_its_length_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_is_refused_whether_it_says_so_or_not() {
+pub(crate) async fn a_body_that_is_too_long_is_refused_whether_it_says_so_or_not() {
     let server = TestServer::start().await;
     let admin = &server.admin;
     admin.installed(&Program::NOSY.bundle("nosy"), json!({ "request_body_bytes_max": 1_000 })).await;
+    admin.installed(&bundle("hello"), json!({})).await;
     let chunks = futures_util::stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(vec![7_u8; 100])));
     for body in [Body::from(vec![7_u8; 10_000]), Body::wrap_stream(chunks)] {
-        let reply = admin.send(admin.request(Method::POST, "/api/nosy/echo").body(body)).await;
+        let refused = admin.send(admin.request(Method::POST, "/api/nosy/echo").body(body));
+        let (reply, _) = beside(&server, refused).await;
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (413, "request.too_large"), "{reply:?}");
         assert_eq!(reply.json()["details"]["limit"], "request_body_bytes_max", "{reply:?}");
     }

@@ -1,9 +1,9 @@
 //! Plugins in processes of their own, good and bad.
 
-mod crashes;
-mod endings;
-mod garbage;
-mod headers;
+pub(crate) mod crashes;
+pub(crate) mod endings;
+pub(crate) mod garbage;
+pub(crate) mod headers;
 mod killed_host;
 mod packages;
 mod program;
@@ -12,4 +12,4 @@ mod tokens;
 mod wheels;
 
 pub(crate) use program::{Program, is_alive};
-pub(crate) use wheels::{Parts, archive};
+pub(crate) use wheels::{Parts, archive, bundle_of, wheel};

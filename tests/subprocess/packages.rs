@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Parts,
-    wheels::{bundle_of, wheel},
+    wheels::{archive, bundle_of, wheel},
 };
 
 fn isolated() -> Value {
@@ -44,13 +44,12 @@ async fn a_missing_uv_is_told_with_how_to_install_it() {
 
 #[tokio::test]
 async fn a_requirement_that_does_not_resolve_fails_with_uvs_explanation() {
-    let server = TestServer::start().await;
-    let parts = Parts::of_notebook();
-    let own = wheel("wishful", &["mint-guest-sdk>=99"], "");
-    let shown = fails(&server, &bundle_of("wishful", &own, &[(&parts.sdk.0, &parts.sdk.1)], None), "wishful").await;
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__OFFLINE", "true")]).await;
+    let own = wheel("wishful", &["no-such-package-of-mint>=99"], "");
+    let shown = fails(&server, &bundle_of("wishful", &own, &[], None), "wishful").await;
     assert_eq!(shown["phase"], "build venv");
     assert!(shown["reason"].as_str().unwrap().contains("No solution found"), "{shown}");
-    assert!(excerpt(&shown).contains("mint-guest-sdk>=99"), "{}", excerpt(&shown));
+    assert!(excerpt(&shown).contains("no-such-package-of-mint>=99"), "{}", excerpt(&shown));
 }
 
 #[tokio::test]
@@ -75,8 +74,6 @@ async fn wheels_that_are_not_what_was_locked_are_refused() {
     let shown = fails(&server, &bundle_of("changed", &own, &[], Some(&locked)), "changed").await;
     assert!(shown["reason"].as_str().unwrap().contains("Hash mismatch"), "{shown}");
     assert!(shown["hint"].as_str().unwrap().contains("Ask the plugin's author"), "{shown}");
-    let shown = fails(&server, &bundle_of("no-wheel", b"not a zip", &[], None), "no-wheel").await;
-    assert!(shown["reason"].as_str().unwrap().contains("it is not a zip file"), "{shown}");
 }
 
 #[tokio::test]
@@ -125,4 +122,61 @@ async fn a_python_plugin_that_fails_to_initialise_or_to_import_says_why() {
     assert!(excerpt(&shown).contains("nothing_of_this_name"), "{}", excerpt(&shown));
     let shown = fails(&server, &parts.with_plugin("empty", ""), "empty").await;
     assert!(excerpt(&shown).contains("Plugin"), "{}", excerpt(&shown));
+}
+
+const BACKEND: &str = r#"
+import zipfile
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    name = "sourced-1.0.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{directory}/{name}", "w") as wheel:
+        wheel.writestr("sourced.py", "")
+        wheel.writestr("sourced-1.0.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: sourced\nVersion: 1.0.0\n")
+        wheel.writestr("sourced-1.0.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("sourced-1.0.0.dist-info/RECORD", "")
+    return name
+
+def build_sdist(directory, config_settings=None):
+    raise NotImplementedError
+"#;
+
+/// An index with a package that has no wheel, and builds itself without any other.
+fn index_of_sources(directory: &std::path::Path) -> String {
+    let page = directory.join("index/sourced");
+    fs::create_dir_all(&page).unwrap();
+    let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n\
+                   [project]\nname = \"sourced\"\nversion = \"1.0.0\"\n";
+    let metadata = "Metadata-Version: 2.2\nName: sourced\nVersion: 1.0.0\n";
+    let files = [("pyproject.toml", project), ("backend.py", BACKEND), ("PKG-INFO", metadata)];
+    let files = files.map(|(name, text)| (format!("sourced-1.0.0/{name}"), text));
+    let sources = archive(files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())));
+    fs::write(page.join("sourced-1.0.0.zip"), sources).unwrap();
+    fs::write(page.join("index.html"), "<a href=\"sourced-1.0.0.zip\">sourced-1.0.0.zip</a>").unwrap();
+    format!("file://{}", directory.join("index").display())
+}
+
+#[tokio::test]
+async fn a_package_without_a_wheel_is_built_only_where_an_administrator_allows_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = index_of_sources(directory.path());
+    let sdk = Parts::of_notebook().sdk;
+    let own =
+        wheel("built", &["mint-guest-sdk", "sourced"], &SULKY.replace("raise", "import sourced  #").replace("sulky", "built"));
+    let guest = bundle_of("built", &own, &[(&sdk.0, &sdk.1)], None);
+    for (allowed, status) in [("false", "failed"), ("true", "done")] {
+        let cache = directory.path().join(allowed).display().to_string();
+        let server = TestServer::with(&[
+            ("MINT_PLUGINS__UV__EXTRA_INDEX_URLS", &index),
+            ("MINT_PLUGINS__UV__SOURCE_BUILDS", allowed),
+            ("MINT_SERVER__CACHE_PATH", &cache),
+        ])
+        .await;
+        let operation = server.admin.install(&guest, isolated()).await;
+        assert_eq!(operation["status"], status, "{operation:#}");
+        let shown = server.admin.plugin("built").await;
+        if status == "failed" {
+            assert_eq!(shown["phase"], "build venv", "{shown:#}");
+            assert!(shown["hint"].as_str().unwrap().contains("without compiling"), "{shown:#}");
+        }
+    }
 }

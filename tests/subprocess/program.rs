@@ -15,6 +15,8 @@ impl Program {
     pub(crate) const ODD: Self = Self(include_str!("programs/odd.py"));
     /// Tells what it sees, and calls back.
     pub(crate) const NOSY: Self = Self(include_str!("programs/nosy.py"));
+    /// Takes files, processes and time.
+    pub(crate) const GREEDY: Self = Self(include_str!("programs/greedy.py"));
     /// Does not end when asked to.
     pub(crate) const STUBBORN: Self = Self(include_str!("programs/stubborn.py"));
     /// Prints without end.

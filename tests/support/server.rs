@@ -89,6 +89,11 @@ impl TestServer {
         self.admin.install(guest, serde_json::json!({ "grant_requested": true })).await
     }
 
+    /// Sets a variable for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Ends the server and starts it again on the same data, at another port.
     pub async fn restart(&mut self) {
         self.stop().await;

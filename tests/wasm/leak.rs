@@ -24,13 +24,24 @@ async fn scan(client: &Client) -> (u64, u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_of_the_pool_is_clean() {
-    let server = TestServer::with(&[("MINT_PLUGINS__INSTANCES", SLOTS)]).await;
+    let path = places_are_clean("auto").await;
+    assert!(["pagemap-scan", "memset"].contains(&path.as_str()), "{path}");
+}
+
+/// The way for machines that may swap, or whose kernel is too old for the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_of_the_pool_is_clean_on_any_machine() {
+    assert_eq!(places_are_clean("memset").await, "memset");
+}
+
+/// Gives the way that was taken.
+async fn places_are_clean(reset: &str) -> String {
+    let server = TestServer::with(&[("MINT_PLUGINS__INSTANCES", SLOTS), ("MINT_PLUGINS__RESET_PATH", reset)]).await;
     let other = server.other_tenant("other").await;
     for client in [&server.admin, &other] {
         client.installed(&bundle("hostile"), json!({ "cpu_ms_max": 60_000, "wall_ms_max": 120_000 })).await;
     }
     let runtime = server.admin.plugin("hostile").await["runtime"].clone();
-    eprintln!("reset path in force: {}", runtime["reset_path"]);
     let (mut words, mut bytes, mut scans) = (0, 0, 0_u64);
     for _ in 0..ROUNDS {
         let writers = join_all((0..4).map(|index| write(if index % 2 == 0 { &server.admin } else { &other })));
@@ -47,6 +58,7 @@ async fn a_place_of_the_pool_is_clean() {
     // The pattern is more than a place holds resident, so that every way of cleaning had something to do.
     assert!(words > (ROUNDS as u64) * 4 * 1_000_000, "{words} words were written");
     assert!(bytes / scans > 8 << 20, "{bytes} bytes were looked at in {scans} scans");
+    runtime["reset_path"].as_str().unwrap().to_owned()
 }
 
 /// The proof that the scan would find it: in the same warm instance it does.

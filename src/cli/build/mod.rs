@@ -19,3 +19,4 @@ mod world;
 pub use assemble::{BuiltBundle, build};
 pub use error::BuildError;
 pub use options::BuildOptions;
+pub use python_component::{CARRIED, PYTHON_INSIDE};

@@ -14,9 +14,12 @@ use super::{
     world::{self, WASI, World},
 };
 
-/// The release of componentize-py, and the Python inside the components that it makes.
+/// The release of componentize-py.
 const COMPONENTIZE_PY: &str = "componentize-py==0.25.1";
-const PYTHON_INSIDE: &str = "3.14";
+/// The Python inside the components that it makes.
+pub const PYTHON_INSIDE: &str = "3.14";
+/// The packages that are in every component of a Python plugin, besides what its author adds.
+pub const CARRIED: &[(&str, &str)] = &[(python::SDK, "1.0.0")];
 
 /// The SDK's module that exports what the world asks for; it imports the author's class from [`ENTRY_MODULE`].
 const SDK_MODULE: &str = "mint_sdk.component_app";
@@ -152,6 +155,14 @@ fn is_identifier(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_components_carry_is_what_the_sdk_says() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/sdk/python/pyproject.toml");
+        let pyproject: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+        let project = &pyproject["project"];
+        assert_eq!(CARRIED, [(project["name"].as_str().unwrap(), project["version"].as_str().unwrap())]);
+    }
 
     #[test]
     fn the_entry_loads_late_imports_early() {

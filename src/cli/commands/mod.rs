@@ -2,9 +2,11 @@
 
 mod auth;
 mod build;
+mod bundle_argument;
 mod config;
 mod plugin;
 mod plugin_install;
+mod plugin_plan;
 mod serve;
 mod user;
 

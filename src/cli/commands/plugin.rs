@@ -7,7 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::plugin_install;
+use super::{plugin_install, plugin_plan};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
@@ -16,6 +16,8 @@ use crate::{
 /// Installs, shows and removes plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Tells where a bundle would run, and why, without installing it
+    Plan(plugin_plan::Arguments),
     /// Installs a bundle, or a bare component
     Install(plugin_install::Arguments),
     /// Lists installed plugins
@@ -52,6 +54,7 @@ pub(super) enum Command {
 /// Runs one of them.
 pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Plan(arguments) => plugin_plan::run(arguments, output).await,
         Command::Install(arguments) => plugin_install::run(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
@@ -140,13 +143,14 @@ fn describe(plugin: &Value) -> String {
             rows.push(vec![key.to_owned(), value.to_string()]);
         }
     }
-    let mut lines = vec![table(&rows)];
+    let found = plugin_plan::findings(plugin).map(|findings| plugin_plan::describe(&findings)).unwrap_or_default();
+    let mut lines = vec![table(&rows) + &found];
     let excerpt = |key: &str| plugin.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let log = Some(excerpt("log")).filter(|log| !log.is_empty()).unwrap_or_else(|| excerpt("log_excerpt"));
     lines.extend(log.iter().filter_map(Value::as_str).map(|line| format!("  | {line}")));
     lines.join("\n")
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

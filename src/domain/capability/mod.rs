@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use http::HttpTarget;
 
-use crate::Slug;
+use crate::{InstrumentId, Slug};
 
 /// One capability.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,6 +29,14 @@ pub enum Capability {
     ResultsWrite,
     /// Read the results of another plugin.
     ResultsReadOthers(Slug),
+    /// Replace file results of another plugin that it may also read.
+    ResultsWriteOthers(Slug),
+    /// Read the directory of instruments.
+    InstrumentsRead,
+    /// Add and change instruments.
+    InstrumentsWrite,
+    /// Report how one instrument is doing.
+    InstrumentsReport(InstrumentId),
     /// Read and write files of experiments.
     Objects,
     /// Change its own settings.
@@ -59,13 +67,15 @@ const PLAIN: &[(&str, Capability)] = &[
     ("settings:write", Capability::SettingsWrite),
     ("users:read", Capability::UsersRead),
     ("files", Capability::Files),
+    ("instruments:read", Capability::InstrumentsRead),
+    ("instruments:write", Capability::InstrumentsWrite),
 ];
 
 impl Capability {
     /// Whether a grant of `self` lets the plugin do what `wanted` names. Writing implies reading.
     pub fn allows(&self, wanted: &Capability) -> bool {
         match (self, wanted) {
-            (Self::ExperimentsWrite, Self::ExperimentsRead) => true,
+            (Self::ExperimentsWrite, Self::ExperimentsRead) | (Self::InstrumentsWrite, Self::InstrumentsRead) => true,
             (Self::Http(granted), Self::Http(target)) => granted.allows(target),
             (granted, wanted) => granted == wanted,
         }
@@ -78,9 +88,10 @@ impl Capability {
             Self::ExperimentsRead => &["experiments", "designs", "results"],
             Self::ExperimentsWrite => &["experiments", "designs", "results"],
             Self::DesignsWrite => &["designs"],
-            Self::ResultsWrite | Self::ResultsReadOthers(_) => &["results"],
+            Self::ResultsWrite | Self::ResultsReadOthers(_) | Self::ResultsWriteOthers(_) => &["results"],
             Self::Objects => &["objects"],
             Self::SettingsWrite | Self::UsersRead | Self::Files | Self::Http(_) => &[],
+            Self::InstrumentsRead | Self::InstrumentsWrite | Self::InstrumentsReport(_) => &[],
         }
     }
 }
@@ -89,6 +100,8 @@ impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ResultsReadOthers(slug) => write!(f, "results:read-others:{slug}"),
+            Self::ResultsWriteOthers(slug) => write!(f, "results:write-others:{slug}"),
+            Self::InstrumentsReport(id) => write!(f, "instruments:report:{id}"),
             Self::Http(target) => write!(f, "http:{target}"),
             plain => {
                 let name = PLAIN.iter().find(|(_, capability)| capability == plain).map_or("", |(name, _)| name);
@@ -109,12 +122,22 @@ impl FromStr for Capability {
         if let Some(slug) = text.strip_prefix("results:read-others:") {
             return slug.parse().map(Self::ResultsReadOthers).map_err(|_| invalid("use `results:read-others:<plugin slug>`"));
         }
+        if let Some(slug) = text.strip_prefix("results:write-others:") {
+            return slug.parse().map(Self::ResultsWriteOthers).map_err(|_| invalid("use `results:write-others:<plugin slug>`"));
+        }
+        if let Some(id) = text.strip_prefix("instruments:report:") {
+            return id
+                .parse()
+                .map(Self::InstrumentsReport)
+                .map_err(|_| invalid("use `instruments:report:<the instrument's UUID>`"));
+        }
         if let Some(target) = text.strip_prefix("http:") {
             return target.parse().map(Self::Http).map_err(|_| invalid("use `http:<host>` or `http:<host>:<port>`"));
         }
         Err(invalid(
             "known are projects:read, experiments:read, experiments:write, designs:write, results:write, \
-             results:read-others:<slug>, objects, settings:write, users:read, files and http:<host>[:port]",
+             results:read-others:<slug>, results:write-others:<slug>, objects, settings:write, users:read, files, \
+             instruments:read, instruments:write, instruments:report:<uuid> and http:<host>[:port]",
         ))
     }
 }
@@ -139,11 +162,18 @@ mod tests {
 
     #[test]
     fn text_round_trips() {
-        for text in PLAIN.iter().map(|(name, _)| *name).chain(["results:read-others:x", "http:a.example", "http:a.example:8443"])
-        {
+        for text in PLAIN.iter().map(|(name, _)| *name).chain([
+            "results:read-others:x",
+            "results:write-others:x",
+            "instruments:report:6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+            "http:a.example",
+            "http:a.example:8443",
+        ]) {
             assert_eq!(text.parse::<Capability>().unwrap().to_string(), text);
         }
-        for bad in ["", "experiment:read", "results:read-others:", "http:", "http:a:b", "http:a b", "files "] {
+        for bad in
+            ["", "experiment:read", "results:read-others:", "instruments:report:1", "http:", "http:a:b", "http:a b", "files "]
+        {
             assert!(bad.parse::<Capability>().is_err(), "{bad}");
         }
     }

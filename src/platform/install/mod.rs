@@ -9,19 +9,14 @@ mod register;
 mod stage;
 mod start;
 mod switch;
-mod verify;
+pub(crate) mod verify;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
-use mint_domain::{
-    Capability, Grants, OperationId, Permission, State,
-    lifecycle::Failure,
-    limit::LimitChanges,
-    mode::{Mode, Plan},
-};
+use mint_domain::{Capability, Grants, Mode, OperationId, Permission, Plan, State, lifecycle::Failure, limit::LimitChanges};
 use mint_store::installations::Installation;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -146,7 +141,7 @@ impl Install {
     async fn resume(platform: Arc<Platform>, caller: Caller, slug: &str) -> Result<Self> {
         let (installation, release) = platform.find_installation(&caller, slug).await?;
         let mut install = Self::new(platform, caller);
-        install.plan = Some(Plan { mode: installation.mode(), reason: installation.mode_reason.clone() });
+        install.plan = Some(installation.plan());
         install.grants = installation.grants.clone();
         install.release = Some(release);
         install.installation = Some(installation);

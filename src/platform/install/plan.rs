@@ -1,7 +1,7 @@
 //! Decides where the release runs, and whether it may be installed beside what is there.
 
 use futures_util::future::BoxFuture;
-use mint_domain::{Refusal, mode};
+use mint_domain::Refusal;
 use mint_store::{installations, releases};
 use serde_json::json;
 
@@ -41,8 +41,9 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
                 }
             });
         }
-        let forced = install.decision.mode.or_else(|| install.platform.forced(slug));
-        let plan = mode::decide(&release.manifest, forced)?;
+        drop(tx);
+        let plan = install.platform.decide_release(install.caller.tenant, &release, install.decision.mode).await?;
+        let plan = plan.map_err(|refused| Stop::Refused((*refused).into()))?;
         let note = format!("{}: {}", plan.mode, plan.reason);
         install.plan = Some(plan);
         Ok(note)

@@ -10,9 +10,14 @@ pub(super) const STEP: Step<Install> = Step { name: "stage", run, undo: nothing_
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
-        let (release, mode) = (install.release()?.clone(), install.plan()?.mode);
+        let (release, platform) = (install.release()?.clone(), install.platform.clone());
+        if let Some(installation) = &mut install.installation {
+            platform.obey_configuration(installation, &release).await.map_err(Stop::Failed)?;
+            install.plan = Some(installation.plan());
+        }
+        let mode = install.plan()?.mode;
         let began = std::time::Instant::now();
-        install.platform.runtime(mode).stage(&release, &install.grants).await.map_err(Stop::Failed)?;
+        platform.runtime(mode).stage(&release, &install.grants).await.map_err(Stop::Failed)?;
         // An answering plugin keeps its state while the next start is prepared.
         if !install.installation()?.state.serves() {
             install.set_state(State::Initializing).await?;

@@ -14,7 +14,7 @@ use crate::operation::{Step, Stop, nothing_to_undo};
 pub(super) const STEP: Step<Install> = Step { name: "verify", run, undo: nothing_to_undo };
 
 /// Opens an uploaded bundle.
-pub(super) async fn open(path: &Path) -> Result<Bundle> {
+pub(crate) async fn open(path: &Path) -> Result<Bundle> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || Bundle::open(&path, &Bounds::default())).await;
     opened.map_err(io::Error::other)?.map_err(refused)
@@ -49,7 +49,8 @@ fn unpack_once(bundle: Bundle, target: &Path) -> Result<()> {
     }
 }
 
-fn refused(error: mint_bundle::Error) -> mint_context::Error {
+/// The refusal of a bundle, by name.
+pub(crate) fn refused(error: mint_bundle::Error) -> mint_context::Error {
     match error {
         mint_bundle::Error::Io { source, path } => io::Error::new(source.kind(), format!("{}: {source}", path.display())).into(),
         other => Refusal::invalid(format!("This is not a bundle that can be installed: {other}.")).into(),

@@ -56,7 +56,8 @@ pub(crate) async fn login(AxumState(state): AxumState<State>, Json(login): Json<
     let seconds = (signed.expires_at - state.platform.services().clock.now()).whole_seconds();
     let token = signed.token.expose_secret().to_owned();
     let cookie = token::set_cookie(&token, seconds);
-    let session = Session { access_token: token, token_type: "bearer", expires_at: signed.expires_at, user: signed.user.into() };
+    let session =
+        Session { access_token: token, token_type: "bearer", expires_at: signed.expires_at, user: Me::from(&signed.user) };
     Ok(([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], axum::Json(session)))
 }
 

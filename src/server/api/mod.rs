@@ -1,13 +1,17 @@
 //! The REST API, one file for each noun.
 
 pub(crate) mod auth;
+mod bundle_form;
+pub(crate) mod calendar;
 pub(crate) mod experiments;
 pub(crate) mod health;
+pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod operations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod results;
+pub(crate) mod roles;
 pub(crate) mod users;
 
 use mint_context::headers::SESSION_COOKIE;

@@ -2,34 +2,31 @@
 
 use axum::{
     Json as Answer,
-    extract::{DefaultBodyLimit, Multipart, State as AxumState, multipart::Field},
+    extract::{Request, State as AxumState},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mint_context::settings::Snapshot;
-use mint_domain::{Kind, Permission, Refusal, State as PluginState};
+use mint_domain::{Kind, Refusal, State as PluginState};
 use mint_platform::{
-    install::{Decision, Upload},
+    planning::PlannedPlugin,
     plugins::{PluginDetails, PluginSummary},
     uninstall::DataAction,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
 use utoipa::{IntoParams, ToSchema};
 
-use super::operations::{self, Operation};
+use super::{
+    bundle_form::{self, UploadForm},
+    operations::{self, Operation},
+};
 use crate::{
     auth::Authenticated,
     error::ApiError,
     extract::{Json, Path, Query},
     router::State,
 };
-
-/// Bytes of an uploaded bundle.
-const BUNDLE_BYTES_MAX: u64 = 512 << 20;
-/// Bytes of the decision that comes with it.
-const DECISION_BYTES_MAX: usize = 64 << 10;
 
 /// Installed plugins.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,17 +35,6 @@ pub(crate) struct Plugins {
     loaded: Vec<String>,
     /// All of them.
     installed: Vec<PluginSummary>,
-}
-
-/// A bundle and the administrator's decision.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "describes the form for the OpenAPI document")]
-pub(crate) struct UploadForm {
-    /// JSON: `{"grants": ["experiments:read"], "grant_requested": false, "limits": {}, "mode": null}`. Comes before the bundle.
-    decision: Option<String>,
-    /// The `.mint` file.
-    #[schema(format = Binary, content_media_type = "application/octet-stream")]
-    bundle: String,
 }
 
 /// What becomes of the plugin's own files.
@@ -88,27 +74,24 @@ pub(crate) async fn list(
 pub(crate) async fn upload(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
-    mut request: axum::extract::Request,
+    request: Request,
 ) -> Result<(StatusCode, Answer<Operation>), ApiError> {
-    // Before a byte of the body is read.
-    let _permit = caller.call(state.platform.services()).permit_person(Permission::PluginsInstall)?;
-    DefaultBodyLimit::disable().apply(&mut request);
-    let mut form = <Multipart as axum::extract::FromRequest<State>>::from_request(request, &state)
-        .await
-        .map_err(|e| broken(&e.body_text()))?;
-    let mut decision = Decision::default();
-    while let Some(field) = form.next_field().await.map_err(|e| broken(&e.body_text()))? {
-        match field.name() {
-            Some("decision") => decision = read_decision(field).await?,
-            Some("bundle") => {
-                let upload = receive(&state, field).await?;
-                let id = state.platform.install(caller.clone(), upload, decision).await?;
-                return Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)));
-            }
-            _ => return Err(broken("The form has the fields `decision` and `bundle`, in this order.")),
-        }
-    }
-    Err(broken("The form has no field `bundle`."))
+    let (decision, upload) = bundle_form::receive(&state, &caller, request).await?;
+    let id = state.platform.install(caller.clone(), upload, decision).await?;
+    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+}
+
+/// Tells where a bundle would run, and why. Installs nothing; of the decision only the mode counts.
+#[utoipa::path(post, path = "/api/plugins/plan", tag = "plugins",
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses((status = 200, body = PlannedPlugin), (status = 400), (status = 401), (status = 403), (status = 413)))]
+pub(crate) async fn plan(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    request: Request,
+) -> Result<Answer<PlannedPlugin>, ApiError> {
+    let (decision, upload) = bundle_form::receive(&state, &caller, request).await?;
+    Ok(Answer(state.platform.plan(&caller, upload, decision.mode).await?))
 }
 
 /// One plugin, in full.
@@ -185,37 +168,4 @@ fn tagged(snapshot: Snapshot) -> Response {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
-}
-
-async fn read_decision(mut field: Field<'_>) -> Result<Decision, ApiError> {
-    let mut json = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|e| broken(&e.body_text()))? {
-        json.extend_from_slice(&chunk);
-        if json.len() > DECISION_BYTES_MAX {
-            return Err(broken("The decision is too long."));
-        }
-    }
-    serde_json::from_slice(&json).map_err(|error| Refusal::invalid(format!("The decision cannot be read: {error}.")).into())
-}
-
-/// Streams a bundle to a file that goes with the upload.
-async fn receive(state: &State, mut field: Field<'_>) -> Result<Upload, ApiError> {
-    let file = tempfile::NamedTempFile::new_in(state.platform.layout().uploads()).map_err(mint_context::Error::from)?;
-    let (file, path) = file.into_parts();
-    let mut file = tokio::fs::File::from_std(file);
-    let mut received = 0_u64;
-    while let Some(chunk) = field.chunk().await.map_err(|e| broken(&e.body_text()))? {
-        received += chunk.len() as u64;
-        if received > BUNDLE_BYTES_MAX {
-            let message = format!("A bundle has at most {BUNDLE_BYTES_MAX} bytes.");
-            return Err(Refusal::new(Kind::TooLarge, "request.too_large", message).into());
-        }
-        file.write_all(&chunk).await.map_err(mint_context::Error::from)?;
-    }
-    file.flush().await.map_err(mint_context::Error::from)?;
-    Ok(Upload(path))
-}
-
-fn broken(message: &str) -> ApiError {
-    Refusal::new(Kind::Invalid, "request.bad_request", message.to_owned()).into()
 }

@@ -21,8 +21,9 @@ pub(crate) struct Me {
     permissions: Vec<Permission>,
 }
 
-impl From<mint_domain::User> for Me {
-    fn from(user: mint_domain::User) -> Self {
+impl From<&mint_domain::User> for Me {
+    fn from(user: &mint_domain::User) -> Self {
+        let user = user.clone();
         Self { id: user.id.0, username: user.username, role: user.role, permissions: user.permissions }
     }
 }
@@ -31,7 +32,7 @@ impl Me {
     /// The person behind a caller.
     pub(super) fn of(caller: &Caller) -> Result<Self, ApiError> {
         let nobody = || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first.");
-        Ok(caller.actor.user().cloned().ok_or_else(nobody)?.into())
+        Ok(Self::from(caller.actor.user().ok_or_else(nobody)?))
     }
 }
 

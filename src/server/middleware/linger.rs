@@ -13,7 +13,6 @@ use std::{
 use axum::{
     body::{Body, HttpBody},
     extract::Request,
-    middleware::Next,
     response::Response,
 };
 use bytes::Bytes;
@@ -27,14 +26,14 @@ const BYTES_MAX: u64 = 32 << 20;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Takes what is left of a request's body once the answer is known and nobody reads on.
-pub(crate) async fn linger(request: Request, next: Next) -> Response {
+pub(crate) async fn linger(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     // Who asks first whether to send is told by the answer itself.
     if request.body().is_end_stream() || request.headers().contains_key(header::EXPECT) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let (parts, body) = request.into_parts();
     let body = Arc::new(Mutex::new(body));
-    let response = next.run(Request::from_parts(parts, Body::new(Shared(body.clone())))).await;
+    let response = next(Request::from_parts(parts, Body::new(Shared(body.clone())))).await;
     if Arc::strong_count(&body) == 1 && tokio::time::timeout(TIMEOUT, take(&body)).await.is_err() {
         tracing::debug!("a client did not finish a request that was answered already");
     }

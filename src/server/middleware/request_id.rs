@@ -1,6 +1,6 @@
 //! Names the request, writes refusals, and sets the headers that every response has.
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::{extract::Request, response::Response};
 use http::{HeaderName, HeaderValue, header};
 use mint_context::headers::REQUEST_ID;
 use mint_domain::RequestId;
@@ -9,16 +9,23 @@ use tracing::Instrument as _;
 
 use crate::error;
 
-/// The outermost layer.
-pub(crate) async fn request_id(mut request: Request, next: Next) -> Response {
+/// Headers that every response gets, the one for plugins' pages among them.
+const HEADERS: usize = 6;
+
+/// The outermost of all.
+pub(crate) async fn request_id<F>(mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(RequestId::parse);
     let id = sent.unwrap_or_else(|| RequestId::from_bits(rand::rng().random()));
     request.extensions_mut().insert(id.clone());
     let span =
         tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = request.uri().path());
-    let response = next.run(request).instrument(span).await;
+    let response = next(request).instrument(span).await;
     let mut response = error::render(response, &id);
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }

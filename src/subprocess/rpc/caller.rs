@@ -7,14 +7,15 @@ use axum::{
     response::Response,
 };
 use mint_context::{Call, headers};
-use mint_domain::{Actor, Kind, Refusal, RequestId, UserId};
+use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, UserId};
+use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
 use super::{
     RpcState,
     error::{Refused, attach_request_id},
 };
-use crate::{environment::API_VERSION, registry::Bearer};
+use crate::{environment::API_VERSION, mld, registry::Bearer};
 
 const PLUGIN_NAME: HeaderName = HeaderName::from_static("x-mint-plugin-name");
 const SDK_VERSION: HeaderName = HeaderName::from_static("x-mint-sdk-version");
@@ -32,13 +33,52 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Passes if the plugin serves a request of the person right now.
+    ///
+    /// # Errors
+    /// `auth.forbidden`.
+    pub(crate) fn serves(&self, person: UserId) -> Result<(), Refusal> {
+        self.bearer.session.person(person).map(drop).ok_or_else(|| not_served(person))
+    }
+
+    /// The plugin that the caller means by a name: itself by the name that it has for itself, others by their slugs.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for what cannot be a plugin.
+    pub(crate) fn plugin(&self, name: &str) -> Result<Slug, Refusal> {
+        let session = &self.bearer.session;
+        if name == session.name() {
+            return Ok(session.slug().clone());
+        }
+        name.parse().map_err(|_| Refusal::not_found("plugin", name))
+    }
+
+    /// An answer as the caller knows the world: where it has a name of its own for itself, that stands for its slug.
+    pub(crate) fn shown(&self, mut answer: Value) -> Value {
+        let (slug, name) = (self.bearer.session.slug().as_str(), self.bearer.session.name());
+        if slug != name {
+            rename(&mut answer, slug, name);
+        }
+        answer
+    }
+
+    /// Reads a document that refers to a file: its owner may be the caller by the name that it has for itself.
+    pub(crate) fn understood(&self, document: &mut Value) {
+        let (slug, name) = (self.bearer.session.slug().as_str(), self.bearer.session.name());
+        if slug != name
+            && let Some(file) = document.get_mut("file")
+        {
+            rename(file, name, slug);
+        }
+    }
+
     /// Passes if `plugin` is the caller itself.
     ///
     /// # Errors
     /// `PERMISSION_DENIED` for `what`.
     pub(crate) fn is_own(&self, plugin: &str, what: &str) -> Result<(), Refusal> {
         let own = self.call.through_plugin()?.slug();
-        if own.as_str() == plugin {
+        if self.plugin(plugin).is_ok_and(|plugin| plugin == *own) {
             return Ok(());
         }
         Err(Refusal::denied(what, format!("Plugin `{own}` may only do this under its own name.")))
@@ -62,9 +102,11 @@ pub(crate) async fn authenticate(State(state): State<RpcState>, mut request: Req
 
 fn identify(state: &RpcState, headers: &HeaderMap, request_id: &RequestId) -> Result<Caller, Refusal> {
     let untrusted = || Refusal::new(Kind::Denied, "auth.forbidden", "This is not a plugin that runs here at the moment.");
-    let (Some(token), Some(name)) = (one(headers, &headers::INTERNAL_TOKEN), one(headers, &PLUGIN_NAME)) else {
-        return Err(untrusted());
+    let credentials = match (one(headers, &headers::INTERNAL_TOKEN), one(headers, &PLUGIN_NAME)) {
+        (None, None) => (one(headers, &mld::INTERNAL_TOKEN), one(headers, &mld::PLUGIN_NAME)),
+        present => present,
     };
+    let (Some(token), Some(name)) = credentials else { return Err(untrusted()) };
     let bearer = state.registry.find(token, name).ok_or_else(untrusted)?;
     if let Some(version) = headers.get(PLATFORM_API_VERSION)
         && version != API_VERSION
@@ -74,15 +116,39 @@ fn identify(state: &RpcState, headers: &HeaderMap, request_id: &RequestId) -> Re
     }
     let session = &bearer.session;
     let actor = match claimed_user(headers)? {
-        Some(id) => session.person(id).ok_or_else(|| {
-            let message = format!("The plugin is not serving a request of user {id} at the moment.");
-            Refusal::new(Kind::Denied, "auth.forbidden", message)
-        })?,
+        Some(id) => session.person(id).ok_or_else(|| not_served(id))?,
         None => Actor::Plugin(session.slug().clone()),
     };
     let wall = Duration::from_millis(session.call().limits().wall_ms_max);
     let call = Call { actor, request_id: request_id.clone(), deadline: Instant::now() + wall, ..session.call().clone() };
-    Ok(Caller { call, is_strict: !headers.contains_key(SDK_VERSION), bearer })
+    let takes_new_keys = session.takes_new_keys().unwrap_or_else(|| headers.contains_key(SDK_VERSION));
+    Ok(Caller { call, is_strict: !takes_new_keys, bearer })
+}
+
+fn not_served(person: UserId) -> Refusal {
+    let message = format!("The plugin is not serving a request of user {person} at the moment.");
+    Refusal::new(Kind::Denied, "auth.forbidden", message)
+}
+
+/// Replaces a plugin's slug by its name, at the top of an answer and in the lists there.
+fn rename(answer: &mut Value, slug: &str, name: &str) {
+    match answer {
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, slug, name)),
+        Value::Object(fields) => {
+            if let Some(plugin) = fields.get_mut("plugin_id").filter(|plugin| **plugin == slug) {
+                *plugin = name.into();
+            }
+            for list in ["objects", "experiments", "artifact"] {
+                if let Some(inner) = fields.get_mut(list) {
+                    rename(inner, slug, name);
+                }
+            }
+            if let Some(owner) = fields.get_mut("design_owner_plugin_id").filter(|owner| **owner == slug) {
+                *owner = name.into();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whom the plugin says it acts for. Only the number counts: name, role and permissions are what the platform knows.
@@ -115,8 +181,22 @@ impl FromRequestParts<RpcState> for Caller {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_plugin_reads_its_own_name() {
+        let mut answer = json!({
+            "objects": [{ "plugin_id": "peaks" }, { "plugin_id": "other" }], "plugin_id": "peaks", "result": { "plugin_id": "peaks" },
+        });
+        rename(&mut answer, "peaks", "Peak tools");
+        let expected = json!({
+            "objects": [{ "plugin_id": "Peak tools" }, { "plugin_id": "other" }], "plugin_id": "Peak tools",
+            "result": { "plugin_id": "peaks" },
+        });
+        assert_eq!(answer, expected);
+    }
 
     #[test]
     fn a_claim_is_one_number() {

@@ -23,14 +23,14 @@ pub(crate) struct New {
 /// `GET /experiments/{id}/data`.
 pub(crate) async fn load(caller: Caller, Named(id): Named<ExperimentId>) -> Answer {
     let design = designs::load(&caller.call, id).await.or_refuse(&caller)?;
-    Ok(Json(json!(design)))
+    Ok(Json(caller.shown(json!(design))))
 }
 
 /// `PUT /experiments/{id}/data`.
 pub(crate) async fn save(caller: Caller, Named(id): Named<ExperimentId>, Sent(new): Sent<New>) -> Answer {
     caller.is_own(&new.plugin_id, "design_data.self").or_refuse(&caller)?;
     let saved = designs::save(&caller.call, id, new.data, new.schema_version.as_deref()).await.or_refuse(&caller)?;
-    Ok(Json(json!(saved)))
+    Ok(Json(caller.shown(json!(saved))))
 }
 
 /// `DELETE /experiments/{id}/data`.

@@ -5,7 +5,7 @@ use mint_context::{
     Page,
     experiments::{self, Change, Draft, Experiment, Filter, Patch},
 };
-use mint_domain::{ExperimentId, Refusal, experiment::ExperimentStatus};
+use mint_domain::{ExperimentId, Refusal, UserId, experiment::ExperimentStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,6 +35,7 @@ pub(crate) struct Listing {
 pub(crate) struct New {
     name: String,
     experiment_type: String,
+    created_by: Option<i64>,
     project: Option<String>,
     parent_experiment_id: Option<i64>,
     notes: Option<String>,
@@ -77,9 +78,17 @@ pub(crate) async fn list(caller: Caller, Asked(asked): Asked<Listing>) -> Answer
 
 /// `POST /experiments`.
 pub(crate) async fn create(caller: Caller, Sent(new): Sent<New>) -> Answer {
-    let New { name, experiment_type, project, parent_experiment_id, notes, tags } = new;
+    let New { name, experiment_type, created_by, project, parent_experiment_id, notes, tags } = new;
     let draft = Draft { name, experiment_type, project, parent_experiment_id, notes, tags };
-    let made = experiments::create(&caller.call, draft).await.or_refuse(&caller)?;
+    // An SDK that does not forward who asks can still say for whom an experiment is made.
+    let made = match (caller.call.actor.user(), created_by.map(UserId)) {
+        (None, Some(person)) => {
+            caller.serves(person).or_refuse(&caller)?;
+            experiments::create_for(&caller.call, draft, person).await
+        }
+        (_, _) => experiments::create(&caller.call, draft).await,
+    };
+    let made = made.or_refuse(&caller)?;
     Ok(Json(shown(&made, &caller)))
 }
 
@@ -119,7 +128,7 @@ fn shown(experiment: &Experiment, caller: &Caller) -> Value {
         // The one key that came later.
         fields.remove("design_owner_plugin_id");
     }
-    shown
+    caller.shown(shown)
 }
 
 fn status(text: &str) -> Result<ExperimentStatus, Refusal> {

@@ -7,6 +7,7 @@ use axum::{
 use http_body_util::{BodyExt, Limited};
 use mint_domain::{Kind, Refusal};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::{
     RpcState,
@@ -60,7 +61,8 @@ impl<T: DeserializeOwned> FromRequest<RpcState> for Sent<T> {
         let bytes_max = caller.call.limits().document_bytes_max.saturating_add(AROUND_DOCUMENT);
         let collected = Limited::new(body, usize::try_from(bytes_max).unwrap_or(usize::MAX)).collect().await;
         let bytes = collected.map_err(|error| broken(error.as_ref(), bytes_max)).or_refuse(&caller)?.to_bytes();
-        let parsed = serde_json::from_slice(&bytes);
+        // No document at all is what some clients send for none.
+        let parsed = serde_json::from_slice(if bytes.is_empty() { b"null" } else { &bytes });
         let value = parsed.map_err(|error| Refusal::invalid(format!("The document is wrong: {error}."))).or_refuse(&caller)?;
         Ok(Self(value))
     }
@@ -68,7 +70,8 @@ impl<T: DeserializeOwned> FromRequest<RpcState> for Sent<T> {
 
 fn broken(error: &(dyn std::error::Error + 'static), bytes_max: u64) -> Refusal {
     if error.is::<http_body_util::LengthLimitError>() {
-        return Refusal::new(Kind::TooLarge, "request.too_large", format!("The document is larger than {bytes_max} bytes."));
+        return Refusal::new(Kind::TooLarge, "request.too_large", format!("The document is larger than {bytes_max} bytes."))
+            .with(json!({ "limit": "document_bytes_max" }));
     }
     Refusal::invalid("The document broke off.")
 }

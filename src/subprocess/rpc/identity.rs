@@ -1,8 +1,8 @@
 //! People.
 
 use axum::Json;
-use mint_context::{Call, Page, identity};
-use mint_domain::{Refusal, UserId};
+use mint_context::{Page, identity};
+use mint_domain::UserId;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,18 +13,24 @@ use super::{
     extract::{Asked, Named},
 };
 
-/// The query of `GET /users`.
+/// The query of lists.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Window {
     #[serde(default)]
     skip: u32,
-    #[serde(default = "default_limit")]
-    limit: u32,
+    limit: Option<u32>,
+}
+
+impl Window {
+    /// The window, with `limit` where none is given.
+    pub(super) fn page(&self, limit: u32) -> Page {
+        Page::new(self.skip, self.limit.unwrap_or(limit))
+    }
 }
 
 /// `GET /users`.
 pub(crate) async fn list_users(caller: Caller, Asked(window): Asked<Window>) -> Answer {
-    let found = identity::list_users(&caller.call, Page::new(window.skip, window.limit)).await.or_refuse(&caller)?;
+    let found = identity::list_users(&caller.call, window.page(default_limit())).await.or_refuse(&caller)?;
     Ok(Json(json!(found)))
 }
 
@@ -38,13 +44,4 @@ pub(crate) async fn get_user(caller: Caller, Named(id): Named<UserId>) -> Answer
 pub(crate) async fn find_user(caller: Caller, Named(username): Named<String>) -> Answer {
     let user = identity::find_user(&caller.call, &username).await.or_refuse(&caller)?;
     Ok(Json(json!(user)))
-}
-
-/// `GET /plugin-roles/{user_id}`: of a person whom the plugin serves at the moment.
-pub(crate) async fn plugin_role(caller: Caller, Named(id): Named<UserId>) -> Answer {
-    let actor =
-        caller.bearer.session.person(id).ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;
-    let call = Call { actor, ..caller.call.clone() };
-    let role = identity::plugin_role(&call).ok_or_else(|| Refusal::not_found("plugin role of user", id)).or_refuse(&caller)?;
-    Ok(Json(json!({ "role": role })))
 }

@@ -30,6 +30,7 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct Listing {
     #[serde(default)]
     prefix: String,
+    plugin_id: Option<String>,
 }
 
 /// The query of the routes of one file.
@@ -40,8 +41,11 @@ pub(crate) struct Owned {
 
 /// `GET /experiments/{id}/objects`.
 pub(crate) async fn list(caller: Caller, Named(id): Named<ExperimentId>, Asked(asked): Asked<Listing>) -> Answer {
-    let found = objects::list(&caller.call, id, &asked.prefix).await.or_refuse(&caller)?;
-    Ok(Json(json!({ "objects": found })))
+    let found = match owner(asked.plugin_id.as_deref(), &caller).or_refuse(&caller)? {
+        Some(owner) => objects::list_of(&caller.call, id, &owner, &asked.prefix).await,
+        None => objects::list(&caller.call, id, &asked.prefix).await,
+    };
+    Ok(Json(caller.shown(json!({ "objects": found.or_refuse(&caller)? }))))
 }
 
 /// `GET /experiments/{id}/objects/{key}`: the bytes.
@@ -50,7 +54,7 @@ pub(crate) async fn get(
     Named((id, key)): Named<(ExperimentId, String)>,
     Asked(asked): Asked<Owned>,
 ) -> Answer<Response> {
-    let owner = asked.owner().or_refuse(&caller)?;
+    let owner = owner(asked.plugin_id.as_deref(), &caller).or_refuse(&caller)?;
     let (info, stream) = objects::get(&caller.call, id, owner.as_ref(), &key).await.or_refuse(&caller)?;
     Ok(with_facts(&info, Body::from_stream(stream)))
 }
@@ -61,7 +65,7 @@ pub(crate) async fn exists(
     Named((id, key)): Named<(ExperimentId, String)>,
     Asked(asked): Asked<Owned>,
 ) -> Answer<Response> {
-    let owner = asked.owner().or_refuse(&caller)?;
+    let owner = owner(asked.plugin_id.as_deref(), &caller).or_refuse(&caller)?;
     let info = objects::info(&caller.call, id, owner.as_ref(), &key).await.or_refuse(&caller)?;
     Ok(with_facts(&info, Body::empty()))
 }
@@ -72,8 +76,11 @@ pub(crate) async fn delete(
     Named((id, key)): Named<(ExperimentId, String)>,
     Asked(asked): Asked<Owned>,
 ) -> Answer {
-    asked.is_own(&caller).or_refuse(&caller)?;
-    if !objects::delete(&caller.call, id, &key).await.or_refuse(&caller)? {
+    let deleted = match owner(asked.plugin_id.as_deref(), &caller).or_refuse(&caller)? {
+        Some(owner) => objects::delete_for(&caller.call, id, &owner, &key).await,
+        None => objects::delete(&caller.call, id, &key).await,
+    };
+    if !deleted.or_refuse(&caller)? {
         return Err(Refusal::not_found("object", &key)).or_refuse(&caller);
     }
     Ok(Json(json!({ "deleted": true })))
@@ -87,14 +94,20 @@ pub(crate) async fn put(
     State(state): State<RpcState>,
     request: Request,
 ) -> Answer {
-    asked.is_own(&caller).or_refuse(&caller)?;
+    let owner = owner(asked.plugin_id.as_deref(), &caller).or_refuse(&caller)?;
     let multipart = Multipart::from_request(request, &state).await;
     let multipart = multipart.map_err(|error| Refusal::invalid(format!("The upload is wrong: {error}."))).or_refuse(&caller)?;
-    let stored = store(&caller, id, &key, multipart).await.or_refuse(&caller)?;
-    Ok(Json(json!(stored)))
+    let stored = store(&caller, id, owner.as_ref(), &key, multipart).await.or_refuse(&caller)?;
+    Ok(Json(caller.shown(json!(stored))))
 }
 
-async fn store(caller: &Caller, id: ExperimentId, key: &str, mut multipart: Multipart) -> Result<ObjectInfo, Error> {
+async fn store(
+    caller: &Caller,
+    id: ExperimentId,
+    owner: Option<&Slug>,
+    key: &str,
+    mut multipart: Multipart,
+) -> Result<ObjectInfo, Error> {
     let (mut content_type, mut metadata) = (None, json!({}));
     let mut written: Option<ObjectWriter> = None;
     while let Some(mut part) = multipart.next_field().await.map_err(|error| wrong(&error))? {
@@ -110,7 +123,10 @@ async fn store(caller: &Caller, id: ExperimentId, key: &str, mut multipart: Mult
                 // A client that says nothing has its HTTP library say "just bytes", which is nothing either.
                 let said = part.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
                 let media_type = content_type.take().or(said);
-                let mut writer = objects::put(&caller.call, id, key, media_type, metadata.take()).await?;
+                let mut writer = match owner {
+                    Some(owner) => objects::put_for(&caller.call, id, owner, key, media_type, metadata.take()).await?,
+                    None => objects::put(&caller.call, id, key, media_type, metadata.take()).await?,
+                };
                 while let Some(bytes) = part.chunk().await.map_err(|error| wrong(&error))? {
                     writer.write(bytes).await?;
                 }
@@ -154,13 +170,7 @@ fn with_facts(info: &ObjectInfo, body: Body) -> Response {
     response
 }
 
-impl Owned {
-    fn owner(&self) -> Result<Option<Slug>, Refusal> {
-        let parsed = self.plugin_id.as_deref().map(str::parse).transpose();
-        parsed.map_err(|_| Refusal::not_found("plugin", self.plugin_id.as_deref().unwrap_or_default()))
-    }
-
-    fn is_own(&self, caller: &Caller) -> Result<(), Refusal> {
-        self.plugin_id.as_deref().map_or(Ok(()), |plugin| caller.is_own(plugin, "objects.self"))
-    }
+/// Whose files are meant, if somebody's in particular.
+fn owner(plugin: Option<&str>, caller: &Caller) -> Result<Option<Slug>, Refusal> {
+    plugin.map(|plugin| caller.plugin(plugin)).transpose()
 }

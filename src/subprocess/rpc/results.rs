@@ -1,4 +1,4 @@
-//! Results and artifacts. MINT's analysis result is the artifact with the key `default`.
+//! Analysis results, as there were before there were artifacts: each is the artifact with the key `default`.
 
 use axum::Json;
 use mint_context::results::{self, Artifact, DEFAULT_KEY, Input};
@@ -19,9 +19,9 @@ const RESULT_KEYS: &[&str] = &["id", "experiment_id", "plugin_id", "result", "cr
 #[derive(Debug, Deserialize)]
 pub(crate) struct Selection {
     #[serde(default)]
-    include_others: bool,
+    pub(super) include_others: bool,
     #[serde(default)]
-    include_archived: bool,
+    pub(super) include_archived: bool,
     fields: Option<String>,
 }
 
@@ -30,27 +30,6 @@ pub(crate) struct Selection {
 pub(crate) struct NewResult {
     plugin_id: Option<String>,
     result: Value,
-}
-
-/// The body of `PUT /experiments/{id}/analysis-artifacts/{key}`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct NewArtifact {
-    result: Value,
-    display_name: Option<String>,
-    note: Option<String>,
-}
-
-/// The body of `PUT /experiments/{id}/analysis-artifacts`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct NewArtifacts {
-    artifacts: Vec<NamedArtifact>,
-}
-
-#[derive(Debug, Deserialize)]
-struct NamedArtifact {
-    artifact_key: String,
-    #[serde(flatten)]
-    new: NewArtifact,
 }
 
 /// `GET /experiments/{id}/results`.
@@ -71,7 +50,7 @@ pub(crate) async fn load(
     Named((id, plugin)): Named<(ExperimentId, String)>,
     Asked(asked): Asked<Selection>,
 ) -> Answer {
-    let owner = owner(&plugin).or_refuse(&caller)?;
+    let owner = caller.plugin(&plugin).or_refuse(&caller)?;
     let fields = asked.fields();
     let loaded = results::load(&caller.call, id, Some(&owner), DEFAULT_KEY, fields.as_deref(), false).await;
     Ok(Json(as_result(&loaded.or_refuse(&caller)?, &caller)))
@@ -100,67 +79,10 @@ pub(crate) async fn delete(caller: Caller, Named((id, plugin)): Named<(Experimen
     Ok(Json(json!({ "deleted": true })))
 }
 
-/// `GET /experiments/{id}/analysis-artifacts`.
-pub(crate) async fn list_artifacts(caller: Caller, Named(id): Named<ExperimentId>, Asked(asked): Asked<Selection>) -> Answer {
-    let found = results::list(&caller.call, id, asked.include_others, asked.include_archived).await.or_refuse(&caller)?;
-    Ok(Json(json!(found)))
-}
-
-/// `PUT /experiments/{id}/analysis-artifacts`.
-pub(crate) async fn save_artifacts(caller: Caller, Named(id): Named<ExperimentId>, Sent(new): Sent<NewArtifacts>) -> Answer {
-    let inputs = new.artifacts.into_iter().map(|artifact| artifact.new.named(artifact.artifact_key)).collect();
-    let saved = results::save_all(&caller.call, id, inputs).await.or_refuse(&caller)?;
-    Ok(Json(json!(saved)))
-}
-
-/// `PUT /experiments/{id}/analysis-artifacts/{key}`.
-pub(crate) async fn save_artifact(
-    caller: Caller,
-    Named((id, key)): Named<(ExperimentId, String)>,
-    Sent(new): Sent<NewArtifact>,
-) -> Answer {
-    let saved = results::save(&caller.call, id, new.named(key)).await.or_refuse(&caller)?;
-    Ok(Json(json!(saved)))
-}
-
-/// `GET /experiments/{id}/analysis-artifacts/{plugin}/{key}`; the key may have slashes.
-pub(crate) async fn load_artifact(
-    caller: Caller,
-    Named((id, rest)): Named<(ExperimentId, String)>,
-    Asked(asked): Asked<Selection>,
-) -> Answer {
-    let (plugin, key) = rest.split_once('/').ok_or_else(|| Refusal::not_found("artifact", &rest)).or_refuse(&caller)?;
-    let owner = owner(plugin).or_refuse(&caller)?;
-    let fields = asked.fields();
-    let loaded = results::load(&caller.call, id, Some(&owner), key, fields.as_deref(), asked.include_archived).await;
-    Ok(Json(json!(loaded.or_refuse(&caller)?)))
-}
-
-/// `POST /experiments/{id}/analysis-artifacts/{key}/archive` and `…/restore`.
-pub(crate) async fn move_artifact(caller: Caller, Named((id, rest)): Named<(ExperimentId, String)>) -> Answer {
-    let moved = match rest.rsplit_once('/') {
-        Some((key, "archive")) => results::archive(&caller.call, id, key).await,
-        Some((key, "restore")) => results::restore(&caller.call, id, key).await,
-        Some(_) | None => Err(Refusal::not_found("operation", &rest).into()),
-    };
-    Ok(Json(json!(moved.or_refuse(&caller)?)))
-}
-
 impl Selection {
-    fn fields(&self) -> Option<Vec<String>> {
+    pub(super) fn fields(&self) -> Option<Vec<String>> {
         self.fields.as_ref().map(|fields| fields.split(',').filter(|field| !field.is_empty()).map(str::to_owned).collect())
     }
-}
-
-impl NewArtifact {
-    fn named(self, key: String) -> Input {
-        Input { key, result: self.result, display_name: self.display_name, note: self.note }
-    }
-}
-
-/// A plugin that cannot exist has nothing.
-fn owner(plugin: &str) -> Result<Slug, Refusal> {
-    plugin.parse().map_err(|_| Refusal::not_found("plugin", plugin))
 }
 
 fn as_result(artifact: &Artifact, caller: &Caller) -> Value {
@@ -172,5 +94,5 @@ fn as_result(artifact: &Artifact, caller: &Caller) -> Value {
             fields.insert("artifact_id".to_owned(), artifact.summary.id.into());
         }
     }
-    shown
+    caller.shown(shown)
 }

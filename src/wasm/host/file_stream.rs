@@ -1,8 +1,9 @@
 //! wasmtime's streams of files, with what they need counted before it is written.
 
-use std::{io, mem};
+use std::{io, mem, sync::Arc};
 
 use bytes::Bytes;
+use mint_context::logs::PluginLog;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::files::{Full, OpenFile, Writer};
@@ -13,13 +14,14 @@ pub(crate) struct CountedOutput {
     writer: Writer,
     /// Where the next byte goes; none for the end of the file, wherever that is.
     offset: Option<u64>,
+    log: Arc<PluginLog>,
 }
 
 impl CountedOutput {
     /// Puts itself around a stream that writes to `file`.
-    pub(crate) fn wrap(stream: &mut DynOutputStream, file: OpenFile, offset: Option<u64>) {
+    pub(crate) fn wrap(stream: &mut DynOutputStream, file: OpenFile, offset: Option<u64>, log: Arc<PluginLog>) {
         let inner = mem::replace(stream, Box::new(Gone));
-        *stream = Box::new(Self { inner, writer: file.writer(), offset });
+        *stream = Box::new(Self { inner, writer: file.writer(), offset, log });
     }
 
     fn count(&mut self, length: usize) -> StreamResult<()> {
@@ -31,7 +33,11 @@ impl CountedOutput {
             }
             None => self.writer.0.append(length),
         };
-        counted.map_err(|full: Full| StreamError::LastOperationFailed(wasmtime::Error::new(io::Error::from(full))))
+        counted.map_err(|full| {
+            let Full(limit) = full;
+            self.log.limit_reached(limit);
+            StreamError::LastOperationFailed(wasmtime::Error::new(io::Error::from(full)))
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use mint_context::logs::PluginLog;
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::{
     filesystem::{Descriptor, WasiFilesystemCtxView},
@@ -42,6 +43,8 @@ pub(crate) struct QuotaFilesystem<'a> {
     pub(crate) files: Option<&'a Files>,
     /// What the store has open.
     pub(crate) held: &'a mut Held,
+    /// Where it is said which limit was reached: the component is told no more than that there is no room.
+    pub(crate) log: &'a Arc<PluginLog>,
 }
 
 /// Names the filesystem to the linker.
@@ -49,10 +52,6 @@ pub(crate) struct HasFilesystem;
 
 impl HasData for HasFilesystem {
     type Data<'a> = QuotaFilesystem<'a>;
-}
-
-fn full(_: Full) -> FsError {
-    ErrorCode::InsufficientSpace.into()
 }
 
 impl QuotaFilesystem<'_> {
@@ -64,6 +63,11 @@ impl QuotaFilesystem<'_> {
     fn file(&self, fd: &Resource<Descriptor>) -> FsResult<OpenFile> {
         let held = self.held.0.get(&fd.rep()).ok_or(ErrorCode::BadDescriptor)?;
         Ok(held.file.clone().ok_or(ErrorCode::IsDirectory)?)
+    }
+
+    fn full(&self, Full(limit): Full) -> FsError {
+        self.log.limit_reached(limit);
+        ErrorCode::InsufficientSpace.into()
     }
 
     fn directory(&self, fd: &Resource<Descriptor>) -> FsResult<Arc<std::fs::File>> {
@@ -115,7 +119,7 @@ impl HostDescriptor for QuotaFilesystem<'_> {
         let was = self.inner.stat_at(again(&fd), path_flags, path.clone()).await.ok();
         let creates = was.is_none() && open_flags.contains(OpenFlags::CREATE);
         if creates {
-            area.add_entry().map_err(full)?;
+            area.add_entry().map_err(|full| self.full(full))?;
         }
         let opened = match self.inner.open_at(fd, path_flags, path, open_flags, flags).await {
             Ok(opened) => opened,
@@ -138,21 +142,21 @@ impl HostDescriptor for QuotaFilesystem<'_> {
     async fn write(&mut self, fd: Resource<Descriptor>, buffer: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
         let file = self.file(&fd)?;
         let _writer = file.writer();
-        file.write_at(offset, buffer.len()).map_err(full)?;
+        file.write_at(offset, buffer.len()).map_err(|full| self.full(full))?;
         self.inner.write(fd, buffer, offset).await
     }
 
     fn write_via_stream(&mut self, fd: Resource<Descriptor>, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
         let file = self.file(&fd)?;
         let stream = self.inner.write_via_stream(fd, offset)?;
-        CountedOutput::wrap(self.inner.table.get_mut(&stream)?, file, Some(offset));
+        CountedOutput::wrap(self.inner.table.get_mut(&stream)?, file, Some(offset), Arc::clone(self.log));
         Ok(stream)
     }
 
     fn append_via_stream(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
         let file = self.file(&fd)?;
         let stream = self.inner.append_via_stream(fd)?;
-        CountedOutput::wrap(self.inner.table.get_mut(&stream)?, file, None);
+        CountedOutput::wrap(self.inner.table.get_mut(&stream)?, file, None, Arc::clone(self.log));
         Ok(stream)
     }
 
@@ -165,7 +169,7 @@ impl HostDescriptor for QuotaFilesystem<'_> {
 
     async fn set_size(&mut self, fd: Resource<Descriptor>, size: Filesize) -> FsResult<()> {
         let file = self.file(&fd)?;
-        file.extend(size).map_err(full)?;
+        file.extend(size).map_err(|full| self.full(full))?;
         self.inner.set_size(fd, size).await?;
         file.shrunk(size);
         Ok(())
@@ -174,7 +178,7 @@ impl HostDescriptor for QuotaFilesystem<'_> {
     async fn create_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
         let area = self.area(&fd)?;
         let _names = area.names.lock().await;
-        area.add_entry().map_err(full)?;
+        area.add_entry().map_err(|full| self.full(full))?;
         let made = self.inner.create_directory_at(fd, path).await;
         if made.is_err() {
             area.remove_entry();

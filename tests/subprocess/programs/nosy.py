@@ -35,7 +35,7 @@ def release(_):
 
 @route("/call")
 def call(handler):
-    """Sends {method, path, headers, body} to the platform with its own token, as the person who asks."""
+    """Sends {method, path, headers, body or text} to the platform with its own token, as the person who asks."""
     wanted = json.loads(handler.body)
     headers = {
         "x-mint-internal-token": os.environ["MINT_PLUGIN_TOKEN"],
@@ -47,7 +47,7 @@ def call(handler):
             headers[name] = handler.headers[name]
     headers |= wanted.get("headers", {})
     connection = HTTPConnection(urllib.parse.urlsplit(os.environ["MINT_PLATFORM_URL"]).netloc)
-    body = json.dumps(wanted["body"]) if "body" in wanted else None
+    body = json.dumps(wanted["body"]) if "body" in wanted else wanted.get("text")
     connection.request(wanted["method"], "/api/internal" + wanted["path"], body, headers)
     response = connection.getresponse()
     data = response.read()

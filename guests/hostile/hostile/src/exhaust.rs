@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::io::Write;
 
+use mint_sdk::bindings::imports::wasi::http::types::Fields;
 use mint_sdk::{Error, Request, Response, Result, log};
 
 const PAGE_BYTES: usize = 65_536;
@@ -45,6 +46,20 @@ pub(crate) fn stdout(_request: Request) -> Result<Response> {
     loop {
         println!("a line that nobody needs, repeated until somebody stops it");
     }
+}
+
+/// `?bytes=`: says so much in one call.
+pub(crate) fn say(request: Request) -> Result<Response> {
+    let bytes = request.parse_query("bytes")?.unwrap_or_default();
+    log::info(&"x".repeat(bytes));
+    Ok(Response::text(format!("{bytes} bytes said")))
+}
+
+/// `?count=`: holds so many handles of the host at once.
+pub(crate) fn hold(request: Request) -> Result<Response> {
+    let count = request.parse_query("count")?.unwrap_or_default();
+    let held: Vec<Fields> = (0..count).map(|_| Fields::new()).collect();
+    Ok(Response::text(format!("{} handles held", held.len())))
 }
 
 /// Ends the program.

@@ -18,6 +18,8 @@ static ROUTER: Router = Router::new(&[
     Route::get("/eat", exhaust::eat),
     Route::get("/flood", exhaust::flood),
     Route::get("/stdout", exhaust::stdout),
+    Route::get("/say", exhaust::say),
+    Route::get("/handles", exhaust::hold),
     Route::get("/exit", exhaust::exit),
     Route::get("/endless", exhaust::endless),
     Route::get("/deep", exhaust::deep),

@@ -68,10 +68,13 @@ impl ObjectWriter {
     ///
     /// 507 at the limit for files; 500 when the bytes could not be stored.
     pub fn finish(mut self) -> Result<ObjectInfo> {
-        self.body.flush()?;
+        let flushed = self.body.flush();
         let Self { body, writer } = self;
         drop(body);
-        Ok(host::Writer::finish(writer)?)
+        // Why bytes could not be written is said here, in better words than the stream has.
+        let info = host::Writer::finish(writer)?;
+        flushed?;
+        Ok(info)
     }
 }
 

@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
-import logging
+import gc
 from typing import Any
+
+from .component import logs
+
+logs.begin()  # before the plugin makes its loggers
 
 from mint_entry import Plugin
 
+from .component import handles
 from .component import preload as preload
 from .component.exports import HookExports, LifecycleExports
 from .component.http import answer
 from .component.instance import Instance
-from .component.logs import WasiLogHandler
-from .logs import install
-
-install(WasiLogHandler())
-logging.raiseExceptions = False
+from .component.loop import ComponentLoop
+from .component.rehearsal import rehearse
 
 _instance = Instance(Plugin)
 
@@ -43,3 +45,10 @@ class MintPluginExperimentHooks100(HookExports):
 
     def __init__(self) -> None:
         super().__init__(_instance)
+
+
+rehearse(Plugin, ComponentLoop())
+handles.offer()
+# What exists now lives as long as the instance: the collector need not look at it again.
+gc.collect()
+gc.freeze()

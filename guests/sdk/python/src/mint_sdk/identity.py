@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from .routing import Headers, HTTPException
 
 IDENTITY_HEADERS = ("x-mint-user-id", "x-mint-username", "x-mint-user-role", "x-mint-user-permissions")
+NOBODY = [None] * len(IDENTITY_HEADERS)
+ACTORS_KEPT_MAX = 256
 
 forwarded_identity: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("forwarded_identity", default=())
 """Identity headers of the request being answered, for calls back to the platform."""
@@ -41,25 +44,24 @@ class PluginActor:
             "sub": self.user_id,
             "username": self.username,
             "role": self.role,
-            "permissions": sorted(self.permissions),
+            "permissions": list(_in_order(self.permissions)),
         }
         return user if self.plugin_role is None else user | {"plugin_role": self.plugin_role}
 
 
+@lru_cache(maxsize=ACTORS_KEPT_MAX)
+def _in_order(permissions: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(permissions))
+
+
 def read_actor(headers: Headers) -> PluginActor | None:
     """The actor of a request; None without identity headers; 403 if they are malformed."""
-    present = [name for name in IDENTITY_HEADERS if name in headers]
-    if not present:
+    fields = headers.raw(IDENTITY_HEADERS)
+    if fields == NOBODY:
         return None
-    if any(len(headers.getlist(name)) > 1 for name in present):
+    if headers.repeats(IDENTITY_HEADERS):
         raise HTTPException(403, "An identity header was forwarded twice.")
-    user_id, role = headers.get("x-mint-user-id"), headers.get("x-mint-user-role")
-    if not user_id or not role:
-        raise HTTPException(403, "The forwarded identity is incomplete.")
-    actor = PluginActor(user_id, _username(headers), role, permissions=_permissions(headers))
-    if not actor.is_platform_admin and not (user_id.isascii() and user_id.isdecimal()):
-        raise HTTPException(403, "The forwarded user id is not a number.")
-    return actor
+    return _actor(*fields)
 
 
 def identity_of(headers: Headers) -> tuple[tuple[str, str], ...]:
@@ -67,17 +69,28 @@ def identity_of(headers: Headers) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in headers.items() if name in IDENTITY_HEADERS)
 
 
-def _username(headers: Headers) -> str | None:
+@lru_cache(maxsize=ACTORS_KEPT_MAX)
+def _actor(*fields: str | bytes | None) -> PluginActor:
+    """People send many requests, and an actor cannot be changed: the last ones are kept."""
+    texts = [field.decode("latin-1") if isinstance(field, bytes) else field for field in fields]
+    user_id, username, role, permissions = texts
+    if not user_id or not role:
+        raise HTTPException(403, "The forwarded identity is incomplete.")
+    actor = PluginActor(user_id, _username(username), role, permissions=_permissions(permissions))
+    if not actor.is_platform_admin and not (user_id.isascii() and user_id.isdecimal()):
+        raise HTTPException(403, "The forwarded user id is not a number.")
+    return actor
+
+
+def _username(text: str | None) -> str | None:
     """Header values are read as Latin-1; the platform writes names in UTF-8."""
-    text = headers.get("x-mint-username")
     try:
         return text.encode("latin-1").decode() if text is not None else None
     except UnicodeError:
         raise HTTPException(403, "The forwarded user name is not UTF-8.") from None
 
 
-def _permissions(headers: Headers) -> frozenset[str]:
-    text = headers.get("x-mint-user-permissions")
+def _permissions(text: str | None) -> frozenset[str]:
     try:
         items = json.loads(text) if text else []
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 from .context import PlatformContext
@@ -14,6 +15,9 @@ from .persistence import Persistence
 from .routing import APIRouter
 from .routing.convert import ConvertError, converter
 from .routing.errors import FieldError
+
+settings_reader = lru_cache(maxsize=16)(partial(converter, text=False))
+"""How to read settings into a `settings_model`."""
 
 type Routers = Sequence[tuple[APIRouter, str]]
 
@@ -102,7 +106,7 @@ class AnalysisPlugin(Persistence, ABC):
         if self.settings_model is None:
             return dict(settings)
         try:
-            return converter(self.settings_model, text=False)(dict(settings), ())
+            return settings_reader(self.settings_model)(dict(settings), ())
         except ConvertError as error:
             wrong = [FieldError("settings", loc, message) for loc, message in error.problems]
             details = {"errors": [{"field": item.field, "message": item.message} for item in wrong]}

@@ -27,7 +27,7 @@ class LifecycleExports:
 
     def initialize(self, environment: lifecycle.Environment) -> None:
         try:
-            self._instance.run(self._instance.plugin(environment.plugin, json.loads(environment.settings)))
+            self._instance.run(self._instance.start(environment.plugin, json.loads(environment.settings)))
         except Exception as error:
             logger.error("The plugin did not start: %s", error, exc_info=error)
             raise Err(service.reason(error)) from None
@@ -54,11 +54,11 @@ class LifecycleExports:
             raise Err(service.reason(error)) from None
 
     async def _health(self) -> PluginHealth:
-        return await (await self._instance.plugin()).check_health()
+        return await (await self._instance.start()).plugin.check_health()
 
     async def _apply(self, settings: dict[str, Any]) -> None:
-        plugin = await self._instance.plugin(settings=settings)
-        plugin.apply_settings(settings)
+        running = await self._instance.start(settings=settings)
+        running.plugin.apply_settings(settings)
 
 
 class HookExports:
@@ -79,7 +79,7 @@ class HookExports:
 
     def _tell(self, hook: Callable[..., Awaitable[str | None]], *event: Any, otherwise: str | None = None) -> str | None:
         async def work() -> str | None:
-            return await hook(await self._instance.plugin(), *event)
+            return await hook((await self._instance.start()).plugin, *event)
 
         try:
             return self._instance.run(work())

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from ..context import PlatformContext
 from ..plugin import AnalysisPlugin
 from ..routing.app import RouterApp
 from ..service import access_guard, check_slug
+from . import handles
 from .backend import ComponentBackend
 from .loop import ComponentLoop
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started plugin and its routes."""
+
+    plugin: AnalysisPlugin
+    app: RouterApp
+    routes_prefix: str
 
 
 class Instance:
@@ -18,37 +29,31 @@ class Instance:
 
     def __init__(self, plugin_class: type[AnalysisPlugin]) -> None:
         self._plugin_class = plugin_class
-        self._loop: ComponentLoop | None = None
-        self._plugin: AnalysisPlugin | None = None
-        self._app: RouterApp | None = None
+        self._loop = ComponentLoop()
+        self.running: Running | None = None
+        """None before the start, after a start that failed, and when it was stopped."""
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
         """Runs it to its end."""
-        if self._loop is None:
-            self._loop = ComponentLoop()
         return self._loop.run(work)
 
-    async def plugin(self, slug: str | None = None, settings: dict[str, Any] | None = None) -> AnalysisPlugin:
-        """The plugin, started: settings applied and `initialize` done. Only a start that succeeded is kept."""
-        if self._plugin is None:
+    async def start(self, slug: str | None = None, settings: dict[str, Any] | None = None) -> Running:
+        """The started plugin: settings applied and `initialize` done. Only a start that succeeded is kept."""
+        if self.running is None:
+            handles.withdraw()
             plugin = self._plugin_class()
             if slug is not None:
                 check_slug(plugin, slug)
-            backend = ComponentBackend(plugin.metadata.name)
+            metadata = plugin.metadata
+            backend = ComponentBackend(metadata.name)
             plugin.apply_settings(backend.load_settings() if settings is None else settings)
             await plugin.initialize(PlatformContext(backend))
-            self._app = RouterApp(list(plugin.get_routers()), threads=False, guard=access_guard(plugin))
-            self._plugin = plugin
-        return self._plugin
-
-    async def app(self) -> RouterApp:
-        """The routes of the started plugin."""
-        await self.plugin()
-        assert self._app is not None
-        return self._app
+            app = RouterApp(list(plugin.get_routers()), threads=False, guard=access_guard(plugin))
+            self.running = Running(plugin, app, metadata.routes_prefix)
+        return self.running
 
     async def stop(self) -> None:
         """Calls `shutdown` if the plugin was started."""
-        plugin, self._plugin, self._app = self._plugin, None, None
-        if plugin is not None:
-            await plugin.shutdown()
+        running, self.running = self.running, None
+        if running is not None:
+            await running.plugin.shutdown()

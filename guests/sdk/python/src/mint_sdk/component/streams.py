@@ -30,6 +30,17 @@ def read_chunks(stream: Any, chunk_bytes: int) -> Generator[bytes, None, None]:
 
 def write_chunk(stream: Any, data: bytes) -> None:
     """Writes all of it, waiting while the other side is slow. `Err` when the other side is gone."""
-    view = memoryview(data)
-    for start in range(0, len(view), WRITE_BYTES_MAX):
-        stream.blocking_write_and_flush(bytes(view[start : start + WRITE_BYTES_MAX]))
+    if len(data) <= WRITE_BYTES_MAX:
+        if data:
+            stream.blocking_write_and_flush(bytes(data))
+        return
+    view, start = memoryview(data), 0
+    while start < len(view):
+        room = stream.check_write()
+        if room == 0:
+            with stream.subscribe() as writable:
+                writable.block()
+            continue
+        stream.write(bytes(view[start : start + room]))
+        start += room
+    stream.blocking_flush()

@@ -33,7 +33,10 @@ class PluginApp:
     def __init__(self, plugin: AnalysisPlugin, process: PluginProcess) -> None:
         self._plugin = plugin
         self._process = process
-        self._runtime_path = f"/api{plugin.metadata.routes_prefix}/_mint/runtime"
+        metadata = plugin.metadata
+        self._name = metadata.name
+        self._routes_prefix = metadata.routes_prefix
+        self._runtime_path = f"/api{metadata.routes_prefix}/_mint/runtime"
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -45,7 +48,7 @@ class PluginApp:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         body = Body(receive)
-        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        headers = Headers.received([(name.decode("latin-1").lower(), value) for name, value in scope["headers"]])
         identity = clean_request_id(headers.get("x-request-id"))
         request_id.set(identity)
         try:
@@ -57,14 +60,14 @@ class PluginApp:
     async def _respond(self, scope: Message, headers: Headers, body: Body) -> Response:
         path, method = scope["path"], scope["method"]
         if path == self._runtime_path and method == "GET":
-            return JSONResponse({"name": self._plugin.metadata.name, "configRequiresAdmin": False})
+            return JSONResponse({"name": self._name, "configRequiresAdmin": False})
         self._check_token(headers)
         forwarded_identity.set(identity_of(headers))
         request = Request(method, path, query=scope["query_string"].decode("latin-1"), headers=headers, chunks=body.chunks())
         if path == EVENTS_PATH and method == "POST":
             self._check_event_headers(headers)
             return JSONResponse(await dispatch_event(self._plugin, await request.json()))
-        request.prefix, request.path = route_path(path, headers.get("x-forwarded-prefix"), self._plugin.metadata.routes_prefix)
+        request.prefix, request.path = route_path(path, headers.get("x-forwarded-prefix"), self._routes_prefix)
         return await self._process.routes.handle(request)
 
     def _check_token(self, headers: Headers) -> None:
@@ -78,7 +81,7 @@ class PluginApp:
     def _check_event_headers(self, headers: Headers) -> None:
         if self._process.token is None:
             raise HTTPException(404, "There is nothing at this path.")
-        if headers.get("x-mint-plugin-name", self._plugin.metadata.name) != self._plugin.metadata.name:
+        if headers.get("x-mint-plugin-name", self._name) != self._name:
             raise HTTPException(403, "The event is for another plugin.")
         version = headers.get("x-mint-platform-api-version") or API_VERSION
         if version != API_VERSION:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from ..logs import get_plugin_logger, request_id
 from .errors import HTTPException, to_problem
 from .messages import Request
-from .params import Callee, Solver
+from .params import run
 from .responses import JSONResponse, Response, StreamingResponse, to_response
 from .router import APIRouter, Route
 from .streams import first_and_rest
@@ -35,6 +34,7 @@ class RouterApp:
         guard: Callable[[Request], None] | None = None,
     ) -> None:
         self._routes = [route for router, sub_prefix in mounts for route in router.routes(sub_prefix)]
+        self._fixed = _fixed_paths(self._routes)
         self._threads = threads
         self._guard = guard
 
@@ -43,7 +43,14 @@ class RouterApp:
         request.request_id = clean_request_id(request.headers.get("x-request-id"))
         request_id.set(request.request_id)
         try:
-            response = await self._respond(request)
+            route = self._match(request)
+            if self._guard is not None:
+                self._guard(request)
+            request.body_bytes_max = route.body_bytes_max
+            results: dict[Any, Any] = {}
+            if route.before is not None:
+                await run(route.before, request, results, threads=self._threads)
+            response = to_response(await run(route.handler, request, results, threads=self._threads), route.status_code)
             if isinstance(response, StreamingResponse):
                 response.opened = await first_and_rest(response.chunks, threads=self._threads)
         except Exception as error:
@@ -52,38 +59,23 @@ class RouterApp:
             await _drop_body(response)
         return response
 
-    async def _respond(self, request: Request) -> Response:
-        route = self._match(request)
-        if self._guard is not None:
-            self._guard(request)
-        request.body_bytes_max = route.body_bytes_max
-        solver = Solver(request, self._call)
-        for dependency in route.before:
-            await solver.value(dependency)
-        return to_response(await solver.run(route.handler), route.status_code)
-
     def _match(self, request: Request) -> Route:
+        fixed = self._fixed.get((request.method, request.path))
+        if fixed is not None:
+            return fixed
         allowed: set[str] = set()
-        method = "GET" if request.method == "HEAD" else request.method
         for route in self._routes:
-            match = route.pattern.fullmatch(request.path)
-            if match is None:
+            parameters = route.match(request.path)
+            if parameters is None:
                 continue
-            if method in route.methods or request.method in route.methods:
-                request.path_params = match.groupdict()
+            if route.answers(request.method):
+                request.path_params = parameters
                 return route
             allowed |= route.methods
         if not allowed:
             raise HTTPException(404, "There is nothing at this path.")
         names = ", ".join(sorted(allowed))
         raise HTTPException(405, f"This path answers to {names} only.", {"allow": names})
-
-    async def _call(self, callee: Callee, arguments: dict[str, Any]) -> Any:
-        if callee.is_async:
-            return await callee.function(**arguments)
-        if self._threads:
-            return await asyncio.to_thread(callee.function, **arguments)
-        return callee.function(**arguments)
 
 
 def clean_request_id(text: str | None) -> str:
@@ -102,6 +94,24 @@ def error_response(error: Exception, request_id: str) -> Response:
     return JSONResponse(problem.body(request_id), problem.status, headers)
 
 
+def _fixed_paths(routes: list[Route]) -> dict[tuple[str, str], Route]:
+    """Routes by method and path, of those without parameters that no earlier route hides."""
+    fixed: dict[tuple[str, str], Route] = {}
+    for index, route in enumerate(routes):
+        if route.has_parameters:
+            continue
+        earlier = [other for other in routes[:index] if _may_hide(other, route) and other.match(route.path) is not None]
+        for method in route.methods | {"HEAD"}:
+            if route.answers(method) and not any(other.answers(method) for other in earlier):
+                fixed[method, route.path] = route
+    return fixed
+
+
+def _may_hide(earlier: Route, route: Route) -> bool:
+    """Spares most patterns from being compiled."""
+    return route.path.startswith(earlier.path.partition("{")[0])
+
+
 async def _drop_body(response: Response) -> None:
     response.body = b""
     if isinstance(response, StreamingResponse):
@@ -111,7 +121,9 @@ async def _drop_body(response: Response) -> None:
 def route_path(path: str, forwarded_prefix: str | None, routes_prefix: str) -> tuple[str, str]:
     """(prefix, rest) of a public path: the prefix that the platform names, else `/api{routes_prefix}`, is taken off."""
     for prefix in (forwarded_prefix, "/api" + routes_prefix):
-        trimmed = (prefix or "").rstrip("/")
-        if trimmed and (path == trimmed or path.startswith(trimmed + "/")):
-            return trimmed, path[len(trimmed) :] or "/"
+        trimmed = prefix.rstrip("/") if prefix else ""
+        if trimmed and path.startswith(trimmed):
+            rest = path[len(trimmed) :]
+            if not rest or rest[0] == "/":
+                return trimmed, rest or "/"
     return "", path or "/"

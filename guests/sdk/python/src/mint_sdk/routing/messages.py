@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,23 +19,41 @@ class Headers:
     """Header fields; names in any case, values in the order received."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        self._items = [(name.lower(), value) for name, value in items]
-        self._values: dict[str, list[str]] = {}
-        for name, value in self._items:
-            self._values.setdefault(name, []).append(value)
+        self._keep([(name.lower(), value) for name, value in items])
+
+    @classmethod
+    def received(cls, items: list[tuple[str, bytes]]) -> Headers:
+        """Of a request as a server hands it over: names in lower case, values in Latin-1. Most are never looked at."""
+        headers = cls.__new__(cls)
+        headers._keep(items)
+        return headers
+
+    def _keep(self, items: Sequence[tuple[str, str | bytes]]) -> None:
+        self._items = items
+        # Backwards, so that the first of several values stays.
+        self._first: dict[str, Any] = dict(reversed(items))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first value of `name`."""
-        values = self._values.get(name.lower())
-        return values[0] if values else default
+        value = self._first.get(name.lower(), default)
+        return value.decode("latin-1") if type(value) is bytes else value
+
+    def raw(self, names: Iterable[str]) -> list[str | bytes | None]:
+        """The first value of each of `names`, which are in lower case; as it was received, which costs least."""
+        return [self._first.get(name) for name in names]
 
     def getlist(self, name: str) -> list[str]:
         """All values of `name`."""
-        return list(self._values.get(name.lower(), ()))
+        wanted = name.lower()
+        return [_text(value) for key, value in self._items if key == wanted]
+
+    def repeats(self, names: Iterable[str]) -> bool:
+        """Whether one of `names` has several values."""
+        return len(self._first) != len(self._items) and any(len(self.getlist(name)) > 1 for name in names)
 
     def items(self) -> list[tuple[str, str]]:
         """All fields, names in lower case."""
-        return list(self._items)
+        return [(name, _text(value)) for name, value in self._items]
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -43,10 +62,14 @@ class Headers:
         return value
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return isinstance(name, str) and name.lower() in self._first
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(dict.fromkeys(name for name, _ in self._items))
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 class QueryParams:
@@ -90,14 +113,23 @@ class Request:
         self.method = method
         self.path = path
         self.prefix = prefix
-        self.headers = headers or Headers()
-        self.query_params = QueryParams(query)
+        self.headers = Headers() if headers is None else headers
         self.path_params: dict[str, str] = {}
         self.request_id = request_id
-        self.state = SimpleNamespace()
         self.body_bytes_max: int | None = None
+        self._query = query
         self._chunks = chunks
         self._body: bytes | None = None
+
+    @cached_property
+    def query_params(self) -> QueryParams:
+        """The query, decoded when it is first asked for."""
+        return QueryParams(self._query)
+
+    @cached_property
+    def state(self) -> SimpleNamespace:
+        """Whatever handlers and dependencies of this request want to tell each other."""
+        return SimpleNamespace()
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body in the chunks in which it arrives; once. Bounded only where the route sets `body_bytes_max`."""

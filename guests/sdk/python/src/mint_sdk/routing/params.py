@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from functools import lru_cache
 from typing import Annotated, Any
 
 from .convert import Converter, ConvertError, converter, is_many, is_structured
 from .errors import FieldError, HTTPException, RequestValidationError
 from .messages import Request
+
+SIGNATURES_KEPT_MAX = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,30 +25,21 @@ class Depends:
     use_cache: bool = True
 
 
-class Source(Enum):
-    """Where a parameter comes from."""
-
-    REQUEST = auto()
-    DEPENDENCY = auto()
-    PATH = auto()
-    QUERY = auto()
-    BODY = auto()
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a callable."""
+    """One parameter of a callable. Its value is what `read` finds in the request, the result of `target`, or the body."""
 
     name: str
-    source: Source
-    convert: Converter | None = None
-    many: bool = False
-    default: Any = inspect.Parameter.empty
+    read: Callable[[Request], Any] | None = None
     target: Callee | None = None
     use_cache: bool = True
+    convert: Converter | None = None
+    """How to read the body."""
+    default: Any = inspect.Parameter.empty
+    """For an empty body."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Callee:
     """A callable and where its parameters come from."""
 
@@ -53,28 +47,47 @@ class Callee:
     is_async: bool
     parameters: list[Parameter] = field(default_factory=list)
 
-    @property
-    def reads_body(self) -> bool:
-        """Whether it, or something that it depends on, has a body parameter."""
-        return any(item.source is Source.BODY or (item.target is not None and item.target.reads_body) for item in self.parameters)
-
 
 def plan(function: Callable[..., Any], path_names: frozenset[str]) -> Callee:
     """The plan for `function` under a path with these parameters. `TypeError` says what cannot be bound."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{_name(function)}: a handler or dependency returns a value; it cannot `yield`.")
     parameters = [_parameter(function, item, hint, path_names) for item, hint in _signature(function)]
-    if sum(item.source is Source.BODY for item in parameters) > 1:
+    if sum(item.convert is not None for item in parameters) > 1:
         raise TypeError(f"{_name(function)}: take one body parameter; join them in one dataclass.")
     return Callee(function, _is_async(function), parameters)
 
 
-def dependency(name: str, depends: Depends, path_names: frozenset[str]) -> Parameter:
-    """The parameter `name` that a dependency fills."""
-    return Parameter(name, Source.DEPENDENCY, target=plan(depends.dependency, path_names), use_cache=depends.use_cache)
+def plan_of_all(dependencies: Sequence[Depends], path_names: frozenset[str]) -> Callee | None:
+    """The plan for calling them one after the other for their effect. None if there are none."""
+    parameters = [_dependency(str(index), item, path_names) for index, item in enumerate(dependencies)]
+    return Callee(_forget, True, parameters) if parameters else None
+
+
+async def _forget(**results: Any) -> None:
+    """What dependencies give that are called for their effect."""
+
+
+def _dependency(name: str, depends: Depends, path_names: frozenset[str]) -> Parameter:
+    return Parameter(name, target=plan(depends.dependency, path_names), use_cache=depends.use_cache)
 
 
 def _signature(function: Callable[..., Any]) -> list[tuple[inspect.Parameter, Any]]:
+    if inspect.isfunction(function):
+        return _signature_of_function(function)
+    if inspect.ismethod(function) and inspect.isfunction(function.__func__):
+        # Found again for the next object of the class.
+        first, *rest = _signature_of_function(function.__func__) or [None]
+        return rest if first is not None and first[0].kind is not first[0].VAR_POSITIONAL else _inspected(function)
+    return _inspected(function)
+
+
+@lru_cache(maxsize=SIGNATURES_KEPT_MAX)
+def _signature_of_function(function: Callable[..., Any]) -> list[tuple[inspect.Parameter, Any]]:
+    return _inspected(function)
+
+
+def _inspected(function: Callable[..., Any]) -> list[tuple[inspect.Parameter, Any]]:
     try:
         signature = inspect.signature(function)
         target = (
@@ -95,16 +108,48 @@ def _parameter(function: Callable[..., Any], item: inspect.Parameter, hint: Any,
         raise TypeError(f"{_name(function)}: parameter '{item.name}' cannot be bound; use named parameters.")
     depends = _depends(item, hint)
     if depends is not None:
-        return dependency(item.name, depends, path_names)
+        return _dependency(item.name, depends, path_names)
     annotation = str if hint is item.empty else hint
     if isinstance(annotation, type) and issubclass(annotation, Request):
-        return Parameter(item.name, Source.REQUEST)
-    source = Source.PATH if item.name in path_names else Source.BODY if is_structured(annotation) else Source.QUERY
+        return Parameter(item.name, _the_request)
+    from_path = item.name in path_names
+    from_body = not from_path and is_structured(annotation)
     try:
-        convert = converter(annotation, text=source is not Source.BODY)
+        convert = converter(annotation, text=not from_body)
     except TypeError as error:
         raise TypeError(f"{_name(function)}: parameter '{item.name}': {error}.") from error
-    return Parameter(item.name, source, convert, source is Source.QUERY and is_many(annotation), item.default)
+    if from_body:
+        return Parameter(item.name, convert=convert, default=item.default)
+    if from_path:
+        return Parameter(item.name, _path_reader(item.name, convert))
+    return Parameter(item.name, _query_reader(item.name, convert, is_many(annotation), item.default))
+
+
+def _the_request(request: Request) -> Request:
+    return request
+
+
+def _path_reader(name: str, convert: Converter) -> Callable[[Request], Any]:
+    loc = (name,)
+
+    def read(request: Request) -> Any:
+        return _converted(convert, request.path_params[name], "path", loc)
+
+    return read
+
+
+def _query_reader(name: str, convert: Converter, many: bool, default: Any) -> Callable[[Request], Any]:
+    loc = (name,)
+
+    def read(request: Request) -> Any:
+        values = request.query_params.getlist(name)
+        if values:
+            return _converted(convert, values if many else values[-1], "query", loc)
+        if default is inspect.Parameter.empty:
+            raise RequestValidationError([FieldError("query", loc, "is missing")])
+        return default
+
+    return read
 
 
 def _depends(item: inspect.Parameter, hint: Any) -> Depends | None:
@@ -123,77 +168,53 @@ def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", repr(function))
 
 
-type Call = Callable[[Callee, dict[str, Any]], typing.Awaitable[Any]]
+async def run(callee: Callee, request: Request, results: dict[Callable[..., Any], Any], *, threads: bool) -> Any:
+    """Calls it with everything bound; `RequestValidationError` lists all that does not fit.
+
+    `results` are those of dependencies that this request has called. `threads` says whether functions that are not `async`
+    run in a worker thread.
+    """
+    arguments: dict[str, Any] = {}
+    errors: list[FieldError] | None = None
+    for item in callee.parameters:
+        try:
+            if item.read is not None:
+                value = item.read(request)
+            elif item.target is None:
+                value = await _body(item, request)
+            elif not item.use_cache:
+                value = await run(item.target, request, results, threads=threads)
+            elif (key := item.target.function) in results:
+                value = results[key]
+            else:
+                value = results[key] = await run(item.target, request, results, threads=threads)
+            arguments[item.name] = value
+        except RequestValidationError as error:
+            errors = [*(errors or ()), *error.errors]
+    if errors is not None:
+        raise RequestValidationError(errors)
+    if callee.is_async:
+        return await callee.function(**arguments)
+    if threads:
+        return await asyncio.to_thread(callee.function, **arguments)
+    return callee.function(**arguments)
 
 
-class Solver:
-    """Fills in the parameters for one request."""
-
-    def __init__(self, request: Request, call: Call) -> None:
-        self._request = request
-        self._call = call
-        self._cache: dict[Callable[..., Any], Any] = {}
-
-    async def run(self, callee: Callee) -> Any:
-        """Calls it with everything bound; `RequestValidationError` lists all that does not fit."""
-        arguments: dict[str, Any] = {}
-        errors: list[FieldError] = []
-        for item in callee.parameters:
-            try:
-                arguments[item.name] = await self.value(item)
-            except RequestValidationError as error:
-                errors.extend(error.errors)
-        if errors:
-            raise RequestValidationError(errors)
-        return await self._call(callee, arguments)
-
-    async def value(self, item: Parameter) -> Any:
-        """The value of one parameter."""
-        match item.source:
-            case Source.REQUEST:
-                return self._request
-            case Source.DEPENDENCY:
-                return await self._dependency(item)
-            case Source.BODY:
-                return await self._body(item)
-            case Source.PATH:
-                return _converted(item, self._request.path_params[item.name], "path", (item.name,))
-            case Source.QUERY:
-                return self._query(item)
-
-    async def _dependency(self, item: Parameter) -> Any:
-        assert item.target is not None
-        key = item.target.function
-        if item.use_cache and key in self._cache:
-            return self._cache[key]
-        value = await self.run(item.target)
-        if item.use_cache:
-            self._cache[key] = value
-        return value
-
-    def _query(self, item: Parameter) -> Any:
-        values = self._request.query_params.getlist(item.name)
-        if values:
-            return _converted(item, values if item.many else values[-1], "query", (item.name,))
+async def _body(item: Parameter, request: Request) -> Any:
+    body = await request.body()
+    if not body.strip():
         if item.default is inspect.Parameter.empty:
-            raise RequestValidationError([FieldError("query", (item.name,), "is missing")])
+            raise RequestValidationError([FieldError("body", (), "is missing")])
         return item.default
-
-    async def _body(self, item: Parameter) -> Any:
-        body = await self._request.body()
-        if not body.strip():
-            if item.default is inspect.Parameter.empty:
-                raise RequestValidationError([FieldError("body", (), "is missing")])
-            return item.default
-        kind = (self._request.headers.get("content-type") or "").partition(";")[0].strip().lower()
-        if kind != "application/json" and not kind.endswith("+json"):
-            raise HTTPException(415, "Send the body as JSON, with the header 'Content-Type: application/json'.")
-        return _converted(item, await self._request.json(), "body", ())
-
-
-def _converted(item: Parameter, value: Any, source: str, loc: tuple[str, ...]) -> Any:
+    kind = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise HTTPException(415, "Send the body as JSON, with the header 'Content-Type: application/json'.")
     assert item.convert is not None
+    return _converted(item.convert, await request.json(), "body", ())
+
+
+def _converted(convert: Converter, value: Any, source: str, loc: tuple[str, ...]) -> Any:
     try:
-        return item.convert(value, loc)
+        return convert(value, loc)
     except ConvertError as error:
         raise RequestValidationError([FieldError(source, place, message) for place, message in error.problems]) from error

@@ -26,26 +26,23 @@ class Response:
         media_type: str | None = None,
     ) -> None:
         self.status_code = status_code
-        self.headers: list[tuple[str, str]] = _pairs(headers)
+        self.headers: list[tuple[str, str]] = _pairs(headers) if headers else []
+        given = dict(self.headers)
         self.body = self.render(content)
         kind = media_type or self.media_type
         if kind is not None:
-            self.set_default_header(
-                "content-type", f"{kind}; charset=utf-8" if kind.startswith("text/") and ";" not in kind else kind
-            )
-        if status_code not in (204, 304):
-            self.set_default_header("content-length", str(len(self.body)))
+            if kind.startswith("text/") and ";" not in kind:
+                kind += "; charset=utf-8"
+            if "content-type" not in given:
+                self.headers.append(("content-type", kind))
+        if status_code not in (204, 304) and "content-length" not in given:
+            self.headers.append(("content-length", str(len(self.body))))
 
     def render(self, content: Any) -> bytes:
         """Bytes of the body."""
         if content is None:
             return b""
         return content.encode() if isinstance(content, str) else bytes(content)
-
-    def set_default_header(self, name: str, value: str) -> None:
-        """Sets a header field that is not there yet."""
-        if all(key != name for key, _ in self.headers):
-            self.headers.append((name, value))
 
 
 class JSONResponse(Response):
@@ -100,7 +97,7 @@ def to_response(value: Any, status_code: int = 200) -> Response:
 
 def to_json(value: Any) -> str:
     """Compact JSON text."""
-    return json.dumps(value, default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _encode(value: Any) -> Any:
@@ -115,6 +112,9 @@ def _encode(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+_ENCODER = json.JSONEncoder(default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def _pairs(headers: dict[str, str] | Iterable[tuple[str, str]] | None) -> list[tuple[str, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from .params import Callee, Depends, Parameter, dependency, plan
+from .params import Callee, Depends, plan, plan_of_all
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}")
 
@@ -20,11 +21,35 @@ class Route:
 
     methods: frozenset[str]
     path: str
-    pattern: re.Pattern[str]
     handler: Callee
-    before: tuple[Parameter, ...]
+    before: Callee | None
     status_code: int
     body_bytes_max: int | None
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether it answers to more than one path."""
+        return "{" in self.path
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The parameters in `path`; None if it is not for this route."""
+        if not self.has_parameters:
+            return {} if path == self.path else None
+        found = self._pattern.fullmatch(path)
+        return None if found is None else found.groupdict()
+
+    def answers(self, method: str) -> bool:
+        """Whether it is for requests of this method."""
+        return method in self.methods or (method == "HEAD" and "GET" in self.methods)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        parts, end = [], 0
+        for match in _PARAMETER.finditer(self.path):
+            parts.append(re.escape(self.path[end : match.start()]))
+            parts.append(f"(?P<{match[1]}>.+)" if match[2] else f"(?P<{match[1]}>[^/]+)")
+            end = match.end()
+        return re.compile("".join(parts) + re.escape(self.path[end:]), re.DOTALL)
 
 
 class APIRouter:
@@ -103,19 +128,19 @@ class APIRouter:
         compiled = []
         for path, methods, handler, dependencies, status_code, limit in self._declared:
             full = lead + path or "/"
-            names = frozenset(match[1] for match in _PARAMETER.finditer(full))
-            before = tuple(dependency("", item, names) for item in dependencies)
-            compiled.append(Route(methods, full, _pattern(full), plan(handler, names), before, status_code, limit))
+            names = _parameter_names(full)
+            before = plan_of_all(dependencies, names)
+            compiled.append(Route(methods, full, plan(handler, names), before, status_code, limit))
         return compiled
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    parts, end = [], 0
-    for match in _PARAMETER.finditer(path):
-        parts.append(re.escape(path[end : match.start()]))
-        parts.append(f"(?P<{match[1]}>.+)" if match[2] else f"(?P<{match[1]}>[^/]+)")
-        end = match.end()
-    rest = path[end:]
+def _parameter_names(path: str) -> frozenset[str]:
+    names, rest = [], path
+    if "{" in path:
+        names = [match[1] for match in _PARAMETER.finditer(path)]
+        rest = _PARAMETER.sub("", path)
     if "{" in rest or "}" in rest:
         raise ValueError(f"Route path '{path}' has a malformed parameter: write {{name}} or {{name:path}}.")
-    return re.compile("".join(parts) + re.escape(rest), re.DOTALL)
+    if len(set(names)) != len(names):
+        raise ValueError(f"Route path '{path}' has two parameters of one name.")
+    return frozenset(names)

@@ -1,0 +1,156 @@
+//! Where a bundle would run, and why: asked for a bundle that is not installed, when one is, and when the configuration
+//! of an installed one has changed.
+
+use std::{io, path::Path, sync::Arc};
+
+use mint_context::{Result, runtime::Release};
+use mint_domain::{
+    Digest, Manifest, Mode, Permission, Plan, TenantId,
+    lifecycle::Failure,
+    manifest::CapabilityRequest,
+    plan::{self, Findings, ForcedBy, Installed, Question, Refused},
+    requirement::PythonParts,
+};
+use mint_store::installations::{self, Installation};
+use serde::Serialize;
+
+use crate::{
+    Caller, Platform,
+    install::{Upload, verify},
+};
+
+/// What would become of a bundle.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct PlannedPlugin {
+    /// Slug.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Digest of the bundle.
+    #[schema(value_type = String)]
+    pub digest: Digest,
+    /// `shared` or `isolated`; null where it would be refused.
+    #[schema(value_type = Option<String>)]
+    pub mode: Option<Mode>,
+    /// Why.
+    pub reason: String,
+    /// What it asks for, with the author's reasons.
+    #[schema(value_type = Vec<Object>)]
+    pub requested: Vec<CapabilityRequest>,
+    /// What the mode was decided on: wishes, what components do not carry, clashes.
+    #[schema(value_type = Object)]
+    pub plan: Findings,
+}
+
+/// A bundle that was looked into and put away again.
+struct Looked {
+    manifest: Manifest,
+    digest: Digest,
+    python: Option<PythonParts>,
+}
+
+impl Platform {
+    /// Tells where a bundle would run, and why. Nothing of it stays.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, or what is wrong with the bundle.
+    pub async fn plan(&self, caller: &Caller, upload: Upload, mode: Option<Mode>) -> Result<PlannedPlugin> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let bundle = verify::open(&upload.0).await?;
+        let uploads = self.layout().uploads();
+        // The task owns the files, so that they go even if nobody waits for the answer any more.
+        let look = move || {
+            let (manifest, digest) = (bundle.manifest().clone(), bundle.digest());
+            let scratch = tempfile::Builder::new().prefix(".plan-").tempdir_in(uploads)?;
+            let unpacked = scratch.path().join("bundle");
+            bundle.unpack(&unpacked).map_err(verify::refused)?;
+            let python = mint_bundle::python_parts(&unpacked, &manifest).map_err(verify::refused)?;
+            drop(upload);
+            Ok::<_, mint_context::Error>(Looked { manifest, digest, python })
+        };
+        let Looked { manifest, digest, python } = tokio::task::spawn_blocking(look).await.map_err(io::Error::other)??;
+        let (mode, reason, findings) = match self.decide(caller.tenant, &manifest, python, mode).await? {
+            Ok(Plan { mode, reason, findings }) => (Some(mode), reason, findings),
+            Err(refused) => (None, refused.reason, refused.findings),
+        };
+        Ok(PlannedPlugin {
+            name: manifest.plugin.slug.to_string(),
+            version: manifest.plugin.version,
+            digest,
+            mode,
+            reason,
+            requested: manifest.capabilities,
+            plan: findings,
+        })
+    }
+
+    /// Decides where an unpacked release runs.
+    pub(crate) async fn decide_release(
+        &self,
+        tenant: TenantId,
+        release: &Release,
+        mode: Option<Mode>,
+    ) -> Result<Result<Plan, Box<Refused>>> {
+        let python = python_parts(&release.directory, &release.manifest).await?;
+        self.decide(tenant, &release.manifest, python, mode).await
+    }
+
+    /// Decides again where an installation runs, if the configuration has begun to force it elsewhere, or ceased to.
+    pub(crate) async fn obey_configuration(&self, installation: &mut Installation, release: &Release) -> Result<(), Failure> {
+        let is_obeyed = match self.forced(&installation.slug) {
+            Some(mode) => mode == installation.mode(),
+            None => installation.findings.forced_by != Some(ForcedBy::Configuration),
+        };
+        if is_obeyed {
+            return Ok(());
+        }
+        let hint = "Change plugins.forceShared or plugins.forceIsolated and restart the server, or install another release.";
+        let broken = |error: mint_context::Error| Failure::new("plan", error.public().message, hint);
+        let tenant = installation.tenant_id;
+        let plan = self.decide_release(tenant, release, None).await.map_err(broken)?;
+        let plan = plan.map_err(|refused| Failure::new("plan", refused.reason, hint))?;
+        let written = async {
+            let mut tx = self.services().db.begin().await?;
+            installations::set_plan(&mut tx, tenant, installation.id, &plan, self.services().clock.now()).await?;
+            Ok(tx.commit().await?)
+        };
+        written.await.map_err(broken)?;
+        tracing::info!(plugin.slug = installation.slug, mode = %plan.mode, reason = plan.reason, "a plugin changes its mode");
+        installation.adopt(plan);
+        Ok(())
+    }
+
+    async fn decide(
+        &self,
+        tenant: TenantId,
+        manifest: &Manifest,
+        python: Option<PythonParts>,
+        decided: Option<Mode>,
+    ) -> Result<Result<Plan, Box<Refused>>> {
+        let mut tx = self.services().db.read().await?;
+        let installed = installations::list(&mut tx, tenant).await?;
+        drop(tx);
+        let installed: Vec<_> =
+            installed.into_iter().map(|row| Installed { slug: row.slug, wants: row.findings.wants }).collect();
+        let (manifest, platform) = (manifest.clone(), Arc::clone(self.python()));
+        let configured = self.forced(manifest.plugin.slug.as_str());
+        // Somebody else wrote the requirements; comparing many of them takes a while.
+        let decided = tokio::task::spawn_blocking(move || {
+            plan::decide(&Question {
+                manifest: &manifest,
+                python: python.as_ref(),
+                platform: &platform,
+                installed: &installed,
+                configured,
+                decided,
+            })
+        });
+        Ok(decided.await.map_err(io::Error::other)?)
+    }
+}
+
+async fn python_parts(directory: &Path, manifest: &Arc<Manifest>) -> Result<Option<PythonParts>> {
+    let (directory, manifest) = (directory.to_owned(), Arc::clone(manifest));
+    let read = tokio::task::spawn_blocking(move || mint_bundle::python_parts(&directory, &manifest)).await;
+    read.map_err(io::Error::other)?.map_err(verify::refused)
+}

@@ -1,0 +1,170 @@
+//! How many processes and threads each plugin has, looked at now and then.
+//!
+//! The kernel's own limit counts a *user's* processes, not a plugin's, and nobody's for root. So they are counted here,
+//! and a plugin that has more than its limit is killed. Between two looks only the brake of `spawn` holds it.
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal};
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::leftovers::{SOCKET_VARIABLE, environment_entry};
+
+/// Pause between two looks at one plugin.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A look that is no older serves for other plugins too.
+const FRESH: Duration = Duration::from_millis(500);
+/// Parent of whoever lost its own.
+const INIT: i32 = 1;
+
+/// All processes of the machine, shared by the plugins that are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    latest: Mutex<Option<(Instant, Arc<Processes>)>>,
+}
+
+/// A plugin's process, and where its children are found.
+#[derive(Debug)]
+pub(crate) struct Family {
+    /// The process that was started. It leads a session.
+    pub(crate) head: Pid,
+    /// The same process, beyond the reuse of its id.
+    pub(crate) pidfd: OwnedFd,
+    /// Its socket, which stands in the environment of its children.
+    pub(crate) socket: PathBuf,
+    /// Most processes and threads.
+    pub(crate) tasks_max: u64,
+}
+
+/// Processes by id.
+type Processes = HashMap<i32, Process>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Process {
+    parent: i32,
+    session: i32,
+    threads: u64,
+    /// The socket in the environment of one that lost its parent.
+    socket: Option<Vec<u8>>,
+}
+
+impl Census {
+    /// Kills the head of a family that has grown too large, and notes its size. Returns after that only.
+    pub(crate) async fn watch(self: Arc<Self>, family: Family, crowd: Arc<OnceLock<u64>>) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let processes = self.look().await;
+            let tasks = tasks(&processes, family.head.as_raw_nonzero().get(), &family.socket);
+            if tasks > family.tasks_max {
+                let _first = crowd.set(tasks);
+                // Gone in between: as wanted. Its group and what left the group follow when it is reaped.
+                let _gone = rustix::process::pidfd_send_signal(&family.pidfd, Signal::KILL);
+                return;
+            }
+        }
+    }
+
+    async fn look(&self) -> Arc<Processes> {
+        let mut latest = self.latest.lock().await;
+        if let Some((at, processes)) = &*latest
+            && at.elapsed() < FRESH
+        {
+            return Arc::clone(processes);
+        }
+        let processes = Arc::new(tokio::task::spawn_blocking(processes).await.unwrap_or_default());
+        *latest = Some((Instant::now(), Arc::clone(&processes)));
+        processes
+    }
+}
+
+/// Processes and threads of the family of `head`.
+fn tasks(processes: &Processes, head: i32, socket: &Path) -> u64 {
+    processes
+        .keys()
+        .filter(|pid| is_member(processes, **pid, head, socket))
+        .filter_map(|pid| Some(processes.get(pid)?.threads))
+        .sum()
+}
+
+fn is_member(processes: &Processes, pid: i32, head: i32, socket: &Path) -> bool {
+    let mut pid = pid;
+    // As many steps as there can be ancestors, whatever happened while they were listed.
+    for _ in 0..processes.len() {
+        if pid == head {
+            return true;
+        }
+        let Some(process) = processes.get(&pid) else { return false };
+        if process.session == head || process.socket.as_deref() == Some(socket.as_os_str().as_bytes()) {
+            return true;
+        }
+        pid = process.parent;
+    }
+    false
+}
+
+/// Reads `/proc`: blocking.
+fn processes() -> Processes {
+    let Ok(entries) = fs::read_dir("/proc") else { return Processes::new() };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    ids.filter_map(|pid| {
+        let mut process = parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+        if process.parent == INIT {
+            process.socket = Pid::from_raw(pid).and_then(|pid| environment_entry(pid, SOCKET_VARIABLE));
+        }
+        Some((pid, process))
+    })
+    .collect()
+}
+
+/// Reads a line of `/proc/<pid>/stat`.
+fn parse(stat: &str) -> Option<Process> {
+    // The name, in parentheses, may hold anything. Behind it stand state, parent, group, session, …; threads are field 20.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<i32>().ok();
+    Some(Process { parent: number(1)?, session: number(3)?, threads: u64::try_from(number(17)?).ok()?, socket: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(parent: i32, session: i32, threads: u64, socket: Option<&str>) -> Process {
+        Process { parent, session, threads, socket: socket.map(|socket| socket.as_bytes().to_vec()) }
+    }
+
+    #[test]
+    fn a_family_is_its_session_its_descendants_and_what_names_its_socket() {
+        let processes = Processes::from([
+            (1, process(0, 1, 1, None)),
+            (10, process(1, 1, 30, None)),
+            (20, process(10, 20, 5, None)),
+            (21, process(20, 20, 2, None)),
+            // Left the session, but has its parent still.
+            (22, process(21, 22, 1, None)),
+            // Lost both, and has a child.
+            (23, process(1, 23, 1, Some("/run/a"))),
+            (24, process(23, 23, 1, None)),
+            // Another plugin's.
+            (30, process(10, 30, 7, None)),
+            (31, process(1, 31, 7, Some("/run/b"))),
+        ]);
+        assert_eq!(tasks(&processes, 20, Path::new("/run/a")), 10);
+        assert_eq!(tasks(&processes, 30, Path::new("/run/b")), 14);
+        assert_eq!(tasks(&processes, 99, Path::new("/run/c")), 0);
+    }
+
+    #[test]
+    fn this_process_is_found() {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        let found = processes();
+        assert!(found.get(&own).is_some_and(|process| process.threads >= 1), "{found:?}");
+        assert_eq!(parse("7 (a) b) S 1 7 5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 9 0 1"), Some(process(1, 5, 9, None)));
+    }
+}

@@ -1,0 +1,141 @@
+//! Every limit has a test that reaches it, in each mode in which it holds.
+
+use std::{any::type_name_of_val, collections::BTreeSet, fs, path::Path};
+
+use mint_domain::limit::TABLE;
+
+use super::{bodies, crowds, exhaust, floods, processes, quotas};
+use crate::subprocess::{crashes, endings, garbage, headers};
+
+/// How a limit is tried in one mode.
+enum Tried {
+    /// By these tests.
+    By(Vec<Test>),
+    /// It does not hold in this mode.
+    Not(&'static str),
+}
+
+/// A test: that it exists is checked by the compiler.
+struct Test {
+    /// Path of the function.
+    name: &'static str,
+    _run: fn(),
+}
+
+macro_rules! by {
+    ($($test:path),+ $(,)?) => { Tried::By(vec![$(Test { name: type_name_of_val(&$test), _run: $test }),+]) };
+}
+
+const PROCESSES_COMPUTE: &str = "A process computes beside the platform; the wall ends its requests.";
+const OWN_MEMORY: &str = "A process has its own memory, handles and files.";
+const NO_NETWORK_RULES: &str = "A process uses the network of the machine.";
+const NO_PROCESS: &str = "A component is no process.";
+
+/// Limit, shared mode, isolated mode.
+fn trials() -> Vec<(&'static str, Tried, Tried)> {
+    vec![
+        (
+            "instance_memory_bytes_max",
+            by![exhaust::memory_ends_at_its_limit_and_is_given_back, exhaust::a_plugin_that_breaks_for_want_of_memory_is_told_so],
+            Tried::Not(OWN_MEMORY),
+        ),
+        (
+            "process_memory_bytes_max",
+            Tried::Not(NO_PROCESS),
+            by![crashes::a_process_that_eats_memory_gets_no_more_than_its_limit],
+        ),
+        ("cpu_ms_max", by![exhaust::a_loop_ends_when_its_time_to_compute_is_used_up], Tried::Not(PROCESSES_COMPUTE)),
+        (
+            "wall_ms_max",
+            by![exhaust::waiting_is_not_computing_and_ends_at_the_wall],
+            by![garbage::one_that_does_not_answer_in_time_is_given_up_and_its_place_is_free_again],
+        ),
+        (
+            "concurrency_max",
+            by![crowds::who_has_waited_for_long_enough_is_sent_away],
+            by![processes::who_waits_for_a_process_too_long_is_sent_away],
+        ),
+        (
+            "queue_max",
+            by![crowds::so_many_at_once_so_many_waiting_and_the_rest_is_sent_away],
+            by![processes::a_crowd_before_a_process_waits_or_is_sent_away],
+        ),
+        (
+            "request_body_bytes_max",
+            by![bodies::a_body_that_says_it_is_too_long_is_refused_before_the_plugin_is_asked],
+            by![headers::a_body_that_is_too_long_is_refused_whether_it_says_so_or_not],
+        ),
+        (
+            "response_body_bytes_max",
+            by![bodies::an_endless_answer_is_cut_off_at_its_limit, bodies::a_short_answer_that_is_too_long_names_its_limit],
+            by![garbage::a_body_that_breaks_off_or_is_too_long_never_looks_whole],
+        ),
+        ("handles_max", by![quotas::handles_end_at_their_limit], Tried::Not(OWN_MEMORY)),
+        ("host_memory_bytes_max", by![quotas::one_call_does_not_fill_the_hosts_memory], Tried::Not(OWN_MEMORY)),
+        ("files_bytes_max", by![quotas::artifacts_end_at_their_quota], Tried::Not(OWN_MEMORY)),
+        ("cache_bytes_max", by![quotas::the_cache_ends_at_its_quota], Tried::Not(OWN_MEMORY)),
+        (
+            "objects_bytes_max",
+            by![quotas::objects_end_at_their_quota],
+            by![processes::a_process_puts_no_more_objects_than_its_quota],
+        ),
+        ("outbound_concurrency_max", by![quotas::outbound_requests_at_once_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
+        ("outbound_per_minute_max", by![quotas::outbound_requests_in_a_minute_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
+        (
+            "log_bytes_per_minute_max",
+            by![floods::a_log_is_bounded, floods::the_standard_output_is_bounded],
+            by![endings::one_that_prints_without_end_is_bounded_and_answers],
+        ),
+        (
+            "processes_max",
+            Tried::Not(NO_PROCESS),
+            by![
+                processes::a_process_has_no_more_children_than_its_limit,
+                processes::children_that_went_elsewhere_are_counted_too
+            ],
+        ),
+        ("open_files_max", Tried::Not(NO_PROCESS), by![processes::a_process_opens_no_more_files_than_its_limit]),
+        (
+            "document_bytes_max",
+            by![quotas::documents_end_at_their_limit],
+            by![processes::a_process_saves_no_longer_documents_than_its_limit],
+        ),
+    ]
+}
+
+#[test]
+fn every_limit_is_reached_by_a_test() {
+    let trials = trials();
+    let tried: Vec<&str> = trials.iter().map(|(limit, ..)| *limit).collect();
+    let limits: Vec<&str> = TABLE.iter().map(|(limit, ..)| *limit).collect();
+    assert_eq!(tried, limits, "a limit without a test, or a test without a limit");
+    let mut seen = BTreeSet::new();
+    for (limit, shared, isolated) in &trials {
+        let mut tests = 0;
+        for mode in [shared, isolated] {
+            match mode {
+                Tried::By(by) => {
+                    for test in by {
+                        names_the_limit(test.name, limit);
+                        assert!(seen.insert(test.name), "{} stands for two limits", test.name);
+                        tests += 1;
+                    }
+                }
+                Tried::Not(why) => assert!(!why.is_empty(), "{limit}: say why it does not hold"),
+            }
+        }
+        assert!(tests > 0, "{limit} is reached by no test");
+    }
+}
+
+/// The function is a test that runs, and its file sets and names the limit.
+fn names_the_limit(test: &str, limit: &str) {
+    let path: Vec<&str> = test.split("::").skip(1).collect();
+    let (function, modules) = path.split_last().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{}.rs", modules.join("/")));
+    let text = fs::read_to_string(&file).unwrap();
+    let at = text.find(&format!("async fn {function}(")).unwrap_or_else(|| panic!("{test} is not in {}", file.display()));
+    let attribute = text[..at].lines().rev().nth(1).unwrap();
+    assert!(attribute.starts_with("#[tokio::test"), "{test} is not a test: {attribute}");
+    assert!(text.contains(&format!("\"{limit}\"")), "{} never speaks of {limit}", file.display());
+}

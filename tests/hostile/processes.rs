@@ -1,0 +1,170 @@
+//! Processes that take more than their share.
+
+use http::StatusCode;
+use mint_tests::{Guest, TestServer, bundle, eventually};
+use serde_json::{Value, json};
+
+use super::{
+    crowds::{busy, three_sleepers},
+    neighbour::{beside, neighbour_answers},
+};
+use crate::subprocess::{Program, is_alive};
+
+/// A server with a process under these limits, and `hello`.
+async fn process_with(guest: &Guest, limits: Value) -> TestServer {
+    let server = TestServer::start().await;
+    server.admin.installed(guest, limits).await;
+    server.admin.installed(&bundle("hello"), json!({})).await;
+    server
+}
+
+fn greedy() -> Guest {
+    Program::GREEDY.bundle("greedy")
+}
+
+#[tokio::test]
+pub(super) async fn a_process_opens_no_more_files_than_its_limit() {
+    let server = process_with(&greedy(), json!({ "open_files_max": 64 })).await;
+    let (reply, _) = beside(&server, server.admin.get("/api/greedy/files")).await;
+    let said = reply.json();
+    assert_eq!(said["error"], "EMFILE", "{said}");
+    assert!((32..64).contains(&said["opened"].as_u64().unwrap()), "{said}");
+    assert_eq!(server.admin.get("/api/greedy/pid").await.status, StatusCode::OK);
+}
+
+/// Children of its group, and such as left it.
+async fn forks(apart: u8) {
+    let server = process_with(&greedy(), json!({ "processes_max": 40 })).await;
+    let first = server.admin.get("/api/greedy/pid").await.json();
+    let few = server.admin.get("/api/greedy/fork?count=10&apart=0").await.json();
+    assert_eq!(few["pids"].as_array().unwrap().len(), 10);
+    // Two looks are taken at so few.
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        neighbour_answers(&server).await;
+    }
+    assert_eq!(server.admin.get("/api/greedy/pid").await.json(), first);
+
+    let path = format!("/api/greedy/fork?count=60&apart={apart}");
+    let crowd = server.admin.get(&path);
+    let waiting = server.admin.get("/api/greedy/sleep?ms=60000");
+    let ((started, waited), _) = beside(&server, async { tokio::join!(crowd, waiting) }).await;
+    for reply in [&waited, &started] {
+        if reply.status != StatusCode::OK {
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (500, "plugin.limit"), "{reply:?}");
+            assert_eq!(reply.json()["details"]["limit"], "processes_max", "{reply:?}");
+        }
+    }
+    assert_ne!(waited.status, StatusCode::OK);
+    let second = eventually("another process", || async {
+        let reply = server.admin.get("/api/greedy/pid").await;
+        (reply.status == StatusCode::OK).then(|| reply.json())
+    })
+    .await;
+    assert_ne!(first, second);
+    let runtime = server.admin.plugin("greedy").await["runtime"].clone();
+    assert!(runtime["last_exit"]["how"].as_str().unwrap().contains("processes_max of 40"), "{runtime}");
+    let started = if started.status == StatusCode::OK { started.json() } else { few };
+    for pid in started["pids"].as_array().unwrap() {
+        assert!(!is_alive(pid), "{pid} still runs");
+    }
+}
+
+#[tokio::test]
+pub(super) async fn a_process_has_no_more_children_than_its_limit() {
+    forks(0).await;
+}
+
+#[tokio::test]
+pub(super) async fn children_that_went_elsewhere_are_counted_too() {
+    forks(1).await;
+}
+
+#[tokio::test]
+pub(super) async fn a_crowd_before_a_process_waits_or_is_sent_away() {
+    let server = process_with(&greedy(), json!({ "concurrency_max": 1, "queue_max": 1 })).await;
+    let sleep = || server.admin.get("/api/greedy/sleep?ms=1500");
+    let until = |field: &'static str| {
+        let admin = &server.admin;
+        eventually(field, move || async move { (admin.plugin("greedy").await["usage"][field] == 1).then_some(()) })
+    };
+    let second = async {
+        until("in_progress").await;
+        sleep().await
+    };
+    let third = async {
+        until("waiting").await;
+        neighbour_answers(&server).await;
+        server.admin.get("/api/greedy/pid").await
+    };
+    let (first, second, third) = tokio::join!(sleep(), second, third);
+    busy(&third, "queue_max");
+    assert_eq!((first.json(), second.json()), (json!({ "awake": true }), json!({ "awake": true })));
+}
+
+#[tokio::test]
+pub(super) async fn who_waits_for_a_process_too_long_is_sent_away() {
+    let server = process_with(&greedy(), json!({ "concurrency_max": 1, "wall_ms_max": 1000 })).await;
+    three_sleepers(&server, "greedy").await;
+    assert_eq!(server.admin.get("/api/greedy/pid").await.status, StatusCode::OK);
+}
+
+/// A process that calls back as it is told.
+async fn caller_with(limits: Value) -> (TestServer, i64) {
+    let capabilities = json!({ "capabilities": [
+        { "name": "experiments:read" }, { "name": "results:write" }, { "name": "designs:write" }, { "name": "objects" },
+    ] });
+    let server = process_with(&Program::NOSY.bundle_with("nosy", capabilities), limits).await;
+    let id = server.admin.experiment("x").await;
+    (server, id)
+}
+
+/// What the process is told when it makes this call.
+async fn told(server: &TestServer, call: Value) -> (u64, Value) {
+    let (reply, _) = beside(server, server.admin.post("/api/nosy/call", &call)).await;
+    let said = reply.json();
+    (said["status"].as_u64().unwrap(), said["body"].clone())
+}
+
+#[tokio::test]
+pub(super) async fn a_process_puts_no_more_objects_than_its_quota() {
+    let (server, id) = caller_with(json!({ "objects_bytes_max": 100_000 })).await;
+    let head = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n";
+    let text = format!("{head}{}\r\n--b--\r\n", "x".repeat(60_000));
+    let put = |key: &str| {
+        let path = format!("/experiments/{id}/objects/{key}");
+        told(
+            &server,
+            json!({ "method": "PUT", "path": path, "headers": { "content-type": "multipart/form-data; boundary=b" }, "text": text }),
+        )
+    };
+    let (status, said) = put("a").await;
+    assert_eq!((status, &said["size"]), (200, &json!(60_000)), "{said}");
+    let (status, said) = put("b").await;
+    let expected = (429, &json!("QUOTA_EXCEEDED"), &json!("objects_bytes_max"));
+    assert_eq!((status, &said["code"], &said["details"]["limit"]), expected, "{said}");
+}
+
+#[tokio::test]
+pub(super) async fn a_process_saves_no_longer_documents_than_its_limit() {
+    let (server, id) = caller_with(json!({ "document_bytes_max": 10_000 })).await;
+    let bodies = |bytes: usize| {
+        let text = "x".repeat(bytes);
+        [
+            (format!("/experiments/{id}/results/nosy"), json!({ "plugin_id": "nosy", "result": { "x": text } })),
+            (format!("/experiments/{id}/data"), json!({ "plugin_id": "nosy", "data": { "x": text } })),
+        ]
+    };
+    // As long as it may be, a little longer, and so long that it is not even read to its end.
+    for (bytes, expected, code) in
+        [(9_000, 200, None), (10_000, 429, Some("QUOTA_EXCEEDED")), (90_000, 413, Some("request.too_large"))]
+    {
+        for (path, body) in bodies(bytes) {
+            let (status, said) = told(&server, json!({ "method": "PUT", "path": path, "body": body })).await;
+            assert_eq!(status, expected, "{said}");
+            if let Some(code) = code {
+                assert_eq!((&said["code"], &said["details"]["limit"]), (&json!(code), &json!("document_bytes_max")), "{said}");
+            }
+        }
+    }
+}

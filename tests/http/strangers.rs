@@ -1,0 +1,216 @@
+//! Every route, asked by nobody, by somebody without rights, and from another laboratory.
+
+use http::{Method, StatusCode};
+use mint_tests::{Client, Reply, TestServer, bundle};
+use serde_json::{Value, json};
+
+/// The whole list of what anybody may ask. It may only shrink.
+const PUBLIC: &[&str] = &["GET /api/health", "GET /api/health/ready", "POST /api/auth/login"];
+/// What a viewer may ask although it is no reading. It may only shrink.
+const FOR_EVERYBODY: &[&str] = &["POST /api/auth/login", "POST /api/auth/logout"];
+/// What answers about the asking laboratory, whatever the path names, and finds nothing there. It may only shrink.
+const EMPTY_ELSEWHERE: &[&str] = &["GET /api/admin/plugin-roles/{plugin}"];
+/// What the router serves beside the operations of the document, with the place that tests it.
+const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
+    (".nest_service(\"/api/internal\",", "the internal routes, below"),
+    (".merge(docs)", "access.rs: the document can be browsed"),
+    (".route(\"/\",", "access.rs: the document can be browsed"),
+    (".fallback(gateway)", "routes of plugins, below"),
+    (".method_not_allowed_fallback(method_not_allowed)", "gives nothing"),
+];
+/// Stands in everything that the laboratory keeps.
+const SECRET: &str = "confidential";
+
+/// A laboratory with one of everything, and what stands in the paths that name it.
+struct Laboratory {
+    server: TestServer,
+    operations: Vec<(Method, String)>,
+    project: i64,
+    experiment: i64,
+    operation: i64,
+    viewer: i64,
+}
+
+impl Laboratory {
+    async fn furnished() -> Self {
+        let server = TestServer::start().await;
+        let admin = &server.admin;
+        let project = admin.post("/api/projects", &json!({ "name": SECRET, "description": SECRET })).await.json();
+        let new = json!({ "name": SECRET, "experiment_type": "t", "project": SECRET, "notes": SECRET });
+        let experiment = admin.post("/api/experiments", &new).await.json()["id"].as_i64().unwrap();
+        let operation = server.install(&bundle("everything")).await;
+        assert_eq!(operation["status"], "done", "{operation}");
+        for (function, arguments) in [
+            ("designs.save", json!({ "experiment": experiment, "data": { "x": SECRET } })),
+            ("results.save", json!({ "experiment": experiment, "key": "default", "result": { "x": SECRET } })),
+        ] {
+            let reply = admin.post(&format!("/api/everything/call/{function}"), &arguments).await;
+            assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        }
+        let stored = admin.put(&format!("/api/experiments/{experiment}/objects/default"), SECRET).await;
+        assert_eq!(stored.status, StatusCode::CREATED, "{stored:?}");
+        let viewer = server.client("viewer").await.get("/api/users/me").await.json()["id"].as_i64().unwrap();
+        Self {
+            operations: operations(&server).await,
+            project: project["id"].as_i64().unwrap(),
+            experiment,
+            operation: operation["id"].as_i64().unwrap(),
+            viewer,
+            server,
+        }
+    }
+
+    /// A path of the document with what there is in the places of its parameters.
+    fn concrete(&self, path: &str) -> String {
+        let id = match path.split('/').nth(2).unwrap() {
+            "projects" => self.project,
+            "experiments" => self.experiment,
+            "operations" => self.operation,
+            _ => self.viewer,
+        };
+        let concrete = path
+            .replace("{id}", &id.to_string())
+            .replace("{user}", &self.viewer.to_string())
+            .replace("{name}", "everything")
+            .replace("{plugin}", "everything")
+            .replace("{key}", "default")
+            .replace("{*key}", "default");
+        assert!(!concrete.contains('{'), "say here what stands in the place of a parameter of {path}");
+        concrete
+    }
+
+    /// Asks for an operation with a body that its owner could send.
+    async fn ask(&self, client: &Client, method: &Method, path: &str) -> Reply {
+        let request = client.request(method.clone(), &self.concrete(path));
+        let request = match body(method, path) {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        client.send(request.header("if-match", "\"0\"")).await
+    }
+}
+
+/// The operations of the document.
+async fn operations(server: &TestServer) -> Vec<(Method, String)> {
+    let document = server.admin.get("/api/openapi.json").await.json();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+            operations.push((method.to_uppercase().parse().unwrap(), path.clone()));
+        }
+    }
+    assert!(operations.len() > 30, "{operations:?}");
+    operations
+}
+
+/// What the owner of a thing could send.
+fn body(method: &Method, path: &str) -> Option<Value> {
+    let body = match (method.as_str(), path) {
+        ("POST", "/api/projects") => json!({ "name": "n" }),
+        ("POST", "/api/experiments") => json!({ "name": "n", "experiment_type": "t" }),
+        ("PATCH", "/api/experiments/{id}") => json!({ "name": "n" }),
+        ("PUT", "/api/experiments/{id}/objects/{*key}") => json!("bytes"),
+        ("PUT", "/api/plugins/{name}/config") => json!({ "config": {} }),
+        ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),
+        _ => return None,
+    };
+    Some(body)
+}
+
+fn is_listed(list: &[&str], method: &Method, path: &str) -> bool {
+    list.contains(&format!("{method} {path}").as_str())
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_sign_in() {
+    let lab = Laboratory::furnished().await;
+    let nobody = Client::anonymous(&lab.server.url);
+    for (method, path) in &lab.operations {
+        if !is_listed(PUBLIC, method, path) {
+            let reply = lab.ask(&nobody, method, path).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (401, "auth.required"), "{method} {path}: {reply:?}");
+        }
+    }
+    for path in ["/api/everything/call/experiments.list", "/api/nothing", "/api/everything"] {
+        assert_eq!(nobody.post(path, &json!({})).await.code(), "auth.required", "{path}");
+    }
+}
+
+/// A viewer reads, and changes nothing.
+#[tokio::test]
+async fn a_stranger_to_the_work_does_not_touch_it() {
+    let lab = Laboratory::furnished().await;
+    let viewer = lab.server.client("viewer").await;
+    for (method, path) in lab.operations.iter().filter(|(method, _)| method != Method::GET) {
+        if !is_listed(FOR_EVERYBODY, method, path) {
+            let reply = lab.ask(&viewer, method, path).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "PERMISSION_DENIED"), "{method} {path}: {reply:?}");
+        }
+    }
+    let experiment = viewer.get(&format!("/api/experiments/{}", lab.experiment)).await;
+    assert_eq!((experiment.status, &experiment.json()["name"]), (StatusCode::OK, &json!(SECRET)));
+}
+
+#[tokio::test]
+async fn another_laboratory_sees_nothing() {
+    let lab = Laboratory::furnished().await;
+    let stranger = lab.server.other_tenant("other").await;
+    for (method, path) in &lab.operations {
+        let names_something = path.contains('{');
+        if !names_something && method != Method::GET {
+            // Makes something in the asking laboratory.
+            continue;
+        }
+        let reply = lab.ask(&stranger, method, path).await;
+        if is_listed(EMPTY_ELSEWHERE, method, path) {
+            assert_eq!(reply.json(), json!([]), "{method} {path}: {reply:?}");
+        } else {
+            let expected = if names_something { StatusCode::NOT_FOUND } else { StatusCode::OK };
+            assert_eq!(reply.status, expected, "{method} {path}: {reply:?}");
+        }
+        assert!(!reply.text().contains(SECRET), "{method} {path}: {reply:?}");
+    }
+    let plugin = stranger.post("/api/everything/call/experiments.list", &json!({})).await;
+    assert_eq!((plugin.status, plugin.code().as_str()), (StatusCode::NOT_FOUND, "resource.not_found"), "{plugin:?}");
+    // All is as it was, and was there to be found.
+    for (method, path) in lab.operations.iter().filter(|(method, path)| method == Method::GET && path.contains('{')) {
+        let reply = lab.ask(&lab.server.admin, method, path).await;
+        assert_eq!(reply.status, StatusCode::OK, "{method} {path}: {reply:?}");
+    }
+    let shown = lab.server.admin.get(&format!("/api/experiments/{}", lab.experiment)).await.json();
+    assert_eq!((&shown["name"], &shown["notes"]), (&json!(SECRET), &json!(SECRET)));
+}
+
+/// The internal routes are for processes of plugins: a person's session opens none of them.
+#[tokio::test]
+async fn nobody_but_a_plugin_asks_inside() {
+    let server = TestServer::start().await;
+    let routes = include_str!("../../src/subprocess/rpc/mod.rs");
+    let paths: Vec<&str> = routes.split(".route(").skip(1).filter_map(|rest| rest.split('"').nth(1)).collect();
+    assert!(paths.len() > 15, "{paths:?}");
+    let nobody = Client::anonymous(&server.url);
+    for path in paths {
+        let concrete: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
+        let path = format!("/api/internal{}", concrete.join("/"));
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            for client in [&nobody, &server.admin] {
+                let reply = client.send(client.request(method.clone(), &path)).await;
+                assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "auth.forbidden"), "{method} {path}: {reply:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_router_serves_nothing_that_is_not_asked_here() {
+    let router = include_str!("../../src/server/router.rs");
+    let at = router.find("pub fn router(").unwrap();
+    let end = at + router[at..].find("\n}\n").unwrap();
+    let doors = [".route(", ".nest", ".merge(", "fallback", ".route_service("];
+    let served: Vec<&str> =
+        router[at..end].lines().map(str::trim).filter(|line| doors.iter().any(|door| line.contains(door))).collect();
+    assert_eq!(served.len(), BESIDE_THE_DOCUMENT.len(), "{served:#?}");
+    for (line, (door, _)) in served.iter().zip(BESIDE_THE_DOCUMENT) {
+        assert!(line.starts_with(door), "{line} is not {door}");
+    }
+}

@@ -1,0 +1,41 @@
+"""Takes what it can get of the machine."""
+
+import errno
+import urllib.parse
+
+taken = []
+
+
+def asked(handler, name):
+    return int(dict(urllib.parse.parse_qsl(handler.path.partition("?")[2]))[name])
+
+
+@route("/files")
+def files(_):
+    """Opens files until there are no more; tells how many it got, and why no more."""
+    opened = []
+    try:
+        while True:
+            opened.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError as error:
+        refused = errno.errorcode[error.errno]
+    for descriptor in opened:
+        os.close(descriptor)
+    return {"opened": len(opened), "error": refused}
+
+
+@route("/fork")
+def fork(handler):
+    """`?count=&apart=`: starts so many processes, perhaps in sessions of their own, and stays."""
+    for _ in range(asked(handler, "count")):
+        taken.append(subprocess.Popen(["sleep", "600"], start_new_session=asked(handler, "apart") == 1))
+    return {"pids": [child.pid for child in taken]}
+
+
+@route("/sleep")
+def sleep(handler):
+    time.sleep(asked(handler, "ms") / 1000)
+    return {"awake": True}
+
+
+serve()

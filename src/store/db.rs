@@ -43,7 +43,7 @@ impl Db {
     /// Opens `sqlite:<path>` (made when missing) or `postgres://…`, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`Error::Url`], [`Error::Migration`], or what the database says.
+    /// [`Error::Url`], [`Error::Encoding`], [`Error::Migration`], or what the database says.
     pub async fn open(url: &str) -> Result<Self> {
         let db = Self::connect(url).await?;
         migrate::run(&db).await?;
@@ -72,9 +72,12 @@ impl Db {
             Ok(Self::Sqlite { writer, readers })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url).map_err(|e| Error::Url(e.to_string()))?;
-            Ok(Self::Postgres(
-                PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?,
-            ))
+            let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options).await?;
+            let (encoding,): (String,) = sqlx::query_as("select current_setting('server_encoding')").fetch_one(&pool).await?;
+            if encoding != "UTF8" {
+                return Err(Error::Encoding(encoding));
+            }
+            Ok(Self::Postgres(pool))
         } else {
             Err(Error::Url(format!("`{url}` must begin with `sqlite:` or `postgres://`")))
         }

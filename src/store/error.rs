@@ -24,6 +24,9 @@ pub enum Error {
     /// The address of the database cannot be used.
     #[error("database url: {0}")]
     Url(String),
+    /// A PostgreSQL database that does not hold every character.
+    #[error("the database's encoding is {0}: make one with `createdb --encoding=UTF8 --template=template0 …`")]
+    Encoding(String),
     /// Anything else.
     #[error("query failed: {0}")]
     Sqlx(#[source] sqlx::Error),

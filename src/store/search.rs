@@ -1,6 +1,7 @@
 //! A part of a name in any case, found alike on both databases.
 //!
-//! SQLite knows upper and lower case of ASCII only, so there every letter is looked for in both of its forms, by `GLOB`.
+//! SQLite knows upper and lower case of ASCII only, and PostgreSQL does in some locales, so every letter is looked for in
+//! both of its forms: by `GLOB` here, by a regular expression there.
 
 use crate::Tx;
 
@@ -12,37 +13,26 @@ macro_rules! search {
     ($tx:expr, $before:expr, $column:literal, $bind:literal, $after:literal) => {
         match $tx {
             $crate::db::Tx::Sqlite(_) => concat!($before, $column, " glob ", $bind, $after),
-            $crate::db::Tx::Postgres(_) => concat!($before, "lower(", $column, ") like ", $bind, " escape '!'", $after),
+            $crate::db::Tx::Postgres(_) => concat!($before, $column, " ~ ", $bind, $after),
         }
     };
 }
 
 /// The pattern that finds `text` anywhere, for the database of `tx`.
 pub(crate) fn pattern(tx: &Tx, text: &str) -> String {
+    // The databases refuse very long patterns, and PostgreSQL a NUL; nothing is called like that.
+    let is_no_name = text.contains('\0') || text.chars().nth(NAME_CHARS_MAX).is_some();
     match tx {
+        // Nor has anything an empty name.
+        Tx::Sqlite(_) if is_no_name => String::new(),
         Tx::Sqlite(_) => glob(text),
-        Tx::Postgres(_) => like(text),
+        // A character after the end: never found.
+        Tx::Postgres(_) if is_no_name => "\\Z.".to_owned(),
+        Tx::Postgres(_) => regex(text),
     }
-}
-
-fn like(text: &str) -> String {
-    let mut pattern = String::from("%");
-    // Letter by letter, as the database does it: a final sigma is no other letter.
-    for c in text.chars().flat_map(char::to_lowercase) {
-        if matches!(c, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }
 
 fn glob(text: &str) -> String {
-    // SQLite refuses very long patterns; nothing is called like that, nor has an empty name.
-    if text.chars().nth(NAME_CHARS_MAX).is_some() {
-        return String::new();
-    }
     let mut pattern = String::from("*");
     for c in text.chars() {
         match (forms(c), c) {
@@ -52,6 +42,20 @@ fn glob(text: &str) -> String {
         }
     }
     pattern.push('*');
+    pattern
+}
+
+fn regex(text: &str) -> String {
+    // All that follows these signs is a plain expression, whatever the text begins with.
+    let mut pattern = String::from("***:");
+    for c in text.chars() {
+        match forms(c) {
+            (lower, Some(upper)) => pattern.extend(['[', lower, upper, ']']),
+            // A sign of ASCII after a backslash is itself.
+            (only, None) if only.is_ascii_punctuation() => pattern.extend(['\\', only]),
+            (only, None) => pattern.push(only),
+        }
+    }
     pattern
 }
 
@@ -89,7 +93,6 @@ mod tests {
         ] {
             assert_eq!(glob(text), expected, "{text}");
         }
-        assert_eq!(glob(&"x".repeat(5_000)), "");
-        assert_eq!(like("50%_! ÄΣ"), "%50!%!_!! äσ%");
+        assert_eq!(regex(r"5% (x)\d Äς"), r"***:5\% \([xX]\)\\[dD] [äÄ]ς");
     }
 }

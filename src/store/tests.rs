@@ -8,6 +8,7 @@ use mint_domain::{
     plan::{Findings, ForcedBy},
 };
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use crate::{
@@ -109,6 +110,10 @@ async fn experiments_are_found_by_their_own_tenant() {
             ("ёЛКА", 1),
             ("[ωσ]", 1),
             ("[a", 0),
+            (".*", 0),
+            ("(?i)", 0),
+            ("\\", 0),
+            ("a\0", 0),
             (&too_long, 0),
         ] {
             let filter = experiments::Filter { search: Some(search.to_owned()), ..experiments::Filter::default() };
@@ -382,5 +387,19 @@ async fn an_artifact_is_made_once_and_swapped_from_what_was_read() {
         assert!(artifacts::swap(&mut tx, tenant, &made.summary, &document("newer"), None, later).await.unwrap().is_none());
         assert!(!artifacts::refers_to(&mut tx, tenant, id, "one", "old").await.unwrap());
         assert!(artifacts::refers_to(&mut tx, tenant, id, "one", "new").await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_lacks_characters_is_refused() {
+    for test in databases().await.into_iter().filter(|test| matches!(test.db, Db::Postgres(_))) {
+        let name = format!("mint_test_ascii_{}", std::process::id());
+        let mut connection = PgConnection::connect(&test.url).await.unwrap();
+        let ascii = format!("create database {name} encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0");
+        connection.execute(AssertSqlSafe(ascii)).await.unwrap();
+        let (base, query) = test.url.split_once('?').unwrap();
+        let url = format!("{}/{name}?{query}", base.rsplit_once('/').unwrap().0);
+        let error = Db::open(&url).await.unwrap_err();
+        assert!(matches!(&error, Error::Encoding(encoding) if encoding == "SQL_ASCII"), "{error}");
     }
 }

@@ -374,7 +374,7 @@ async fn an_artifact_is_made_once_and_swapped_from_what_was_read() {
         let tenant = lab(&test.db, "a").await;
         let id = experiment(&test.db, tenant, "e").await;
         let mut tx = test.db.begin().await.unwrap();
-        let document = |key: &str| json!({"file": {"key": key}, "pi": 3.141_592_653_589_793});
+        let document = |key: &str| json!({"file": {"key": key}, "x": 0.1});
         let input =
             artifacts::Input { key: "k".to_owned(), result: document("old"), display_name: None, note: Some("n".to_owned()) };
         let made = artifacts::insert(&mut tx, tenant, id, "one", &input, NOW).await.unwrap().unwrap();

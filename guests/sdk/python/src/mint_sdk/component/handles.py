@@ -1,4 +1,7 @@
-"""Cheap handles of the component's resources.
+"""Cheap calls of the host, and cheap handles of the component's resources.
+
+What the bindings offer is, for each import, a function or method that calls it by its number and unpacks the result. A request
+makes some fifteen calls, so those are made with the number itself.
 
 Every object that stands for a resource of the host gets a `weakref.finalize`, which costs more than most calls of the host.
 But the object alone refers to its finalizer: what drops the resource when it is deleted itself does the same.
@@ -6,11 +9,15 @@ But the object alone refers to its finalizer: what drops the resource when it is
 
 from __future__ import annotations
 
+import inspect
 import sys
 import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+
+from componentize_py_runtime import call_import as call
+from componentize_py_runtime import drop_resource
 
 _finalize = weakref.finalize
 
@@ -18,20 +25,20 @@ _finalize = weakref.finalize
 class Dropper:
     """The part of `weakref.finalize` that the bindings use: drops a resource when it is deleted, unless detached before."""
 
-    __slots__ = ("_arguments", "_drop")
+    __slots__ = ("_destructor", "_handle")
 
-    def __init__(self, resource: object, drop: Callable[[int, int], None], destructor: int, handle: int) -> None:
-        self._drop: Callable[[int, int], None] | None = drop
-        self._arguments = (destructor, handle)
+    def __init__(self, resource: object, drop: object, destructor: int, handle: int) -> None:
+        self._destructor = destructor
+        self._handle: int | None = handle
 
     def detach(self) -> tuple[None, Callable[[int, int], None], tuple[int, int], None] | None:
         """`(…, drop, (destructor, handle), …)`, once: the caller has the resource now. None if another one was first."""
-        drop, self._drop = self._drop, None
-        return None if drop is None else (None, drop, self._arguments, None)
+        handle, self._handle = self._handle, None
+        return None if handle is None else (None, drop_resource, (self._destructor, handle), None)
 
     def __del__(self) -> None:
-        if self._drop is not None:
-            self._drop(*self._arguments)
+        if self._handle is not None:
+            drop_resource(self._destructor, self._handle)
 
 
 class _Asked(Exception):
@@ -43,18 +50,24 @@ class _Asking:
         raise _Asked(index)
 
 
-def constructor(resource: type) -> Callable[..., Any]:
-    """Makes a `resource` at half the cost of `resource(…)`, which makes two objects and moves the host's from one to the other."""
-    bindings: Any = sys.modules[resource.__module__]
+def number(binding: Callable[..., Any]) -> int:
+    """The number of the import behind a function, method or class of the bindings.
+
+    `call(number, arguments)` gives what the host gives: a resource itself, of a WIT `result` an `Ok` or an `Err`.
+    """
+    bindings: Any = sys.modules[binding.__module__]
     runtime = bindings.componentize_py_runtime
     bindings.componentize_py_runtime = _Asking()
     try:
-        resource(*[None] * (resource.__init__.__code__.co_argcount - 1))
+        binding(*[None] * len(inspect.signature(binding).parameters))
     except _Asked as asked:
-        index = asked.args[0]
+        return asked.args[0]
     finally:
         bindings.componentize_py_runtime = runtime
-    return lambda *arguments: runtime.call_import(index, list(arguments))
+    raise TypeError(f"{binding!r} does not call the host at once.")
+
+
+__all__ = ["Dropper", "call", "number", "offer", "withdraw"]
 
 
 def offer() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +14,15 @@ from .backend import ComponentBackend
 from .loop import ComponentLoop
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Running:
     """A started plugin and its routes."""
 
     plugin: AnalysisPlugin
     app: RouterApp
     routes_prefix: str
+    path_prefixes: tuple[str, ...] | None = None
+    """What paths begin with: the platform says it in every request, always the same. None before the first one."""
 
 
 class Instance:
@@ -29,13 +30,10 @@ class Instance:
 
     def __init__(self, plugin_class: type[AnalysisPlugin]) -> None:
         self._plugin_class = plugin_class
-        self._loop = ComponentLoop()
+        self.run = ComponentLoop().run
+        """Runs a coroutine to its end."""
         self.running: Running | None = None
         """None before the start, after a start that failed, and when it was stopped."""
-
-    def run[T](self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs it to its end."""
-        return self._loop.run(work)
 
     async def start(self, slug: str | None = None, settings: dict[str, Any] | None = None) -> Running:
         """The started plugin: settings applied and `initialize` done. Only a start that succeeded is kept."""

@@ -9,7 +9,9 @@ from typing import Any
 from wit_world.imports import wasi_logging_logging_0_1_0_draft as wasi_logging
 
 from ..logs import install, level_name
+from .handles import call, number
 
+_LOG = number(wasi_logging.log)
 _LEVELS = {number: wasi_logging.Level[level_name(number).upper()] for number in range(1, logging.CRITICAL + 1)}
 
 
@@ -48,7 +50,7 @@ class WasiLogger(logging.Logger):
             # Told, or passed over, in the usual way.
             super()._log(level, msg, args)
         else:
-            wasi_logging.log(_level(level), self.name, text)
+            call(_LOG, (_level(level), self.name, text))
 
     def _is_plain(self) -> bool:
         logger: logging.Logger | None = self

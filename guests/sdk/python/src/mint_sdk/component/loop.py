@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from asyncio import Task
+from asyncio.events import _set_running_loop
 from collections.abc import Coroutine
 from typing import Any
 
@@ -24,15 +26,16 @@ class ComponentLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._selector = _Sleeper()
+        self._only_thread = threading.get_ident()
 
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
         """Runs it to its end; without a turn of the loop if it never has to wait, as most requests do not."""
-        self._thread_id = threading.get_ident()
-        asyncio.events._set_running_loop(self)
+        self._thread_id = self._only_thread
+        _set_running_loop(self)
         try:
-            task = asyncio.Task(work, loop=self, eager_start=True)
+            task = Task(work, loop=self, eager_start=True)
         finally:
-            asyncio.events._set_running_loop(None)
+            _set_running_loop(None)
             self._thread_id = None  # type: ignore[assignment]  # not running
         return task.result() if task.done() else self.run_until_complete(task)
 

@@ -13,7 +13,8 @@ from ..identity import forwarded_identity, identity_of
 from ..logs import get_plugin_logger, request_id
 from ..plugin import AnalysisPlugin
 from ..routing import Headers, HTTPException, JSONResponse, Request, Response, StreamingResponse
-from ..routing.app import clean_request_id, error_response, route_path
+from ..routing.app import error_response, route_path
+from ..routing.messages import clean_request_id
 from .config import API_VERSION
 from .events import dispatch_event
 from .lifespan import PluginProcess
@@ -52,18 +53,19 @@ class PluginApp:
         identity = clean_request_id(headers.get("x-request-id"))
         request_id.set(identity)
         try:
-            response = await self._respond(scope, headers, body)
+            response = await self._respond(scope, headers, body, identity)
         except Exception as error:
             response = error_response(error, identity)
         await _send(response, body, send)
 
-    async def _respond(self, scope: Message, headers: Headers, body: Body) -> Response:
+    async def _respond(self, scope: Message, headers: Headers, body: Body, identity: str) -> Response:
         path, method = scope["path"], scope["method"]
         if path == self._runtime_path and method == "GET":
             return JSONResponse({"name": self._name, "configRequiresAdmin": False})
         self._check_token(headers)
         forwarded_identity.set(identity_of(headers))
-        request = Request(method, path, query=scope["query_string"].decode("latin-1"), headers=headers, chunks=body.chunks())
+        query, chunks = scope["query_string"].decode("latin-1"), body.chunks()
+        request = Request(method, path, query=query, headers=headers, chunks=chunks, request_id=identity)
         if path == EVENTS_PATH and method == "POST":
             self._check_event_headers(headers)
             return JSONResponse(await dispatch_event(self._plugin, await request.json()))

@@ -6,13 +6,15 @@ import http.client
 import json
 import secrets
 from collections.abc import Generator
-from urllib.parse import quote
 
 from ..backend import CHUNK_BYTES
 from ..exceptions import UnavailableException
 from ..models import DataObjectRef
 from . import models
 from .client import PlatformClient, to_exception
+
+_ESCAPES = str.maketrans({"\n": "%0A", "\r": "%0D", '"': "%22"})
+"""What a file name in a form cannot hold, as browsers write it."""
 
 
 def read_object(client: PlatformClient, path: str) -> Generator[bytes, None, None]:
@@ -59,7 +61,7 @@ class HttpObjectWriter:
         if content_type is not None:
             self._send(self._part('name="content_type"') + content_type.encode() + b"\r\n")
         kind = content_type or "application/octet-stream"
-        self._send(self._part(f'name="file"; filename="{quote(filename)}"', f"Content-Type: {kind}\r\n"))
+        self._send(self._part(f'name="file"; filename="{filename.translate(_ESCAPES)}"', f"Content-Type: {kind}\r\n"))
 
     def write(self, data: bytes) -> None:
         if data:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any
 
-from ..logs import get_plugin_logger, request_id
+from ..logs import get_plugin_logger
 from .errors import HTTPException, to_problem
 from .messages import Request
 from .params import run
 from .responses import JSONResponse, Response, StreamingResponse, to_response
 from .router import APIRouter, Route
 from .streams import first_and_rest
-
-REQUEST_ID_CHARS_MAX = 128
 
 logger = get_plugin_logger("mint_sdk")
 
@@ -40,17 +37,16 @@ class RouterApp:
 
     async def handle(self, request: Request) -> Response:
         """Answers a request; never raises an `Exception`. The `stream` of a `StreamingResponse` is the caller's to close."""
-        request.request_id = clean_request_id(request.headers.get("x-request-id"))
-        request_id.set(request.request_id)
         try:
-            route = self._match(request)
+            route = self._fixed.get((request.method, request.path)) or self._match(request)
             if self._guard is not None:
                 self._guard(request)
-            request.body_bytes_max = route.body_bytes_max
+            if route.body_bytes_max is not None:
+                request.body_bytes_max = route.body_bytes_max
             results: dict[Any, Any] = {}
             if route.before is not None:
-                await run(route.before, request, results, threads=self._threads)
-            response = to_response(await run(route.handler, request, results, threads=self._threads), route.status_code)
+                await run(route.before, request, results, self._threads)
+            response = to_response(await run(route.handler, request, results, self._threads), route.status_code)
             if isinstance(response, StreamingResponse):
                 response.opened = await first_and_rest(response.chunks, threads=self._threads)
         except Exception as error:
@@ -60,9 +56,6 @@ class RouterApp:
         return response
 
     def _match(self, request: Request) -> Route:
-        fixed = self._fixed.get((request.method, request.path))
-        if fixed is not None:
-            return fixed
         allowed: set[str] = set()
         for route in self._routes:
             parameters = route.match(request.path)
@@ -76,13 +69,6 @@ class RouterApp:
             raise HTTPException(404, "There is nothing at this path.")
         names = ", ".join(sorted(allowed))
         raise HTTPException(405, f"This path answers to {names} only.", {"allow": names})
-
-
-def clean_request_id(text: str | None) -> str:
-    """The incoming id if it is printable and short, else 16 hexadecimal digits."""
-    if text and len(text) <= REQUEST_ID_CHARS_MAX and text.isascii() and text.isprintable():
-        return text
-    return secrets.token_hex(8)
 
 
 def error_response(error: Exception, request_id: str) -> Response:
@@ -120,10 +106,20 @@ async def _drop_body(response: Response) -> None:
 
 def route_path(path: str, forwarded_prefix: str | None, routes_prefix: str) -> tuple[str, str]:
     """(prefix, rest) of a public path: the prefix that the platform names, else `/api{routes_prefix}`, is taken off."""
-    for prefix in (forwarded_prefix, "/api" + routes_prefix):
-        trimmed = prefix.rstrip("/") if prefix else ""
-        if trimmed and path.startswith(trimmed):
-            rest = path[len(trimmed) :]
+    return without_prefix(path, path_prefixes(forwarded_prefix, routes_prefix))
+
+
+def path_prefixes(forwarded_prefix: str | None, routes_prefix: str) -> tuple[str, ...]:
+    """What public paths may begin with, the likelier first."""
+    found = ((forwarded_prefix or "").rstrip("/"), ("/api" + routes_prefix).rstrip("/"))
+    return tuple(prefix for prefix in found if prefix)
+
+
+def without_prefix(path: str, prefixes: tuple[str, ...]) -> tuple[str, str]:
+    """(prefix, rest) of a public path, for the first of `prefixes` that it begins with."""
+    for prefix in prefixes:
+        if path.startswith(prefix):
+            rest = path[len(prefix) :]
             if not rest or rest[0] == "/":
-                return trimmed, rest or "/"
+                return prefix, rest or "/"
     return "", path or "/"

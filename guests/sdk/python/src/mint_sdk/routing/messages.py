@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import cached_property
 from types import SimpleNamespace
@@ -13,25 +14,24 @@ from .errors import FieldError, HTTPException, RequestValidationError
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """Most bytes that `Request.body` reads unless the route says otherwise."""
+REQUEST_ID_CHARS_MAX = 128
 
 
 class Headers:
     """Header fields; names in any case, values in the order received."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        self._keep([(name.lower(), value) for name, value in items])
+        self._items: Sequence[tuple[str, str | bytes]] = [(name.lower(), value) for name, value in items]
+        # Backwards, so that the first of several values stays.
+        self._first: dict[str, Any] = dict(reversed(self._items))
 
     @classmethod
     def received(cls, items: list[tuple[str, bytes]]) -> Headers:
         """Of a request as a server hands it over: names in lower case, values in Latin-1. Most are never looked at."""
         headers = cls.__new__(cls)
-        headers._keep(items)
+        headers._items = items
+        headers._first = dict(reversed(items))
         return headers
-
-    def _keep(self, items: Sequence[tuple[str, str | bytes]]) -> None:
-        self._items = items
-        # Backwards, so that the first of several values stays.
-        self._first: dict[str, Any] = dict(reversed(items))
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first value of `name`."""
@@ -40,7 +40,7 @@ class Headers:
 
     def raw(self, names: Iterable[str]) -> list[str | bytes | None]:
         """The first value of each of `names`, which are in lower case; as it was received, which costs least."""
-        return [self._first.get(name) for name in names]
+        return list(map(self._first.get, names))
 
     def getlist(self, name: str) -> list[str]:
         """All values of `name`."""
@@ -99,11 +99,13 @@ class QueryParams:
 class Request:
     """One request under the plugin's prefix. `path` is decoded, begins with `/` and lacks the prefix."""
 
+    body_bytes_max: int | None = None
+    _body: bytes | None = None
+
     def __init__(
         self,
         method: str,
         path: str,
-        *,
         query: str = "",
         headers: Headers | None = None,
         chunks: AsyncIterator[bytes] | None = None,
@@ -114,12 +116,20 @@ class Request:
         self.path = path
         self.prefix = prefix
         self.headers = Headers() if headers is None else headers
-        self.path_params: dict[str, str] = {}
-        self.request_id = request_id
-        self.body_bytes_max: int | None = None
         self._query = query
         self._chunks = chunks
-        self._body: bytes | None = None
+        if request_id:
+            self.request_id = request_id
+
+    @cached_property
+    def path_params(self) -> dict[str, str]:
+        """What the path has in place of the route's parameters."""
+        return {}
+
+    @cached_property
+    def request_id(self) -> str:
+        """The platform's id of the request, under which it is found in the logs."""
+        return clean_request_id(self.headers.get("x-request-id"))
 
     @cached_property
     def query_params(self) -> QueryParams:
@@ -163,6 +173,13 @@ class Request:
             if limit is not None and seen > limit:
                 raise _too_large(limit)
             yield chunk
+
+
+def clean_request_id(text: str | None) -> str:
+    """The incoming id if it is printable and short, else 16 hexadecimal digits."""
+    if text and len(text) <= REQUEST_ID_CHARS_MAX and text.isascii() and text.isprintable():
+        return text
+    return secrets.token_hex(8)
 
 
 def parse_json(body: bytes) -> Any:

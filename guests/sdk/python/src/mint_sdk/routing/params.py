@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any
@@ -27,9 +27,11 @@ class Depends:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a callable. Its value is what `read` finds in the request, the result of `target`, or the body."""
+    """One parameter of a callable. Its value is the request, what `read` finds in it, the result of `target`, or the body."""
 
     name: str
+    is_request: bool = False
+    """Whether it is the request itself."""
     read: Callable[[Request], Any] | None = None
     target: Callee | None = None
     use_cache: bool = True
@@ -46,6 +48,8 @@ class Callee:
     function: Callable[..., Any]
     is_async: bool
     parameters: list[Parameter] = field(default_factory=list)
+    direct: tuple[str, ...] | None = None
+    """Names of its parameters, if it is `async` and takes nothing but the request."""
 
 
 def plan(function: Callable[..., Any], path_names: frozenset[str]) -> Callee:
@@ -55,7 +59,9 @@ def plan(function: Callable[..., Any], path_names: frozenset[str]) -> Callee:
     parameters = [_parameter(function, item, hint, path_names) for item, hint in _signature(function)]
     if sum(item.convert is not None for item in parameters) > 1:
         raise TypeError(f"{_name(function)}: take one body parameter; join them in one dataclass.")
-    return Callee(function, _is_async(function), parameters)
+    is_async = _is_async(function)
+    is_direct = is_async and all(item.is_request for item in parameters)
+    return Callee(function, is_async, parameters, tuple(item.name for item in parameters) if is_direct else None)
 
 
 def plan_of_all(dependencies: Sequence[Depends], path_names: frozenset[str]) -> Callee | None:
@@ -111,7 +117,7 @@ def _parameter(function: Callable[..., Any], item: inspect.Parameter, hint: Any,
         return _dependency(item.name, depends, path_names)
     annotation = str if hint is item.empty else hint
     if isinstance(annotation, type) and issubclass(annotation, Request):
-        return Parameter(item.name, _the_request)
+        return Parameter(item.name, is_request=True)
     from_path = item.name in path_names
     from_body = not from_path and is_structured(annotation)
     try:
@@ -121,12 +127,8 @@ def _parameter(function: Callable[..., Any], item: inspect.Parameter, hint: Any,
     if from_body:
         return Parameter(item.name, convert=convert, default=item.default)
     if from_path:
-        return Parameter(item.name, _path_reader(item.name, convert))
-    return Parameter(item.name, _query_reader(item.name, convert, is_many(annotation), item.default))
-
-
-def _the_request(request: Request) -> Request:
-    return request
+        return Parameter(item.name, read=_path_reader(item.name, convert))
+    return Parameter(item.name, read=_query_reader(item.name, convert, is_many(annotation), item.default))
 
 
 def _path_reader(name: str, convert: Converter) -> Callable[[Request], Any]:
@@ -168,26 +170,34 @@ def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", repr(function))
 
 
-async def run(callee: Callee, request: Request, results: dict[Callable[..., Any], Any], *, threads: bool) -> Any:
+def run(callee: Callee, request: Request, results: dict[Callable[..., Any], Any], threads: bool) -> Awaitable[Any]:
     """Calls it with everything bound; `RequestValidationError` lists all that does not fit.
 
     `results` are those of dependencies that this request has called. `threads` says whether functions that are not `async`
     run in a worker thread.
     """
+    if callee.direct is not None:
+        return callee.function(**dict.fromkeys(callee.direct, request))
+    return _bind_and_run(callee, request, results, threads)
+
+
+async def _bind_and_run(callee: Callee, request: Request, results: dict[Callable[..., Any], Any], threads: bool) -> Any:
     arguments: dict[str, Any] = {}
     errors: list[FieldError] | None = None
     for item in callee.parameters:
         try:
-            if item.read is not None:
+            if item.is_request:
+                value = request
+            elif item.read is not None:
                 value = item.read(request)
             elif item.target is None:
                 value = await _body(item, request)
             elif not item.use_cache:
-                value = await run(item.target, request, results, threads=threads)
+                value = await run(item.target, request, results, threads)
             elif (key := item.target.function) in results:
                 value = results[key]
             else:
-                value = results[key] = await run(item.target, request, results, threads=threads)
+                value = results[key] = await run(item.target, request, results, threads)
             arguments[item.name] = value
         except RequestValidationError as error:
             errors = [*(errors or ()), *error.errors]

@@ -7,10 +7,14 @@ import json
 from collections.abc import Iterable
 from datetime import date, datetime
 from enum import Enum
+from json.encoder import c_make_encoder, encode_basestring
 from typing import Any
 from uuid import UUID
 
 from .streams import ByteStream, Chunks
+
+BODILESS = (204, 304)
+"""Statuses of responses that have no body by definition."""
 
 
 class Response:
@@ -27,7 +31,7 @@ class Response:
     ) -> None:
         self.status_code = status_code
         self.headers: list[tuple[str, str]] = _pairs(headers) if headers else []
-        given = dict(self.headers)
+        given = dict(self.headers) if headers else ()
         self.body = self.render(content)
         kind = media_type or self.media_type
         if kind is not None:
@@ -35,7 +39,7 @@ class Response:
                 kind += "; charset=utf-8"
             if "content-type" not in given:
                 self.headers.append(("content-type", kind))
-        if status_code not in (204, 304) and "content-length" not in given:
+        if status_code not in BODILESS and "content-length" not in given:
             self.headers.append(("content-length", str(len(self.body))))
 
     def render(self, content: Any) -> bytes:
@@ -92,12 +96,24 @@ class StreamingResponse(Response):
 
 def to_response(value: Any, status_code: int = 200) -> Response:
     """A handler's return value: a `Response` as it is, everything else as JSON."""
-    return value if isinstance(value, Response) else JSONResponse(value, status_code)
+    if isinstance(value, Response):
+        return value
+    if status_code in BODILESS:
+        return JSONResponse(value, status_code)
+    # What the constructor would do for the commonest response, without its questions.
+    response = JSONResponse.__new__(JSONResponse)
+    response.status_code = status_code
+    response.body = body = to_json(value).encode()
+    response.headers = [("content-type", JSONResponse.media_type), ("content-length", str(len(body)))]
+    return response
 
 
 def to_json(value: Any) -> str:
     """Compact JSON text."""
-    return _ENCODER.encode(value)
+    if c_make_encoder is None:
+        return _ENCODER.encode(value)
+    # What `encode` ends in. The first argument is what it notes cycles in, so a new one each time.
+    return "".join(c_make_encoder({}, _encode, encode_basestring, None, ":", ",", False, False, False)(value, 0))
 
 
 def _encode(value: Any) -> Any:

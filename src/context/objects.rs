@@ -13,6 +13,9 @@ use time::OffsetDateTime;
 
 use crate::{Call, Error, Result, blobs::BlobWriter, experiments, file_results::writable_owner};
 
+/// Most characters of a file's name.
+const FILENAME_LENGTH_MAX: usize = 255;
+
 /// What is known of a file.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct ObjectInfo {
@@ -24,7 +27,7 @@ pub struct ObjectInfo {
     pub plugin_id: String,
     /// Its name within (experiment, plugin).
     pub key: String,
-    /// Last part of the key.
+    /// Its name where it came from, else the last part of the key.
     pub filename: Option<String>,
     /// Media type.
     pub content_type: Option<String>,
@@ -46,6 +49,7 @@ pub struct ObjectWriter {
     experiment: ExperimentId,
     owner: String,
     key: ObjectKey,
+    filename: Option<String>,
     content_type: Option<String>,
     metadata: Value,
     blob: BlobWriter,
@@ -63,7 +67,7 @@ impl From<objects::Object> for ObjectInfo {
             uri: format!("mint-object://experiments/{}/plugins/{}/{}", row.experiment_id, row.plugin, row.key),
             experiment_id: row.experiment_id.0,
             plugin_id: row.plugin,
-            filename: Some(row.key.filename().to_owned()),
+            filename: Some(row.filename.unwrap_or_else(|| row.key.filename().to_owned())),
             key: row.key.into(),
             content_type: row.content_type,
             size: row.size.unsigned_abs(),
@@ -174,6 +178,7 @@ pub async fn put(
         experiment,
         owner: owner.to_owned(),
         key,
+        filename: None,
         content_type,
         metadata,
         blob,
@@ -290,6 +295,13 @@ fn taken(key: &str) -> Refusal {
 }
 
 impl ObjectWriter {
+    /// Notes the name that the file has where it comes from, if it is one: without directories, 1 to 255 characters.
+    pub fn named(&mut self, filename: &str) {
+        let name = filename.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+        let is_name = !name.is_empty() && name.chars().count() <= FILENAME_LENGTH_MAX && !name.chars().any(char::is_control);
+        self.filename = (is_name && name != self.key.filename()).then(|| name.to_owned());
+    }
+
     /// Adds bytes, waiting while the storage is slower.
     ///
     /// # Errors
@@ -307,7 +319,9 @@ impl ObjectWriter {
     /// # Errors
     /// `NOT_FOUND` when the experiment was deleted meanwhile; `QUOTA_EXCEEDED`; the storage's.
     pub async fn finish(self) -> Result<ObjectInfo> {
-        let Self { call, experiment, owner, key, content_type, metadata, blob, replaces, total_bytes_max, limit, .. } = self;
+        let Self {
+            call, experiment, owner, key, filename, content_type, metadata, blob, replaces, total_bytes_max, limit, ..
+        } = self;
         let written = blob.finish().await?;
         let recorded = async {
             let mut tx = call.services.db.begin().await?;
@@ -318,6 +332,7 @@ impl ObjectWriter {
             let new = NewObject {
                 plugin: &owner,
                 key: &key,
+                filename: filename.as_deref(),
                 content_type: content_type.as_deref(),
                 metadata: &metadata,
                 size: i64::try_from(written.size).unwrap_or(i64::MAX),

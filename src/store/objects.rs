@@ -21,6 +21,8 @@ pub struct Object {
     /// Its name within (experiment, plugin).
     #[sqlx(try_from = "String")]
     pub key: ObjectKey,
+    /// Its name where it came from, where that is not the last part of the key.
+    pub filename: Option<String>,
     /// Media type.
     pub content_type: Option<String>,
     /// A JSON object of texts.
@@ -43,6 +45,8 @@ pub struct NewObject<'a> {
     pub plugin: &'a str,
     /// Its name within (experiment, plugin).
     pub key: &'a ObjectKey,
+    /// Its name where it came from, where that is not the last part of the key.
+    pub filename: Option<&'a str>,
     /// Media type.
     pub content_type: Option<&'a str>,
     /// A JSON object of texts.
@@ -71,11 +75,12 @@ pub async fn replace(
     delete(tx, tenant, experiment, new.plugin, new.key.as_str(), now).await?;
     rows!(
         tx, one Object,
-        "insert into objects (tenant_id, experiment_id, plugin, key, content_type, metadata, size, sha256, blob, created_by, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         returning experiment_id, plugin, key, content_type, metadata, size, sha256, blob, created_at",
-        tenant.0, experiment.0, new.plugin, new.key.as_str(), new.content_type, Json(new.metadata), new.size, new.sha256, new.blob,
-        new.created_by, now,
+        "insert into objects (tenant_id, experiment_id, plugin, key, filename, content_type, metadata, size, sha256, blob, created_by,
+                              created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         returning experiment_id, plugin, key, filename, content_type, metadata, size, sha256, blob, created_at",
+        tenant.0, experiment.0, new.plugin, new.key.as_str(), new.filename, new.content_type, Json(new.metadata), new.size,
+        new.sha256, new.blob, new.created_by, now,
     )
 }
 
@@ -86,7 +91,7 @@ pub async fn replace(
 pub async fn get(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, plugin: &str, key: &str) -> Result<Option<Object>> {
     rows!(
         tx, optional Object,
-        "select experiment_id, plugin, key, content_type, metadata, size, sha256, blob, created_at
+        "select experiment_id, plugin, key, filename, content_type, metadata, size, sha256, blob, created_at
          from objects where tenant_id = $1 and experiment_id = $2 and plugin = $3 and key = $4",
         tenant.0, experiment.0, plugin, key,
     )
@@ -99,7 +104,7 @@ pub async fn get(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId, plugin
 pub async fn list(tx: &mut Tx, tenant: TenantId, experiment: ExperimentId) -> Result<Vec<Object>> {
     rows!(
         tx, all Object,
-        "select experiment_id, plugin, key, content_type, metadata, size, sha256, blob, created_at
+        "select experiment_id, plugin, key, filename, content_type, metadata, size, sha256, blob, created_at
          from objects where tenant_id = $1 and experiment_id = $2 order by key, plugin",
         tenant.0, experiment.0,
     )

@@ -161,6 +161,7 @@ async fn a_replaced_file_leaves_its_blob_to_the_sweep() {
             let new = NewObject {
                 plugin: "p",
                 key: &key,
+                filename: Some("c.txt"),
                 content_type: Some("text/plain"),
                 metadata: &metadata,
                 size,
@@ -170,7 +171,8 @@ async fn a_replaced_file_leaves_its_blob_to_the_sweep() {
             };
             objects::replace(&mut tx, tenant, id, &new, NOW).await.unwrap();
         }
-        assert_eq!(objects::get(&mut tx, tenant, id, "p", "a/b.txt").await.unwrap().unwrap().blob, "second");
+        let stored = objects::get(&mut tx, tenant, id, "p", "a/b.txt").await.unwrap().unwrap();
+        assert_eq!((stored.blob.as_str(), stored.filename.as_deref()), ("second", Some("c.txt")));
         assert_eq!(objects::bytes_of(&mut tx, tenant, "p").await.unwrap(), 5);
         assert_eq!(objects::marked(&mut tx, 10).await.unwrap(), ["first"]);
         objects::unmark(&mut tx, "first").await.unwrap();

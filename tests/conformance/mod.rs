@@ -3,4 +3,11 @@
 mod dose_response;
 mod mint_bundle;
 mod notebook;
+mod redact;
+mod sdk_fixture;
+mod sdk_generations;
 mod transcript;
+mod wire;
+mod wire_promises;
+mod wire_rows;
+mod wire_rules;

@@ -4,21 +4,9 @@ use http::{Method, StatusCode};
 use mint_tests::TestServer;
 use serde_json::json;
 
-/// A server on SQLite, and one on PostgreSQL where there is one.
-async fn servers() -> Vec<TestServer> {
-    let mut servers = Vec::new();
-    for database in mint_store::testing::databases().await {
-        let url = database.url.clone();
-        let url = if url.starts_with("sqlite") { None } else { Some(url) };
-        let variables: Vec<(&str, &str)> = url.iter().map(|url| ("MINT_DATABASE__URL", url.as_str())).collect();
-        servers.push(TestServer::with(&variables).await);
-    }
-    servers
-}
-
 #[tokio::test]
 async fn the_life_of_an_experiment() {
-    for server in servers().await {
+    for server in TestServer::on_every_database(&[]).await {
         let admin = &server.admin;
         assert_eq!(admin.post("/api/projects", &json!({ "name": "P", "description": "d" })).await.status, StatusCode::CREATED);
         let again = admin.post("/api/projects", &json!({ "name": "P" })).await;
@@ -74,7 +62,7 @@ async fn the_life_of_an_experiment() {
 
 #[tokio::test]
 async fn files_come_back_as_they_were_put() {
-    for server in servers().await {
+    for server in TestServer::on_every_database(&[]).await {
         let admin = &server.admin;
         let id = admin.experiment("files").await;
         let path = format!("/api/experiments/{id}/objects/raw/run 1.bin");

@@ -6,7 +6,7 @@ use mint_bundle::{Bounds, Bundle};
 use mint_domain::Digest;
 use mint_tests::{Guest, bundle, manifest};
 use serde_json::json;
-use zip::{ZipWriter, write::SimpleFileOptions};
+use zip::{DateTime, ZipWriter, write::SimpleFileOptions};
 
 /// What the notebook's bundle has for isolated mode.
 pub(crate) struct Parts {
@@ -82,11 +82,12 @@ pub(crate) fn wheel(slug: &str, requires: &[&str], source: &str) -> Vec<u8> {
     archive(files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())))
 }
 
-/// A zip file.
+/// A zip file, always the same for the same files.
 pub(crate) fn archive<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().last_modified_time(DateTime::default());
     for (name, bytes) in files {
-        archive.start_file(name, SimpleFileOptions::default()).unwrap();
+        archive.start_file(name, options).unwrap();
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap().into_inner()

@@ -70,6 +70,17 @@ impl TestServer {
         Self { url, data, admin, server: Some(server), environment, _directory: directory }
     }
 
+    /// Starts one on SQLite, and one on PostgreSQL where there is a server for tests.
+    pub async fn on_every_database(variables: &[(&str, &str)]) -> Vec<Self> {
+        let mut servers = Vec::new();
+        for database in mint_store::testing::databases().await {
+            let postgres = (!database.url.starts_with("sqlite")).then_some(("MINT_DATABASE__URL", database.url.as_str()));
+            let variables: Vec<(&str, &str)> = variables.iter().copied().chain(postgres).collect();
+            servers.push(Self::with(&variables).await);
+        }
+        servers
+    }
+
     /// Signs in as one of the users.
     pub async fn client(&self, username: &str) -> Client {
         Client::sign_in(&self.url, "default", username).await

@@ -64,14 +64,14 @@ pub(crate) async fn list(caller: Caller, Named(id): Named<ExperimentId>, Asked(a
 
 /// `PUT /experiments/{id}/analysis-artifacts`.
 pub(crate) async fn save_all(caller: Caller, Named(id): Named<ExperimentId>, Sent(new): Sent<NewOnes>) -> Answer {
-    let inputs = new.artifacts.into_iter().map(|artifact| artifact.new.named(artifact.artifact_key)).collect();
+    let inputs = new.artifacts.into_iter().map(|artifact| artifact.new.named(artifact.artifact_key, &caller)).collect();
     let saved = results::save_all(&caller.call, id, inputs).await.or_refuse(&caller)?;
     Ok(Json(caller.shown(json!(saved))))
 }
 
 /// `PUT /experiments/{id}/analysis-artifacts/{key}`.
 pub(crate) async fn save(caller: Caller, Named((id, key)): Named<(ExperimentId, String)>, Sent(new): Sent<New>) -> Answer {
-    let saved = results::save(&caller.call, id, new.named(key)).await.or_refuse(&caller)?;
+    let saved = results::save(&caller.call, id, new.named(key, &caller)).await.or_refuse(&caller)?;
     Ok(Json(caller.shown(json!(saved))))
 }
 
@@ -80,17 +80,16 @@ pub(crate) async fn replace_file(
     caller: Caller,
     Named((id, key)): Named<(ExperimentId, String)>,
     Asked(asked): Asked<Owned>,
-    Sent(mut change): Sent<FileChange>,
+    Sent(change): Sent<FileChange>,
 ) -> Answer {
     let owner = asked.plugin_id.map(|plugin| caller.plugin(&plugin)).transpose().or_refuse(&caller)?;
-    caller.understood(&mut change.result);
     let note = match (change.note_provided, change.note) {
         (false, _) => Change::Keep,
         (true, Some(note)) => Change::Set(note),
         (true, None) => Change::Clear,
     };
     let replacement = Replacement {
-        result: change.result,
+        result: caller.understood(change.result),
         expected_object_key: change.expected_object_key,
         old_object_sha256: change.old_object_sha256,
         old_object_size: change.old_object_size,
@@ -122,7 +121,7 @@ pub(crate) async fn act(
 ) -> Answer {
     let shown = match (rest.rsplit_once('/'), new) {
         (Some((key, "create")), Some(new)) => {
-            json!(results::create(&caller.call, id, new.named(key.to_owned())).await.or_refuse(&caller)?)
+            json!(results::create(&caller.call, id, new.named(key.to_owned(), &caller)).await.or_refuse(&caller)?)
         }
         (Some((_, "create")), None) => return Err(Refusal::invalid("The new artifact is missing.")).or_refuse(&caller),
         (Some((key, "archive")), _) => json!(results::archive(&caller.call, id, key).await.or_refuse(&caller)?),
@@ -133,7 +132,7 @@ pub(crate) async fn act(
 }
 
 impl New {
-    fn named(self, key: String) -> Input {
-        Input { key, result: self.result, display_name: self.display_name, note: self.note }
+    fn named(self, key: String, caller: &Caller) -> Input {
+        Input { key, result: caller.understood(self.result), display_name: self.display_name, note: self.note }
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant};
 use super::{
     RpcState,
     error::{Refused, attach_request_id},
+    names,
 };
 use crate::{environment::API_VERSION, mld, registry::Bearer};
 
@@ -57,19 +58,19 @@ impl Caller {
     pub(crate) fn shown(&self, mut answer: Value) -> Value {
         let (slug, name) = (self.bearer.session.slug().as_str(), self.bearer.session.name());
         if slug != name {
-            rename(&mut answer, slug, name);
+            names::rename(&mut answer, slug, name);
         }
         answer
     }
 
-    /// Reads a document that refers to a file: its owner may be the caller by the name that it has for itself.
-    pub(crate) fn understood(&self, document: &mut Value) {
+    /// A result as the platform knows the world: where it refers to files of the caller by the name that the caller has for
+    /// itself, the slug stands there.
+    pub(crate) fn understood(&self, mut result: Value) -> Value {
         let (slug, name) = (self.bearer.session.slug().as_str(), self.bearer.session.name());
-        if slug != name
-            && let Some(file) = document.get_mut("file")
-        {
-            rename(file, name, slug);
+        if slug != name {
+            names::rename_in_result(&mut result, name, slug);
         }
+        result
     }
 
     /// Passes if `plugin` is the caller itself.
@@ -130,27 +131,6 @@ fn not_served(person: UserId) -> Refusal {
     Refusal::new(Kind::Denied, "auth.forbidden", message)
 }
 
-/// Replaces a plugin's slug by its name, at the top of an answer and in the lists there.
-fn rename(answer: &mut Value, slug: &str, name: &str) {
-    match answer {
-        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, slug, name)),
-        Value::Object(fields) => {
-            if let Some(plugin) = fields.get_mut("plugin_id").filter(|plugin| **plugin == slug) {
-                *plugin = name.into();
-            }
-            for list in ["objects", "experiments", "artifact"] {
-                if let Some(inner) = fields.get_mut(list) {
-                    rename(inner, slug, name);
-                }
-            }
-            if let Some(owner) = fields.get_mut("design_owner_plugin_id").filter(|owner| **owner == slug) {
-                *owner = name.into();
-            }
-        }
-        _ => {}
-    }
-}
-
 /// Whom the plugin says it acts for. Only the number counts: name, role and permissions are what the platform knows.
 fn claimed_user(headers: &HeaderMap) -> Result<Option<UserId>, Refusal> {
     if !headers.contains_key(headers::USER_ID) {
@@ -181,22 +161,8 @@ impl FromRequestParts<RpcState> for Caller {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
-    use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_plugin_reads_its_own_name() {
-        let mut answer = json!({
-            "objects": [{ "plugin_id": "peaks" }, { "plugin_id": "other" }], "plugin_id": "peaks", "result": { "plugin_id": "peaks" },
-        });
-        rename(&mut answer, "peaks", "Peak tools");
-        let expected = json!({
-            "objects": [{ "plugin_id": "Peak tools" }, { "plugin_id": "other" }], "plugin_id": "Peak tools",
-            "result": { "plugin_id": "peaks" },
-        });
-        assert_eq!(answer, expected);
-    }
 
     #[test]
     fn a_claim_is_one_number() {

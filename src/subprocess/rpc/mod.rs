@@ -12,6 +12,7 @@ mod experiments;
 mod extract;
 mod identity;
 mod instruments;
+mod names;
 mod notifications;
 mod objects;
 mod platform;

@@ -127,6 +127,9 @@ async fn store(
                     Some(owner) => objects::put_for(&caller.call, id, owner, key, media_type, metadata.take()).await?,
                     None => objects::put(&caller.call, id, key, media_type, metadata.take()).await?,
                 };
+                if let Some(filename) = part.file_name() {
+                    writer.named(filename);
+                }
                 while let Some(bytes) = part.chunk().await.map_err(|error| wrong(&error))? {
                     writer.write(bytes).await?;
                 }

@@ -65,7 +65,7 @@ pub(crate) async fn save(
     for plugin in [Some(plugin), new.plugin_id].into_iter().flatten() {
         caller.is_own(&plugin, "analysis_results.self").or_refuse(&caller)?;
     }
-    let input = Input { key: DEFAULT_KEY.to_owned(), result: new.result, display_name: None, note: None };
+    let input = Input { key: DEFAULT_KEY.to_owned(), result: caller.understood(new.result), display_name: None, note: None };
     let saved = results::save(&caller.call, id, input).await.or_refuse(&caller)?;
     Ok(Json(as_result(&saved, &caller)))
 }

@@ -77,7 +77,7 @@ pub(crate) async fn save(caller: Caller, Named(name): Named<String>, Sent(overwr
     for _ in 0..TRIES {
         let present = settings::load(&caller.call).await.or_refuse(&caller)?;
         if store(&caller, &present, settings.clone(), &owned_keys).await.or_refuse(&caller)? {
-            return Ok(Json(json!({ "settings": settings })));
+            return Ok(Json(json!({ "settings": only(&settings, &owned_keys) })));
         }
     }
     let refusal = mint_domain::Refusal::conflict("settings", "revision", "Others change the settings all the time. Try again.");

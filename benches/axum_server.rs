@@ -1,4 +1,4 @@
-//! The measure of all rows: an axum handler that answers the same small JSON, and nothing else.
+//! The measure of all rows: an axum handler that answers the same small JSON as the plugins' `/whoami`, and does nothing else.
 
 use std::{env, path::Path, process::Command};
 
@@ -15,13 +15,13 @@ const ADDRESS: &str = "MINT_BENCH_ADDRESS";
 pub(crate) fn serve() -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = TcpListener::bind(env::var(ADDRESS)?).await?;
-        let router = Router::new().route("/", get(greet));
+        let router = Router::new().route("/", get(who_am_i));
         Ok(axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), router).await?)
     })
 }
 
-async fn greet() -> Json<Value> {
-    Json(json!({"message": "Hello, ada!", "plugin": "hello"}))
+async fn who_am_i() -> Json<Value> {
+    Json(json!({"user_id": 1, "username": "ada", "role": "admin"}))
 }
 
 /// Starts this program again as that server.

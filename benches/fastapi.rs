@@ -20,8 +20,8 @@ app = FastAPI()
 
 
 @app.get("/")
-async def greet() -> dict[str, str]:
-    return {"message": "Hello, ada!", "plugin": "hello"}
+async def who_am_i() -> dict[str, int | str]:
+    return {"user_id": 1, "username": "ada", "role": "admin"}
 "#;
 
 /// Makes a venv and serves from it.

@@ -149,18 +149,17 @@ impl Bench<'_> {
 async fn request(activation: &Activation, generation: &dyn Generation) -> Result<Duration> {
     let prefix = format!("/api/{}", activation.authority.slug());
     let call = Call { deadline: tokio::time::Instant::now() + WALL, ..activation.call.clone() };
-    let mut request: Request<Body> = Request::get(format!("{prefix}/"))
+    let mut request: Request<Body> = Request::get(format!("{prefix}/whoami"))
         .header("host", "localhost")
         .body(Empty::new().map_err(|never| match never {}).boxed_unsync())?;
-    headers::add_identity(request.headers_mut(), &call);
-    request.headers_mut().insert(headers::FORWARDED_PREFIX, HeaderValue::from_str(&prefix)?);
+    headers::present(request.headers_mut(), &call, &HeaderValue::from_str(&prefix)?);
     let begun = Instant::now();
     let response = generation.handle(call, request).await?;
     let status = response.status();
     let body: Bytes = response.into_body().collect().await.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
     let elapsed = begun.elapsed();
     let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-    anyhow::ensure!(status.is_success() && answer.get("message").is_some(), "{status}: {}", String::from_utf8_lossy(&body));
+    anyhow::ensure!(status.is_success() && answer.get("username").is_some(), "{status}: {}", String::from_utf8_lossy(&body));
     Ok(elapsed)
 }
 

@@ -49,8 +49,8 @@ pub(crate) fn requests(figures: &[Figures]) {
 pub(crate) fn circumstances(reset_path: &str, log_bytes: u64) {
     println!(
         "CPU: user and system time of the server per request, with its plugins' processes. Memory reset: {reset_path}.\n\
-         Every plugin request passes the token, the permission, admission, limits and one log line of the guest; past its bytes\n\
-         per minute those lines are dropped. The server's log level is `warn`; it wrote {log_bytes} bytes."
+         Every plugin request passes the token, the permission, admission and the limits, and the plugin answers who is signed in.\n\
+         The server's log level is `warn`; it wrote {log_bytes} bytes."
     );
 }
 

@@ -59,10 +59,10 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let mut rows = vec![
         Row { name: "bare axum handler", server: &axum, request: Request::get(axum.address, "/", &client.token) },
         Row { name: "the platform's own /api/users/me", server: &mint, request: get("/api/users/me") },
-        Row { name: "shared Rust, fresh instances", server: &mint, request: get("/api/hello-fresh/") },
-        Row { name: "shared Rust, warm instances", server: &mint, request: get("/api/hello-warm/") },
-        Row { name: "shared Python, warm instances", server: &mint, request: get("/api/hello-python/") },
-        Row { name: "isolated executable", server: &mint, request: get("/api/hello-process/") },
+        Row { name: "shared Rust, fresh instances", server: &mint, request: get("/api/hello-fresh/whoami") },
+        Row { name: "shared Rust, warm instances", server: &mint, request: get("/api/hello-warm/whoami") },
+        Row { name: "shared Python, warm instances", server: &mint, request: get("/api/hello-python/whoami") },
+        Row { name: "isolated executable", server: &mint, request: get("/api/hello-process/whoami") },
     ];
     match &fastapi {
         Ok(server) => {

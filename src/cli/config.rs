@@ -6,10 +6,12 @@ use std::{
     collections::BTreeMap,
     env, fs,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 use mint_domain::{Slug, mode::Mode};
+use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -37,9 +39,24 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Allow packages without a wheel: building one runs its author's code with the server's rights",
     ),
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
+    ("plugins.sandbox.require", Kind::List, SANDBOX_REQUIRE),
+    ("plugins.sandbox.readable", Kind::List, "Files and directories that every isolated plugin may read and run"),
+    (
+        "plugins.sandbox.users",
+        Kind::Text,
+        "Range of user ids for isolated plugins when the server runs as root, such as `200000-265535`",
+    ),
+    (
+        "plugins.sandbox.cpus",
+        Kind::Number,
+        "Processors that one isolated plugin may use at once, where a control group is delegated",
+    ),
     ("logging.level", Kind::Text, "A filter such as `info` or `info,plugin=debug`"),
     ("logging.format", Kind::Text, "`text` or `json`"),
 ];
+
+const SANDBOX_REQUIRE: &str = "Isolated plugins are not started without these: files, network, signals, syscalls, privileges, \
+     limits, session, cgroup, user";
 
 /// What kind of value a name has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +141,22 @@ pub struct Plugins {
     pub force_isolated: Vec<Slug>,
     /// How venvs are made.
     pub uv: Uv,
+    /// What isolated plugins are held to.
+    pub sandbox: Sandbox,
+}
+
+/// What isolated plugins are held to.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Sandbox {
+    /// Without one of these a plugin is not started.
+    pub require: Vec<Control>,
+    /// What every plugin may read and run.
+    pub readable: Vec<PathBuf>,
+    /// User ids to give.
+    pub users: Option<UserRange>,
+    /// Processors of one plugin.
+    pub cpus: Option<NonZeroU32>,
 }
 
 /// How venvs are made.
@@ -184,6 +217,7 @@ impl Default for Plugins {
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
             uv: Uv::default(),
+            sandbox: Sandbox::default(),
         }
     }
 }
@@ -442,6 +476,8 @@ mod tests {
             let text = match kind {
                 Kind::Bool => "true",
                 Kind::Number => "7",
+                Kind::List if *name == "plugins.sandbox.require" => "files, network",
+                Kind::Text if *name == "plugins.sandbox.users" => "200000-265535",
                 Kind::List => "a,b",
                 Kind::Text if *name == "server.listen" => "127.0.0.1:9",
                 Kind::Text if *name == "logging.format" => "json",

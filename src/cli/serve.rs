@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     net::SocketAddr,
+    num::NonZeroU32,
     path::PathBuf,
     sync::Arc,
 };
@@ -14,7 +15,7 @@ use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{Options, Platform, layout::Layout, running::Running};
 use mint_server::State;
 use mint_store::Db;
-use mint_subprocess::{IsolatedRuntime, Registry, RpcState, SubprocessConfig};
+use mint_subprocess::{IsolatedRuntime, Registry, RpcState, SandboxOptions, SubprocessConfig};
 use mint_wasm::WasmRuntime;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -64,7 +65,9 @@ impl Server {
             ..mint_wasm::Options::new(cache.join("components"))
         })?;
         let runtime_directory = runtime_path(config, &data)?;
-        let isolated = IsolatedRuntime::new(subprocess(config, cache, runtime_directory, address), registry.clone()).await?;
+        let mut isolated = subprocess(config, cache, runtime_directory, address);
+        isolated.sandbox.private.push(data.clone());
+        let isolated = IsolatedRuntime::new(isolated, registry.clone()).await?;
         let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
             BTreeMap::from([(Mode::Shared.as_str(), Arc::new(shared) as _), (Mode::Isolated.as_str(), Arc::new(isolated) as _)]);
         let platform = Platform::new(Options {
@@ -138,6 +141,14 @@ fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, addre
     subprocess.source_builds = uv.source_builds;
     subprocess.python.clone_from(&uv.python);
     subprocess.pass_environment.clone_from(&config.uv_environment);
+    let sandbox = &config.plugins.sandbox;
+    subprocess.sandbox = SandboxOptions {
+        require: sandbox.require.clone(),
+        readable: sandbox.readable.clone(),
+        private: vec![subprocess.cache_directory.clone(), subprocess.runtime_directory.clone()],
+        users: sandbox.users,
+        cpus: sandbox.cpus.map(NonZeroU32::get),
+    };
     subprocess
 }
 

@@ -58,9 +58,20 @@ static SITE_WIDE: [HeaderName; 5] = [
     INTERNAL_TOKEN,
 ];
 
+/// Makes a client's headers those of a request to a plugin under `prefix`, the public path: what must not reach it goes,
+/// who is signed in comes.
+pub fn present(headers: &mut HeaderMap, call: &Call, prefix: &HeaderValue) {
+    strip_request(headers);
+    add_identity(headers, call);
+    headers.insert(FORWARDED_PREFIX, prefix.clone());
+    if let Ok(id) = HeaderValue::from_str(call.request_id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
 /// Removes from a client's request what must not reach a plugin: what belongs to the client's connection, the client's
 /// credentials, and everything that only the platform may say.
-pub fn strip_request(headers: &mut HeaderMap) {
+fn strip_request(headers: &mut HeaderMap) {
     if headers.contains_key(TRANSFER_ENCODING) {
         // A length beside a transfer encoding is the classic way to smuggle a second request.
         headers.remove(CONTENT_LENGTH);
@@ -91,7 +102,7 @@ pub fn strip_response(headers: &mut HeaderMap) {
 }
 
 /// Adds the headers by which a plugin learns who is signed in; none when no person acts.
-pub fn add_identity(headers: &mut HeaderMap, call: &Call) {
+fn add_identity(headers: &mut HeaderMap, call: &Call) {
     let Some(user) = call.actor.user() else { return };
     headers.insert(USER_ID, HeaderValue::from(user.id.0));
     for (name, text) in [(USERNAME, &user.username), (USER_ROLE, &user.role)] {

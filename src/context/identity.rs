@@ -18,8 +18,6 @@ pub struct Person {
     pub role: String,
     /// Role inside this plugin.
     pub plugin_role: Option<String>,
-    /// What the person may do.
-    pub permissions: Vec<Permission>,
 }
 
 /// A member of the tenant, as the compatibility document shows it.
@@ -74,8 +72,12 @@ pub fn current(call: &Call) -> Option<Person> {
         username: user.username.clone(),
         role: user.role.clone(),
         plugin_role: plugin_role(call).map(str::to_owned),
-        permissions: user.permissions.clone(),
     })
+}
+
+/// What the acting person may do; nothing when a plugin or the platform acts on its own.
+pub fn permissions(call: &Call) -> &[Permission] {
+    call.actor.user().map_or(&[], |user| &user.permissions)
 }
 
 /// The role of the acting person inside the plugin that the call comes through.

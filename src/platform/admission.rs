@@ -50,6 +50,10 @@ impl Admission {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
             return Ok(Some(Admitted { _slot: slot }));
         }
+        Box::pin(self.queue(deadline)).await
+    }
+
+    async fn queue(&self, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.queue_max {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(self.refuse("queue_max"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::CONTENT_LENGTH};
+use http::{Request, Response, header::CONTENT_LENGTH};
 use http_body::Body as HttpBody;
 use mint_context::{
     Call, headers,
@@ -42,7 +42,7 @@ impl Platform {
                 Err(refusal) => return Some(Err(refusal)),
             }
         }
-        Some(Err(self.not_ready(caller, request.uri().path()).await?))
+        Some(Err(Box::pin(self.not_ready(caller, request.uri().path())).await?))
     }
 }
 
@@ -63,13 +63,7 @@ where
     let limits = &active.authority.limits;
     active.usage.request();
     let (mut parts, incoming) = request.into_parts();
-    headers::strip_request(&mut parts.headers);
-    headers::add_identity(&mut parts.headers, &call);
-    for (name, text) in [(headers::REQUEST_ID, call.request_id.as_str()), (headers::FORWARDED_PREFIX, &active.prefix.public())] {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            parts.headers.insert(name, value);
-        }
-    }
+    headers::present(&mut parts.headers, &call, &active.forwarded_prefix);
     let (incoming, overrun) = body::watched(incoming, "request_body_bytes_max", limits.request_body_bytes_max);
     let request_id = call.request_id.clone();
     match active.plugin.handle(call, Request::from_parts(parts, incoming)).await {

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderValue;
 use mint_context::{
     PluginAuthority, Result, Services,
     logs::PluginLog,
@@ -14,7 +15,7 @@ use mint_context::{
     settings,
 };
 use mint_domain::{
-    InstallationId, Limits, OperationId, RequestId, State, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython,
+    InstallationId, Limits, OperationId, Prefix, RequestId, State, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython,
 };
 use mint_store::{
     installations::{self, Installation},
@@ -209,7 +210,9 @@ impl Platform {
             Failure::new("start", format!("{what}: {error}."), "Correct it and reload the plugin.")
         };
         let manifest = release.manifest.clone();
-        let prefix = installation.prefix.parse().map_err(|error| broken("Its route prefix cannot be used", &error))?;
+        let prefix: Prefix = installation.prefix.parse().map_err(|error| broken("Its route prefix cannot be used", &error))?;
+        let forwarded_prefix =
+            HeaderValue::try_from(prefix.public()).map_err(|error| broken("Its route prefix cannot be used", &error))?;
         let limits = Limits::default()
             .merged(&manifest.limits)
             .and_then(|limits| limits.merged(&installation.limits))
@@ -242,7 +245,8 @@ impl Platform {
         };
         let plugin = self.runtime(installation.mode()).start(activation).await?;
         let admission = Admission::new(&authority.limits);
-        Ok(Active { authority, prefix, generation: installation.generation, plugin, admission, log, usage: Usage::default() })
+        let (generation, usage) = (installation.generation, Usage::default());
+        Ok(Active { authority, prefix, forwarded_prefix, generation, plugin, admission, log, usage })
     }
 
     /// Puts a generation up to answer, and watches it. Gives the one that it replaces.

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use http::HeaderValue;
 use mint_context::{
     PluginAuthority,
     logs::PluginLog,
@@ -26,6 +27,8 @@ pub struct Active {
     pub authority: Arc<PluginAuthority>,
     /// Where its routes stand.
     pub prefix: Prefix,
+    /// The public path of the prefix, as plugins are told of it.
+    pub forwarded_prefix: HeaderValue,
     /// Which start it is.
     pub generation: i64,
     /// The loaded component or the supervised process.

@@ -90,6 +90,11 @@ impl Platform {
         if let Some(identity) = self.identities().get(&hash) {
             return Ok(Some(identity));
         }
+        // Boxed, as all that few requests need: the future of every request has room for it otherwise.
+        Box::pin(self.look_up(hash)).await
+    }
+
+    async fn look_up(&self, hash: String) -> Result<Option<Identity>> {
         let mut tx = self.services().db.read().await?;
         let session = sessions::find(&mut tx, &hash, self.services().clock.now()).await?;
         let Some(session) = session else { return Ok(None) };

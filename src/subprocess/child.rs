@@ -9,7 +9,7 @@ use std::{
 use rustix::process::{Pid, PidfdFlags, Signal};
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::{exit::Exit, spawn::Spawner};
+use crate::{exit::Exit, sandbox::Kept, spawn::Spawner};
 
 /// A process that leads a session and a group of its own. Dropped, it is killed with its group.
 #[derive(Debug)]
@@ -19,12 +19,14 @@ pub(crate) struct Child {
     pidfd: Option<OwnedFd>,
     watched: Option<AsyncFd<OwnedFd>>,
     spawner: Option<Spawner>,
+    kept: Kept,
 }
 
 impl Child {
-    pub(crate) fn new(inner: StdChild) -> io::Result<Self> {
+    pub(crate) fn new(inner: StdChild, kept: Kept) -> io::Result<Self> {
         let pid = Pid::from_child(&inner);
-        let mut child = Self { inner: Some(inner), pid, pidfd: None, watched: None, spawner: None };
+        let mut child = Self { inner: Some(inner), pid, pidfd: None, watched: None, spawner: None, kept };
+        child.kept.begin(pid)?;
         child.pidfd = Some(rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?);
         Ok(child)
     }
@@ -57,6 +59,14 @@ impl Child {
         self.inner.as_mut().map_or((None, None), |inner| (inner.stdout.take(), inner.stderr.take()))
     }
 
+    /// The listener of its own network, at which it expects the platform; once.
+    ///
+    /// # Errors
+    /// When it handed over none.
+    pub(crate) fn listener(&mut self) -> io::Result<Option<OwnedFd>> {
+        self.kept.listener()
+    }
+
     /// Sends a signal to the whole group. Safe as long as the process is not reaped: its id is then nobody else's.
     pub(crate) fn signal_group(&self, signal: Signal) {
         if self.inner.is_some() {
@@ -86,7 +96,8 @@ impl Child {
     pub(crate) fn reap(mut self) -> io::Result<Exit> {
         self.signal_group(Signal::KILL);
         let Some(mut inner) = self.inner.take() else { return Err(io::ErrorKind::NotFound.into()) };
-        inner.wait().map(Exit::from)
+        let exit = inner.wait().map(Exit::from)?;
+        Ok(if self.kept.ran_out_of_memory() { Exit::OutOfMemory } else { exit })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use crate::SandboxOptions;
+
 /// How isolated plugins are built and run. Read from the configuration once; nothing here comes from a plugin.
 #[derive(Clone)]
 pub struct SubprocessConfig {
@@ -27,6 +29,8 @@ pub struct SubprocessConfig {
     pub runtime_directory: PathBuf,
     /// Where plugins find the platform, without `/api`; it must be listening before a plugin starts.
     pub platform_url: String,
+    /// What plugins are held to.
+    pub sandbox: SandboxOptions,
     /// Longest start of a process until it answers.
     pub start_timeout: Duration,
     /// Longest build of a venv.
@@ -57,6 +61,7 @@ impl SubprocessConfig {
             cache_directory,
             runtime_directory,
             platform_url,
+            sandbox: SandboxOptions::default(),
             start_timeout: Self::START_TIMEOUT,
             build_timeout: Self::BUILD_TIMEOUT,
             restart_wait: Self::RESTART_WAIT,

@@ -3,8 +3,9 @@
 //! Both are known only once the class is loaded, so that is done when the venv is built, in a process of its own that does
 //! nothing else. A class that cannot be loaded is left for the start to tell of.
 
-use std::{collections::BTreeMap, io, path::Path, time::Duration};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::Duration};
 
+use mint_domain::Limits;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ use crate::{
     exit::Exit,
     launch::ENTRY,
     output,
-    spawn::{Bounds, Program, Spawner},
+    sandbox::{Allowance, Network, Sandbox, of_interpreter},
+    spawn::{Bounds, Confinement, Program, Spawner},
 };
 
 /// Lines of the process that are looked at.
@@ -31,12 +33,13 @@ pub(crate) struct Description {
 
 /// Asks the plugin of a venv. None when it does not say.
 pub(crate) async fn ask(
-    spawner: &Spawner,
+    (spawner, sandbox): (&Spawner, &Arc<Sandbox>),
     venv: &Path,
     (distribution, entry_point): (&str, &str),
     directory: &Path,
     timeout: Duration,
 ) -> Option<Description> {
+    let limits = Limits::default();
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let environment: BTreeMap<String, String> = [
         ("HOME", text(directory)),
@@ -48,12 +51,25 @@ pub(crate) async fn ask(
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    let interpreter = venv.join("bin/python");
+    let allowance = Allowance {
+        programs: std::iter::once(venv.to_owned()).chain(of_interpreter(&interpreter)).collect(),
+        readable: Vec::new(),
+        writable: vec![directory.to_owned()],
+        socket_directory: None,
+        network: Network::Nobody,
+        name: format!("describe-{:016x}", rand::random::<u64>()),
+        memory_bytes_max: limits.process_memory_bytes_max,
+        processes_max: limits.processes_max,
+        home: None,
+    };
     let program = Program {
-        file: venv.join("bin/python"),
+        file: interpreter,
         args: ["-c", ENTRY, "describe"].map(Into::into).into(),
         environment,
         directory: directory.to_owned(),
-        bounds: Bounds::default(),
+        bounds: Bounds::of(&limits),
+        confinement: Some(Confinement { sandbox: Arc::clone(sandbox), allowance }),
     };
     match run(spawner, program, timeout).await {
         Ok(lines) => lines.iter().rev().find_map(|line| serde_json::from_str(line.strip_prefix(MARK)?).ok()),

@@ -18,8 +18,8 @@ use crate::leftovers::{self, ProcessMark};
 const SUN_PATH: usize = 108;
 const SOCKET: &str = "s";
 const RECORD: &str = "process.json";
-/// Letters of a slug in a directory's name: the random part makes it unique.
-const SLUG_SHOWN: usize = 16;
+/// Letters of a slug in a directory's name: the random part makes it unique, and its socket a secret of the neighbours.
+const SLUG_SHOWN: usize = 12;
 /// A directory without a record may be one that is being made right now.
 const UNRECORDED_AGE: Duration = Duration::from_secs(60);
 
@@ -42,7 +42,7 @@ impl Directory {
     /// # Errors
     /// A [`Failure`] when it cannot be made, or a socket in it would have too long a path.
     pub(crate) fn create(root: &Path, tenant: &Slug, slug: &Slug, generation: u64) -> Result<Self, Failure> {
-        let name = format!("{}-{}-{generation}-{:08x}", shown(tenant), shown(slug), rand::random::<u32>());
+        let name = format!("{}-{}-{generation}-{:016x}", shown(tenant), shown(slug), rand::random::<u64>());
         let path = root.join(name);
         let length = path.join(SOCKET).as_os_str().len();
         if length >= SUN_PATH {
@@ -65,6 +65,11 @@ impl Directory {
         DirBuilder::new().mode(0o700).create(directory.standing_place()).map_err(failed)?;
         directory.record(None).map_err(failed)?;
         Ok(directory)
+    }
+
+    /// Where it stands.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the plugin listens.

@@ -18,6 +18,8 @@ pub(crate) enum Exit {
         /// So many are allowed.
         tasks_max: u64,
     },
+    /// By the kernel, for its processes had used up the memory of its control group.
+    OutOfMemory,
     /// Nobody could tell.
     Unknown,
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Exit {
             Self::Crowded { tasks, tasks_max } => {
                 write!(f, "had {tasks} processes and threads, more than its limit processes_max of {tasks_max}, and was killed")
             }
+            Self::OutOfMemory => f.write_str("used up its memory, process_memory_bytes_max, and was killed"),
             Self::Unknown => f.write_str("ended, nobody knows how"),
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => match SIGNALS.iter().find(|(number, ..)| number == signal) {

@@ -10,10 +10,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response};
 use mint_context::{
     Call,
     followers::{SaveEvent, Verdict},
+    headers,
     runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind},
 };
 use mint_domain::{ExperimentId, lifecycle::Failure};
@@ -61,8 +62,10 @@ impl IsolatedGeneration {
             return Ok(Verdict::Accept);
         }
         let session = &self.setup.session;
-        let own = events::protocol_headers(session.name());
-        let response = self.exchange(call, event.request(call, session.slug(), session.name()), own).await?;
+        let mut request = event.request(call, session.slug(), session.name());
+        headers::present(request.headers_mut(), call, &self.proxy.forwarded_prefix);
+        request.headers_mut().extend(events::protocol_headers(session.name()));
+        let response = self.exchange(call, request).await?;
         let (head, body) = response.into_parts();
         match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
             Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),
@@ -76,17 +79,17 @@ impl IsolatedGeneration {
         }
     }
 
-    async fn exchange(&self, call: &Call, request: Request<Body>, own: HeaderMap) -> Result<Response<Body>, Fault> {
+    async fn exchange(&self, call: &Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
         let until = call.deadline.min(Instant::now() + self.setup.config.restart_wait);
         let incarnation = self.supervisor.ready(until).await?;
-        self.proxy.forward(&incarnation, call, request, own).await
+        self.proxy.forward(&incarnation, call, request).await
     }
 }
 
 #[async_trait]
 impl Generation for IsolatedGeneration {
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        self.exchange(&call, request, HeaderMap::new()).await
+        self.exchange(&call, request).await
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {
@@ -141,7 +144,11 @@ impl Generation for IsolatedGeneration {
     }
 
     fn status(&self) -> Value {
-        self.supervisor.status()
+        let mut status = self.supervisor.status();
+        if let Some(status) = status.as_object_mut() {
+            status.insert("sandbox".to_owned(), self.setup.level.as_json());
+        }
+        status
     }
 
     async fn stop(&self, grace: Duration) {

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderValue, Request, StatusCode, header::HOST};
 use http_body_util::{BodyExt, Empty, Limited};
 use mint_context::{headers, runtime::Activation};
-use mint_domain::lifecycle::Failure;
+use mint_domain::{Capability, lifecycle::Failure};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,7 +30,8 @@ use crate::{
     link::{LinkError, Pool},
     output,
     registry::{Bearer, Registration, Registry, Session, Token},
-    spawn::{Bounds, Program, Spawner},
+    sandbox::{self, Allowance, Level, Network, Sandbox},
+    spawn::{Bounds, Confinement, Program, Spawner},
     task,
     upload::Upload,
 };
@@ -62,6 +63,11 @@ pub(crate) struct Setup {
     pub(crate) launch: Launch,
     pub(crate) activation: Activation,
     pub(crate) session: Arc<Session>,
+    pub(crate) sandbox: Arc<Sandbox>,
+    /// Whom its processes reach, by its grants.
+    pub(crate) network: Network,
+    /// What its processes are held to.
+    pub(crate) level: Level,
     /// `/api` and the plugin's prefix.
     pub(crate) public_prefix: String,
 }
@@ -90,6 +96,8 @@ pub(crate) struct Running {
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
     directory: Directory,
+    /// Carries its calls to the platform, where it has a network of its own.
+    forwarder: Option<AbortOnDropHandle<()>>,
     _temporary: TempDir,
 }
 
@@ -144,11 +152,9 @@ impl Incarnation {
         request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
         request.headers_mut().insert(headers::INTERNAL_TOKEN, self.token.clone());
         let answer = async {
-            let (response, link) = self.pool.send(request).await?;
-            let (head, body) = response.into_parts();
+            let (head, body) = self.pool.send(request).await?.into_parts();
             // Taken to its end: a server may complain about a client that hangs up. What it says counts for nothing.
             let _said = Limited::new(body, PROBE_BYTES_MAX).collect().await;
-            drop(link);
             Ok(head.status)
         };
         match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
@@ -206,8 +212,9 @@ impl Running {
         })?;
         let token = Token::random();
         let socket = directory.socket();
+        let own_url = setup.sandbox.own_platform_url(&setup.network);
         let facts = Facts {
-            platform_url: &setup.config.platform_url,
+            platform_url: own_url.as_ref().unwrap_or(&setup.config.platform_url),
             token: token.as_str(),
             slug: authority.slug(),
             socket: &socket,
@@ -223,6 +230,10 @@ impl Running {
             environment: environment::environment(&facts),
             directory: directory.standing_place(),
             bounds: Bounds::of(&authority.limits),
+            confinement: Some(Confinement {
+                sandbox: Arc::clone(&setup.sandbox),
+                allowance: allowance(setup, &directory, temporary.path()),
+            }),
         };
         let bearer = Bearer { session: Arc::clone(&setup.session), trial_settings };
         let registration = setup.registry.register(&token, bearer);
@@ -235,6 +246,9 @@ impl Running {
         };
         let mut child = setup.spawner.start(program).await.map_err(broken)?;
         directory.note_process(child.pid()).map_err(broken)?;
+        let forwarder = child.listener().map_err(broken)?;
+        let forwarder = forwarder.map(|listener| sandbox::forward(listener, Arc::clone(setup.sandbox.platform())));
+        let forwarder = forwarder.transpose().map_err(broken)?;
         let (stdout, stderr) = child.output();
         let mut output = Vec::with_capacity(2);
         if let Some(pipe) = stdout {
@@ -255,7 +269,7 @@ impl Running {
             token: secret,
             exit: exit_seen,
         });
-        Ok(Self { incarnation, child, output, crowd, exit, registration, directory, _temporary: temporary })
+        Ok(Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary: temporary })
     }
 
     /// As others see it.
@@ -288,12 +302,14 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, child, output, crowd, exit, registration, directory, _temporary } = self;
-        let reaped = child.reap().unwrap_or(Exit::Unknown);
+        let Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary } = self;
+        // Waits for whoever is in its control group.
+        let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
+        let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
         let ended = crowd.exit().unwrap_or(reaped);
         incarnation.pool.close();
         exit.send_replace(Some(ended));
-        drop(registration);
+        drop((registration, forwarder));
         let until = Instant::now() + REST_OF_OUTPUT;
         for reader in output {
             // A pipe that a child elsewhere still holds open is not waited for.
@@ -322,6 +338,27 @@ pub(crate) fn failure(setup: &Setup, mut reason: String, hint: &str) -> Failure 
     let mut failure = Failure::new(PHASE, reason, hint);
     failure.log_excerpt = lines.split_off(lines.len().saturating_sub(EXCERPT_LINES));
     failure
+}
+
+/// What a process may do, by the effective grants. Its own directory is there to read without the grant of files too:
+/// what it wrote before the grant was taken back is not lost.
+fn allowance(setup: &Setup, directory: &Directory, temporary: &Path) -> Allowance {
+    let Activation { authority, data_directory, .. } = &setup.activation;
+    let mut writable = vec![temporary.to_owned()];
+    if authority.grants.allow(&Capability::Files) {
+        writable.push(data_directory.clone());
+    }
+    Allowance {
+        programs: setup.launch.programs(),
+        readable: vec![data_directory.clone()],
+        writable,
+        socket_directory: Some(directory.path().to_owned()),
+        network: setup.network.clone(),
+        name: directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        memory_bytes_max: authority.limits.process_memory_bytes_max,
+        processes_max: authority.limits.processes_max,
+        home: Some(data_directory.clone()),
+    }
 }
 
 fn temporary_directory(cache: PathBuf) -> io::Result<TempDir> {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{description::Description, sdk::Sdk};
+use crate::{description::Description, sandbox::of_interpreter, sdk::Sdk};
 
 /// The program that loads a plugin where no SDK does.
 pub(crate) const ENTRY: &str = include_str!("entry.py");
@@ -54,6 +54,17 @@ impl Launch {
                 let socket = socket.to_string_lossy();
                 (file.clone(), args.iter().map(|arg| arg.replace("{socket}", &socket).into()).collect())
             }
+        }
+    }
+
+    /// What it reads and runs of its own, wherever that was installed.
+    pub(crate) fn programs(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Python(python) => {
+                let venv = python.interpreter.ancestors().nth(2).map(Path::to_owned);
+                venv.into_iter().chain(of_interpreter(&python.interpreter)).collect()
+            }
+            Self::Executable { file, .. } => vec![file.clone()],
         }
     }
 

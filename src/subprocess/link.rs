@@ -1,23 +1,33 @@
 //! Connections to one process: HTTP/1.1 over its socket, kept for the next request.
+//!
+//! A connection has no task of its own: whoever waits for the response drives it, so that a request stays on one thread.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     path::PathBuf,
+    pin::{Pin, pin},
     sync::{Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{
     body::Incoming,
-    client::conn::http1::{self, SendRequest},
+    client::conn::{
+        TrySendError,
+        http1::{self, SendRequest},
+    },
 };
 use hyper_util::rt::TokioIo;
 use rustix::process::Pid;
 use tokio::{net::UnixStream, time::Instant};
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::{task, upload::Upload};
+use crate::upload::Upload;
 
 /// Idle connections kept.
 const IDLE_MAX: usize = 64;
@@ -42,7 +52,22 @@ pub(crate) struct Pool {
 /// One connection. Dropped, it is closed, whatever is under way on it.
 pub(crate) struct Link {
     sender: SendRequest<Upload>,
-    _driver: AbortOnDropHandle<()>,
+    connection: Connection,
+}
+
+/// Reads and writes when it is driven.
+struct Connection {
+    /// None when it has ended.
+    open: Option<Pin<Box<Open>>>,
+}
+
+type Open = http1::Connection<TokioIo<UnixStream>, Upload>;
+
+/// The body of a response, with its connection.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    body: Incoming,
+    link: Link,
 }
 
 /// Why there is no response.
@@ -62,12 +87,12 @@ impl Pool {
         Self { socket, process, idle: Mutex::new(Some(Vec::new())) }
     }
 
-    /// Sends a request and waits for the head of the response. The connection comes with it: it is to be given back when
-    /// the body has ended.
+    /// Sends a request and waits for the head of the response. The connection comes with the body: it is to be given back
+    /// when that has ended.
     ///
     /// A kept connection may turn out to be closed; the request is sent again on another one only if nothing of it was
     /// sent.
-    pub(crate) async fn send(&self, mut request: Request<Upload>) -> Result<(Response<Incoming>, Link), LinkError> {
+    pub(crate) async fn send(&self, mut request: Request<Upload>) -> Result<Response<Answer>, LinkError> {
         loop {
             let kept = self.take().await;
             let was_kept = kept.is_some();
@@ -75,8 +100,8 @@ impl Pool {
                 Some(link) => link,
                 None => self.connect().await?,
             };
-            match link.sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, link)),
+            match link.send(request).await {
+                Ok(response) => return Ok(response.map(|body| Answer { body, link })),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if was_kept => request = unsent,
                     Some(_) | None => return Err(error.into_error().into()),
@@ -104,10 +129,7 @@ impl Pool {
     async fn take(&self) -> Option<Link> {
         loop {
             let (mut link, since) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.pop()?;
-            if since.elapsed() > IDLE_AGE_MAX || link.sender.is_closed() {
-                continue;
-            }
-            if link.sender.is_ready() || matches!(tokio::time::timeout(FREE_AGAIN, link.sender.ready()).await, Ok(Ok(()))) {
+            if since.elapsed() <= IDLE_AGE_MAX && link.is_ready().await {
                 return Some(link);
             }
         }
@@ -126,12 +148,78 @@ impl Pool {
         }
         let (sender, connection) =
             http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX).handshake(TokioIo::new(stream)).await?;
-        let driver = task::owned(async move {
-            if let Err(error) = connection.await {
+        Ok(Link { sender, connection: Connection { open: Some(Box::pin(connection)) } })
+    }
+}
+
+impl Connection {
+    /// Does what can be done now, and wakes the task of `context` when there is more.
+    fn drive(&mut self, context: &mut Context<'_>) {
+        let Some(open) = &mut self.open else { return };
+        if let Poll::Ready(ended) = open.as_mut().poll(context) {
+            self.open = None;
+            if let Err(error) = ended {
                 tracing::debug!(%error, "a connection to a plugin ended");
             }
+        }
+    }
+}
+
+impl Link {
+    /// Sends a request and waits for the head of the response.
+    async fn send(&mut self, request: Request<Upload>) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        let Self { sender, connection } = self;
+        let mut response = pin!(sender.try_send_request(request));
+        poll_fn(|context| {
+            connection.drive(context);
+            response.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Whether it is open and takes another request, now or in a moment.
+    async fn is_ready(&mut self) -> bool {
+        let Self { sender, connection } = self;
+        let mut free = poll_fn(|context| {
+            connection.drive(context);
+            sender.poll_ready(context)
         });
-        Ok(Link { sender, _driver: driver })
+        // Most are free at once, without a timer.
+        if let Poll::Ready(free) = poll_fn(|context| Poll::Ready(Pin::new(&mut free).poll(context))).await {
+            return free.is_ok();
+        }
+        matches!(tokio::time::timeout(FREE_AGAIN, free).await, Ok(Ok(())))
+    }
+}
+
+impl Answer {
+    /// The connection, of use once the body has ended.
+    pub(crate) fn into_link(self) -> Link {
+        self.link
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self { body, link } = &mut *self;
+        match Pin::new(&mut *body).poll_frame(context) {
+            Poll::Pending => {
+                link.connection.drive(context);
+                Pin::new(body).poll_frame(context)
+            }
+            ready => ready,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
+    HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONTENT_TYPE, HOST, UPGRADE},
 };
 use http_body_util::{BodyExt, Full};
@@ -68,7 +68,8 @@ impl Paths {
 }
 
 impl Proxy {
-    /// Hands a request to `incarnation`, with `own` headers of the platform besides the usual ones.
+    /// Hands a request to `incarnation`. Its headers are those for a plugin already ([`headers::present`]); what only
+    /// processes are told is added here.
     ///
     /// # Errors
     /// A [`Fault`] when there is no response.
@@ -77,20 +78,19 @@ impl Proxy {
         incarnation: &Incarnation,
         call: &Call,
         request: Request<Body>,
-        own: HeaderMap,
     ) -> Result<Response<Body>, Fault> {
         if wants_tunnel(&request) {
             return Ok(no_tunnels(call));
         }
         let began = Instant::now();
         let deadline = call.deadline.min(began + Duration::from_millis(self.limits.wall_ms_max));
-        let (request, progress) = self.prepare(incarnation, call, request, own)?;
+        let (request, progress) = self.prepare(incarnation, request)?;
         let acts_for = self.session.enter(&call.actor);
         let pool = incarnation.pool();
         let sent = tokio::time::timeout_at(deadline, pool.send(request)).await;
         match sent {
-            Ok(Ok((response, link))) => {
-                let kept = Kept { link: Some((link, Arc::clone(pool))), progress, acts_for };
+            Ok(Ok(response)) => {
+                let kept = Kept { pool: Arc::clone(pool), progress, acts_for };
                 let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
                 Ok(response.map(BodyExt::boxed_unsync))
             }
@@ -102,32 +102,17 @@ impl Proxy {
         }
     }
 
-    /// The request as the plugin sees it: same method, path, query and body, and the platform's headers.
-    fn prepare(
-        &self,
-        incarnation: &Incarnation,
-        call: &Call,
-        request: Request<Body>,
-        own: HeaderMap,
-    ) -> Result<(Request<Upload>, Progress), Fault> {
+    /// The request as the plugin sees it: same method, path, query and body, and the headers of a process.
+    fn prepare(&self, incarnation: &Incarnation, request: Request<Body>) -> Result<(Request<Upload>, Progress), Fault> {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let uri = Uri::try_from(self.paths.seen(target).as_ref())
             .map_err(|error| Fault::Client(format!("its path is malformed: {error}")))?;
         let mut headers = head.headers;
-        headers::strip_request(&mut headers);
-        let mut identity = HeaderMap::new();
-        headers::add_identity(&mut identity, call);
         if self.is_mld {
-            headers.extend(mld::identity(&identity));
+            headers.extend(mld::identity(&headers));
         }
-        headers.extend(identity);
-        headers.extend(own);
-        headers.insert(headers::FORWARDED_PREFIX, self.forwarded_prefix.clone());
         headers.insert(headers::INTERNAL_TOKEN, incarnation.token().clone());
-        if let Ok(id) = HeaderValue::from_str(call.request_id.as_str()) {
-            headers.insert(headers::REQUEST_ID, id);
-        }
         headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
         let upload = Upload::new(body, self.limits.request_body_bytes_max);
         let progress = upload.progress();

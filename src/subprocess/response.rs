@@ -9,14 +9,13 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use mint_context::{
     headers,
     runtime::{BodyError, Fault},
 };
 
 use crate::{
-    link::{Link, Pool},
+    link::{Answer, Pool},
     registry::ActsFor,
     upload::{Progress, Stage},
 };
@@ -29,8 +28,8 @@ const LIMIT: &str = "response_body_bytes_max";
 /// What a response keeps until its body has ended.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    /// The connection, and where it goes back to.
-    pub(crate) link: Option<(Link, Arc<Pool>)>,
+    /// Where the connection goes back to.
+    pub(crate) pool: Arc<Pool>,
     /// The upload: a connection on which it still goes on is of no further use.
     pub(crate) progress: Progress,
     /// Whom the plugin acts for.
@@ -41,7 +40,7 @@ pub(crate) struct Kept {
 ///
 /// # Errors
 /// [`Fault::Garbage`] for what is not a response, [`Fault::Limit`] for one that announces too large a body.
-pub(crate) fn check(response: Response<Incoming>, kept: Kept, bytes_max: u64) -> Result<Response<Download>, Fault> {
+pub(crate) fn check(response: Response<Answer>, kept: Kept, bytes_max: u64) -> Result<Response<Download>, Fault> {
     let (mut head, body) = response.into_parts();
     check_head(head.status, &head.headers, bytes_max)?;
     headers::strip_response(&mut head.headers);
@@ -73,29 +72,29 @@ fn too_large(bytes_max: u64) -> Fault {
 /// A counted body, which gives the connection back at its end and closes it when dropped before.
 #[derive(Debug)]
 pub(crate) struct Download {
-    body: Incoming,
+    /// None when it has ended.
+    open: Option<(Answer, Kept)>,
     left: u64,
     bytes_max: u64,
-    kept: Option<Kept>,
 }
 
 impl Download {
-    fn new(body: Incoming, kept: Kept, bytes_max: u64) -> Self {
-        let mut download = Self { body, left: bytes_max, bytes_max, kept: Some(kept) };
+    fn new(body: Answer, kept: Kept, bytes_max: u64) -> Self {
+        let mut download = Self { open: Some((body, kept)), left: bytes_max, bytes_max };
         download.release_at_end();
         download
     }
 
     fn release_at_end(&mut self) {
-        if self.body.is_end_stream() {
+        if self.open.as_ref().is_some_and(|(body, _)| body.is_end_stream()) {
             self.release();
         }
     }
 
     fn release(&mut self) {
-        let Some(Kept { link, progress, acts_for: _ends }) = self.kept.take() else { return };
-        if let (Some((link, pool)), Stage::Done) = (link, progress.stage()) {
-            pool.give_back(link);
+        let Some((body, Kept { pool, progress, acts_for: _ends })) = self.open.take() else { return };
+        if progress.stage() == Stage::Done {
+            pool.give_back(body.into_link());
         }
     }
 
@@ -118,20 +117,21 @@ impl HttpBody for Download {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        Poll::Ready(match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+        let Some((body, _)) = &mut this.open else { return Poll::Ready(None) };
+        Poll::Ready(match ready!(Pin::new(body).poll_frame(context)) {
             None => {
                 this.release();
                 None
             }
             Some(Err(error)) => {
-                this.kept = None;
+                this.open = None;
                 Some(Err(Fault::Garbage(format!("it broke off its response: {error}")).into()))
             }
             Some(Ok(frame)) => {
                 let counted = this.count(frame);
                 match &counted {
                     Ok(_) => this.release_at_end(),
-                    Err(_) => this.kept = None,
+                    Err(_) => this.open = None,
                 }
                 Some(counted)
             }
@@ -139,11 +139,11 @@ impl HttpBody for Download {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.open.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.open.as_ref().map_or_else(|| SizeHint::with_exact(0), |(body, _)| body.size_hint())
     }
 }
 

@@ -5,10 +5,19 @@ use std::{io, sync::Arc};
 use async_trait::async_trait;
 use mint_context::runtime::{Activation, Generation, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
+use tokio::task::spawn_blocking;
 
 use crate::{
-    Registry, SubprocessConfig, census::Census, directory, executable, generation::IsolatedGeneration, incarnation::Setup,
-    launch::Launch, registry::Session, spawn::Spawner, venv,
+    Registry, SubprocessConfig,
+    census::Census,
+    directory, executable,
+    generation::IsolatedGeneration,
+    incarnation::Setup,
+    launch::Launch,
+    registry::Session,
+    sandbox::{Network, Sandbox},
+    spawn::Spawner,
+    venv,
 };
 
 /// Runs plugins as supervised processes.
@@ -18,6 +27,7 @@ pub struct IsolatedRuntime {
     registry: Arc<Registry>,
     spawner: Spawner,
     census: Arc<Census>,
+    sandbox: Arc<Sandbox>,
 }
 
 impl IsolatedRuntime {
@@ -28,14 +38,17 @@ impl IsolatedRuntime {
     /// When the runtime directory cannot be cleaned, or the system gives no thread.
     pub async fn new(config: SubprocessConfig, registry: Arc<Registry>) -> io::Result<Self> {
         let root = config.runtime_directory.clone();
-        tokio::task::spawn_blocking(move || directory::sweep(&root)).await.map_err(io::Error::other)??;
-        Ok(Self { config: Arc::new(config), registry, spawner: Spawner::new()?, census: Arc::default() })
+        spawn_blocking(move || directory::sweep(&root)).await.map_err(io::Error::other)??;
+        let config = Arc::new(config);
+        let wanted = Arc::clone(&config);
+        let sandbox = spawn_blocking(move || Sandbox::detect(&wanted)).await.map_err(io::Error::other)??;
+        Ok(Self { config, registry, spawner: Spawner::new()?, census: Arc::default(), sandbox: Arc::new(sandbox) })
     }
 
     async fn ensure(&self, release: &Release) -> Result<Launch, Failure> {
         let manifest = &release.manifest;
         match (&manifest.wheels, &manifest.process) {
-            (Some(wheels), _) => venv::ensure(&self.config, &self.spawner, release, wheels).await,
+            (Some(wheels), _) => venv::ensure(&self.config, &self.spawner, &self.sandbox, release, wheels).await,
             (None, Some(process)) => executable::ensure(&self.config, release, process).await,
             (None, None) => Err(Failure::new(
                 "stage",
@@ -48,7 +61,9 @@ impl IsolatedRuntime {
 
 #[async_trait]
 impl Runtime for IsolatedRuntime {
-    async fn stage(&self, release: &Release, _grants: &Grants) -> Result<(), Failure> {
+    async fn stage(&self, release: &Release, grants: &Grants) -> Result<(), Failure> {
+        // A class is loaded to describe itself, which is the plugin's code running.
+        self.sandbox.permit(&Network::of(grants))?;
         self.ensure(release).await.map(drop)
     }
 
@@ -57,6 +72,8 @@ impl Runtime for IsolatedRuntime {
         let prefix = manifest.prefix().map_err(|error| {
             Failure::new("start", format!("The plugin has no usable prefix: {error}."), "Give it another `routes_prefix`.")
         })?;
+        let network = Network::of(&activation.authority.grants);
+        let level = self.sandbox.permit(&network)?;
         // The cache may have been emptied since the release was staged.
         let launch = self.ensure(&activation.release).await?;
         let setup = Setup {
@@ -66,6 +83,9 @@ impl Runtime for IsolatedRuntime {
             census: Arc::clone(&self.census),
             session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), &launch),
             launch,
+            sandbox: Arc::clone(&self.sandbox),
+            network,
+            level,
             public_prefix: prefix.public(),
             activation,
         };

@@ -10,6 +10,7 @@ use std::{
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child as StdChild, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,7 +21,10 @@ use rustix::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::child::Child;
+use crate::{
+    child::Child,
+    sandbox::{Allowance, Cage, Kept, Sandbox},
+};
 
 /// Processes that may wait to be started.
 const QUEUE: usize = 64;
@@ -43,8 +47,19 @@ pub(crate) struct Program {
     pub(crate) environment: BTreeMap<String, String>,
     /// Where it stands.
     pub(crate) directory: PathBuf,
-    /// What the kernel holds it to.
+    /// Resource limits.
     pub(crate) bounds: Bounds,
+    /// What else it is held to; none for programs of the platform's own choice.
+    pub(crate) confinement: Option<Confinement>,
+}
+
+/// What a plugin's process may do, and who sees to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Confinement {
+    /// Sees to it.
+    pub(crate) sandbox: Arc<Sandbox>,
+    /// What it may do.
+    pub(crate) allowance: Allowance,
 }
 
 /// Resource limits of a process.
@@ -56,6 +71,7 @@ pub(crate) struct Bounds {
     memory_bytes: Option<u64>,
     files: Option<u64>,
     processes: Option<u64>,
+    file_bytes: Option<u64>,
 }
 
 impl Bounds {
@@ -65,16 +81,19 @@ impl Bounds {
             memory_bytes: Some(limits.process_memory_bytes_max),
             files: Some(limits.open_files_max),
             processes: Some(limits.processes_max),
+            file_bytes: Some(limits.files_bytes_max.max(limits.cache_bytes_max)),
         }
     }
 
-    fn rlimits(self) -> Vec<(Resource, u64)> {
-        let processes = self.processes.filter(|_| !rustix::process::geteuid().is_root());
+    fn rlimits(self, has_own_user: bool) -> Vec<(Resource, u64)> {
+        let processes = self.processes.filter(|_| has_own_user || !rustix::process::geteuid().is_root());
+        let others = if has_own_user { 0 } else { tasks_of_user() + SHARED_TASKS };
         [
             Some((Resource::Core, 0)),
             self.memory_bytes.map(|bytes| (Resource::As, bytes)),
             self.files.map(|files| (Resource::Nofile, files)),
-            processes.map(|own| (Resource::Nproc, own + tasks_of_user() + SHARED_TASKS)),
+            self.file_bytes.map(|bytes| (Resource::Fsize, bytes)),
+            processes.map(|own| (Resource::Nproc, own + others)),
         ]
         .into_iter()
         .flatten()
@@ -83,7 +102,7 @@ impl Bounds {
 }
 
 enum Job {
-    Start(Program, oneshot::Sender<io::Result<Child>>),
+    Start(Box<Program>, oneshot::Sender<io::Result<Child>>),
     Reap(StdChild),
 }
 
@@ -111,7 +130,7 @@ impl Spawner {
     pub(crate) async fn start(&self, program: Program) -> io::Result<Child> {
         let (reply, answer) = oneshot::channel();
         let ended = || io::Error::other("the thread that starts processes has ended");
-        self.jobs.send(Job::Start(program, reply)).await.map_err(|_| ended())?;
+        self.jobs.send(Job::Start(Box::new(program), reply)).await.map_err(|_| ended())?;
         let mut child = answer.await.map_err(|_| ended())??;
         child.adopt(self.clone())?;
         Ok(child)
@@ -129,7 +148,7 @@ fn serve(mut queue: mpsc::Receiver<Job>) {
     while let Some(job) = queue.blocking_recv() {
         match job {
             Job::Start(program, reply) => {
-                if let Err(Ok(unwanted)) = reply.send(start(program)) {
+                if let Err(Ok(unwanted)) = reply.send(start(*program)) {
                     ending.extend(unwanted.kill());
                 }
             }
@@ -140,8 +159,10 @@ fn serve(mut queue: mpsc::Receiver<Job>) {
 }
 
 fn start(program: Program) -> io::Result<Child> {
-    let Program { file, args, environment, directory, bounds } = program;
-    let rlimits = bounds.rlimits();
+    let Program { file, args, environment, directory, bounds, confinement } = program;
+    let made = confinement.map(|Confinement { sandbox, allowance }| sandbox.cage(&allowance)).transpose()?;
+    let (cage, kept) = made.map_or((None, Kept::default()), |(cage, kept)| (Some(cage), kept));
+    let rlimits = bounds.rlimits(cage.as_ref().is_some_and(Cage::has_own_user));
     let parent = rustix::process::getpid();
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     let mut command = Command::new(file);
@@ -155,34 +176,38 @@ fn start(program: Program) -> io::Result<Child> {
         .stderr(Stdio::piped());
     // SAFETY: `confine` makes system calls only: it neither allocates nor takes a lock.
     unsafe {
-        command.pre_exec(move || confine(parent, &rlimits));
+        command.pre_exec(move || confine(parent, &rlimits, cage.as_ref()));
     }
     for _ in 0..BUSY_TRIES {
         match command.spawn() {
             // A process that is just being started elsewhere holds the file open for a moment.
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => std::thread::sleep(BUSY_PAUSE),
-            started => return Child::new(started?),
+            started => return Child::new(started?, kept),
         }
     }
     Err(io::ErrorKind::ExecutableFileBusy.into())
 }
 
 /// Runs in the new process, before the plugin's own code.
-fn confine(parent: Pid, rlimits: &[(Resource, u64)]) -> io::Result<()> {
+fn confine(parent: Pid, rlimits: &[(Resource, u64)], cage: Option<&Cage>) -> io::Result<()> {
     rustix::process::setsid()?;
+    cage.map_or(Ok(()), Cage::separate)?;
+    // After a change of user, which takes it back.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if rustix::process::getppid() != Some(parent) {
         // The platform died before it could be watched.
         return Err(io::ErrorKind::BrokenPipe.into());
     }
     rustix::thread::set_no_new_privs(true)?;
-    rustix::process::umask(Mode::from_bits_truncate(0o077));
+    // What the platform's own programs make, such as venvs, is for plugins' users to read.
+    rustix::process::umask(Mode::from_bits_truncate(if cage.is_some() { 0o077 } else { 0o022 }));
     for (resource, most) in rlimits {
         let inherited = rustix::process::getrlimit(*resource).maximum;
         let most = inherited.map_or(*most, |inherited| inherited.min(*most));
         rustix::process::setrlimit(*resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
-    close_others_on_exec()
+    close_others_on_exec()?;
+    cage.map_or(Ok(()), Cage::confine)
 }
 
 /// Everything but the standard streams is closed when the plugin's program begins, whoever opened it.

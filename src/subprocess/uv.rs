@@ -43,6 +43,7 @@ impl Uv<'_> {
             environment: self.environment(),
             directory: self.directory.clone(),
             bounds: Bounds::default(),
+            confinement: None,
         };
         let mut child = self.spawner.start(program).await.map_err(|error| self.cannot_start(&error))?;
         let (stdout, stderr) = child.output();

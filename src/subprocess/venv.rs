@@ -10,6 +10,7 @@ use std::{
     io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +23,7 @@ use crate::{
     SubprocessConfig,
     description::{self, Description},
     launch::{Launch, PythonLaunch},
+    sandbox::Sandbox,
     sdk::Sdk,
     spawn::Spawner,
     uv::{PHASE, Uv},
@@ -49,6 +51,7 @@ struct Marker {
 pub(crate) async fn ensure(
     config: &SubprocessConfig,
     spawner: &Spawner,
+    sandbox: &Arc<Sandbox>,
     release: &Release,
     wheels: &Wheels,
 ) -> Result<Launch, Failure> {
@@ -67,7 +70,7 @@ pub(crate) async fn ensure(
     let unfinished = format!(".{}.", release.digest.hex());
     remove_unfinished(&parent, &unfinished).map_err(|error| no_room(&parent, &error))?;
     let building = tempfile::Builder::new().prefix(&unfinished).tempdir_in(&parent).map_err(|error| no_room(&parent, &error))?;
-    build(config, spawner, release, wheels, building.path()).await?;
+    build((config, spawner, sandbox), release, wheels, building.path()).await?;
     let venv = building.path().join("venv");
     let placed = || {
         if place.exists() {
@@ -98,8 +101,7 @@ fn complete(venv: &Path) -> Option<Launch> {
 }
 
 async fn build(
-    config: &SubprocessConfig,
-    spawner: &Spawner,
+    (config, spawner, sandbox): (&SubprocessConfig, &Spawner, &Arc<Sandbox>),
     release: &Release,
     wheels: &Wheels,
     building: &Path,
@@ -131,7 +133,9 @@ async fn build(
 
     let mut marker = marker(&release.manifest, wheels, &info);
     let names = (marker.distribution.as_str(), marker.entry_point.as_str());
-    marker.description = description::ask(spawner, &venv, names, building, config.start_timeout).await;
+    let scratch = building.join("home");
+    fs::create_dir(&scratch).map_err(|error| no_room(&scratch, &error))?;
+    marker.description = description::ask((spawner, sandbox), &venv, names, &scratch, config.start_timeout).await;
     let json = serde_json::to_vec(&marker).map_err(|error| unreadable(wheels, &error))?;
     fs::write(venv.join(MARKER), json).map_err(|error| no_room(&venv, &error))
 }
@@ -249,8 +253,6 @@ pub(crate) fn no_room(path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;

@@ -142,13 +142,17 @@ fn answer<'a>(
     sender: oneshot::Sender<Head>,
 ) -> BoxFuture<'a, wasmtime::Result<()>> {
     Box::pin(async move {
-        let Some(routes) = &guests.instances.exports.routes else { return Ok(()) };
-        let routes = routes.load(&mut instance.store, &instance.inner)?;
+        let Instance { store, inner, routes, .. } = instance;
+        let routes = match (routes, &guests.instances.exports.routes) {
+            (Some(known), _) => known,
+            (unknown, Some(exported)) => unknown.insert(exported.load(&mut *store, inner)?),
+            (None, None) => return Ok(()),
+        };
         let watched = upload.clone();
         let request = request.map(|body| body.map_err(move |error| watched.broke(&*error)));
-        let request = instance.store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
-        let outparam = instance.store.data_mut().http().new_response_outparam(sender)?;
-        let answered = routes.call_handle(&mut instance.store, request, outparam).await;
+        let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+        let outparam = store.data_mut().http().new_response_outparam(sender)?;
+        let answered = routes.call_handle(store, request, outparam).await;
         answered.map_err(|error| match upload.0.get() {
             Some(reason) if !error.is::<Reached>() => wasmtime::Error::new(UploadBroke(reason.clone())),
             Some(_) | None => error,

@@ -81,6 +81,8 @@ pub(crate) struct Instance {
     pub store: Store<State>,
     /// Its exports.
     pub inner: WasmInstance,
+    /// What answers its requests, once it was looked up.
+    pub routes: Option<incoming_handler::Guest>,
     calls: u32,
     made_at: Instant,
     era: u64,
@@ -129,9 +131,14 @@ impl Instances {
     /// # Errors
     /// [`Fault::Full`] when the pool stays full.
     pub(crate) async fn place(&self, deadline: tokio::time::Instant) -> Result<Place, Fault> {
-        if let Some(place) = self.free_place() {
-            return Ok(place);
+        match self.free_place() {
+            Some(place) => Ok(place),
+            // Boxed: few calls wait, and each would have room for it.
+            None => Box::pin(self.wait_for_place(deadline)).await,
         }
+    }
+
+    async fn wait_for_place(&self, deadline: tokio::time::Instant) -> Result<Place, Fault> {
         self.neighbours.evict_one();
         // Counted first, looked again then: whoever leaves from now on knows that somebody waits.
         let _waiting = Waiting::new(self);
@@ -174,7 +181,7 @@ impl Instances {
         store::begin(&mut store, call);
         let era = self.era.load(Ordering::Relaxed);
         match self.pre.instantiate_async(&mut store).await {
-            Ok(inner) => Ok(Instance { store, inner, calls: 0, made_at: Instant::now(), era, _slot: slot }),
+            Ok(inner) => Ok(Instance { store, inner, routes: None, calls: 0, made_at: Instant::now(), era, _slot: slot }),
             Err(error) => Err(fault::of(&error, &store.data().memory)),
         }
     }

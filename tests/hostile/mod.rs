@@ -7,6 +7,7 @@ mod faults;
 mod floods;
 mod limits;
 pub(crate) mod neighbour;
+mod prisoners;
 mod processes;
 mod quarantine;
 mod quotas;

@@ -38,6 +38,7 @@ const FUNCTIONS: &[(&str, Wire)] = &[
     ("identity.find-user", Route("get", "/users/by-username/{username}", "identity::find_user")),
     ("identity.get-user", Route("get", "/users/{id}", "identity::get_user")),
     ("identity.list-users", Route("get", "/users", "identity::list_users")),
+    ("identity.permissions", Nothing("The headers of a request say what who acts may do.")),
     ("identity.require-role", Route("get", "/plugin-roles/{user}", "roles::get")),
     ("objects.body", Route("put", OBJECT, "objects::put")),
     ("objects.delete", Route("delete", OBJECT, "objects::delete")),

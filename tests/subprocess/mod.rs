@@ -7,6 +7,7 @@ pub(crate) mod headers;
 mod killed_host;
 mod packages;
 mod program;
+pub(crate) mod sandbox;
 mod starts;
 mod tokens;
 mod wheels;

@@ -17,6 +17,8 @@ impl Program {
     pub(crate) const NOSY: Self = Self(include_str!("programs/nosy.py"));
     /// Takes files, processes and time.
     pub(crate) const GREEDY: Self = Self(include_str!("programs/greedy.py"));
+    /// Tries to get out.
+    pub(crate) const PRISONER: Self = Self(include_str!("programs/prisoner.py"));
     /// Does not end when asked to.
     pub(crate) const STUBBORN: Self = Self(include_str!("programs/stubborn.py"));
     /// Prints without end.
@@ -34,7 +36,13 @@ impl Program {
 
     /// Its bundle, with further fields of the manifest.
     pub(crate) fn bundle_with(&self, slug: &str, further: Value) -> Guest {
-        let shebang = python().map_or_else(|| "#!/usr/bin/env python3".to_owned(), |python| format!("#!{python} -I"));
+        self.bundle_for(&python().unwrap_or_else(|| "/usr/bin/env python3".to_owned()), slug, further)
+    }
+
+    /// Its bundle, for this Python.
+    pub(crate) fn bundle_for(&self, python: &str, slug: &str, further: Value) -> Guest {
+        let isolated = if python.contains(' ') { "" } else { " -I" };
+        let shebang = format!("#!{python}{isolated}");
         let text = format!("{shebang}\n{}\n{}", include_str!("programs/serve.py"), self.0);
         let mut description = json!({
             "plugin": { "slug": slug, "version": "1.0.0", "plugin_type": "full" },

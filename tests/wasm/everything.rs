@@ -36,6 +36,9 @@ async fn identity() {
     let server = serving().await;
     let (admin, member) = (&server.admin, server.client("member").await);
     assert_eq!(call(&member, "identity.current", json!({})).await, json!({ "username": "member", "role": "member" }));
+    let permissions = call(&member, "identity.permissions", json!({})).await;
+    let permissions = permissions.as_array().unwrap();
+    assert!(permissions.contains(&json!("plugins.use")) && !permissions.contains(&json!("users.manage")), "{permissions:?}");
     assert_eq!(call(admin, "identity.require-role", json!({ "roles": ["curator"] })).await, Value::Null);
     assert_eq!(fails(&member, "identity.require-role", json!({ "roles": ["curator"] })).await.0, 403);
     let found = call(admin, "identity.find-user", json!({ "username": "viewer" })).await;

@@ -1,6 +1,6 @@
 // Puts a plugin behind the platform's host interfaces. `mint build` generates the module that calls `serve`.
 
-import { current } from "mint:platform/identity@1.0.0";
+import { current, permissions } from "mint:platform/identity@1.0.0";
 import { get } from "wasi:config/store@0.2.0-rc.1";
 import { log as write } from "wasi:logging/logging@0.1.0-draft";
 
@@ -30,7 +30,10 @@ function user() {
     username: actor.username,
     role: actor.role,
     pluginRole: actor.pluginRole ?? null,
-    permissions: actor.permissions,
+    // A call of the platform of its own, for whoever asks.
+    get permissions() {
+      return permissions();
+    },
   };
 }
 

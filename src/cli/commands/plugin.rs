@@ -138,12 +138,19 @@ fn describe(plugin: &Value) -> String {
     let granted: Vec<&str> =
         plugin.get("grants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     rows.push(vec!["grants".to_owned(), if granted.is_empty() { "none".to_owned() } else { granted.join(", ") }]);
+    let mut plugin = plugin.clone();
+    let sandbox = plugin.get_mut("runtime").and_then(Value::as_object_mut).and_then(|runtime| runtime.remove("sandbox"));
     for key in ["usage", "runtime", "health"] {
         if let Some(value) = plugin.get(key).filter(|value| !value.is_null()) {
             rows.push(vec![key.to_owned(), value.to_string()]);
         }
     }
-    let found = plugin_plan::findings(plugin).map(|findings| plugin_plan::describe(&findings)).unwrap_or_default();
+    for (position, (control, finding)) in sandbox.iter().filter_map(Value::as_object).flatten().enumerate() {
+        let head = if position == 0 { "sandbox" } else { "" };
+        let state = if finding.get("on") == Some(&Value::Bool(true)) { "on" } else { "off" };
+        rows.push(vec![head.to_owned(), format!("{control} {state}: {}", text(finding, "detail"))]);
+    }
+    let found = plugin_plan::findings(&plugin).map(|findings| plugin_plan::describe(&findings)).unwrap_or_default();
     let mut lines = vec![table(&rows) + &found];
     let excerpt = |key: &str| plugin.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let log = Some(excerpt("log")).filter(|log| !log.is_empty()).unwrap_or_else(|| excerpt("log_excerpt"));

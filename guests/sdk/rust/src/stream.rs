@@ -59,11 +59,6 @@ impl Writer {
             }
         }
     }
-
-    /// Asks for what was written to be sent on, without waiting for it.
-    pub(crate) fn request_flush(&self) -> io::Result<()> {
-        self.stream.flush().map_err(failure)
-    }
 }
 
 impl Write for Writer {

@@ -14,13 +14,7 @@ use crate::{
 
 impl From<identity::Person> for Actor {
     fn from(person: identity::Person) -> Self {
-        Self {
-            user_id: person.user_id,
-            username: person.username,
-            role: person.role,
-            plugin_role: person.plugin_role,
-            permissions: person.permissions.into_iter().map(|permission| permission.as_str().to_owned()).collect(),
-        }
+        Self { user_id: person.user_id, username: person.username, role: person.role, plugin_role: person.plugin_role }
     }
 }
 
@@ -44,6 +38,10 @@ impl From<identity::User> for User {
 impl Host for State {
     async fn current(&mut self) -> wasmtime::Result<Option<Actor>> {
         Ok(identity::current(&self.call).map(Into::into))
+    }
+
+    async fn permissions(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(identity::permissions(&self.call).iter().map(|permission| permission.as_str().to_owned()).collect())
     }
 
     async fn require_role(&mut self, roles: Vec<String>) -> Answer<()> {

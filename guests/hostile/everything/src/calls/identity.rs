@@ -7,6 +7,7 @@ use super::Arguments;
 pub(super) fn call(function: &str, with: &Arguments) -> Result<Value> {
     Ok(match function {
         "current" => json!(identity::current().map(|actor| json!({ "username": actor.username, "role": actor.role }))),
+        "permissions" => json!(identity::permissions()),
         "require-role" => {
             identity::require_role(&with.texts("roles").unwrap_or_default())?;
             Value::Null

@@ -54,7 +54,6 @@ impl BodyWriter {
 
     /// Says that the body is complete; dropped without this, the client sees a broken answer.
     pub(super) fn finish(self) -> Result<()> {
-        self.writer.request_flush()?;
         let Self { writer, body } = self;
         drop(writer);
         OutgoingBody::finish(body, None).map_err(|error| Error::internal(format!("the answer could not be ended: {error}")))

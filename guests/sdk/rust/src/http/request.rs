@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
@@ -19,22 +20,41 @@ pub struct Request {
     target: String,
     prefix: String,
     parameters: Vec<(&'static str, String)>,
+    incoming: Rc<Incoming>,
+}
+
+/// The host's side of a request.
+#[derive(Debug)]
+pub(super) struct Incoming {
     // The headers are a child of the request: they go first.
     headers: Fields,
-    inner: IncomingRequest,
+    request: IncomingRequest,
+}
+
+impl Incoming {
+    pub(super) fn new(request: IncomingRequest) -> Rc<Self> {
+        Rc::new(Self { headers: request.headers(), request })
+    }
+
+    /// A header as text; none when it is missing or not UTF-8.
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).into_iter().next().and_then(|value| String::from_utf8(value).ok())
+    }
+
+    /// The id of the request.
+    pub(super) fn id(&self) -> Option<String> {
+        self.header("x-request-id")
+    }
 }
 
 impl Request {
-    pub(super) fn new(inner: IncomingRequest) -> Self {
-        let headers = inner.headers();
-        let prefix = first(&headers, "x-forwarded-prefix").unwrap_or_default();
+    pub(super) fn new(incoming: Rc<Incoming>) -> Self {
         Self {
-            method: method_name(inner.method()),
-            target: inner.path_with_query().unwrap_or_default(),
-            prefix,
+            method: method_name(incoming.request.method()),
+            target: incoming.request.path_with_query().unwrap_or_default(),
+            prefix: incoming.header("x-forwarded-prefix").unwrap_or_default(),
             parameters: Vec::new(),
-            headers,
-            inner,
+            incoming,
         }
     }
 
@@ -59,12 +79,12 @@ impl Request {
 
     /// A header as text; none when it is missing or not UTF-8.
     pub fn header(&self, name: &str) -> Option<String> {
-        first(&self.headers, name)
+        self.incoming.header(name)
     }
 
     /// The id of the request, which every log line and error carries.
     pub fn id(&self) -> Option<String> {
-        self.header("x-request-id")
+        self.incoming.id()
     }
 
     /// A value of the path, by its name in the pattern of the route.
@@ -120,7 +140,7 @@ impl Request {
     }
 
     fn body(&self) -> Result<Body> {
-        Body::new(self.inner.consume().map_err(|()| Error::internal("the body of the request was read before"))?)
+        Body::new(self.incoming.request.consume().map_err(|()| Error::internal("the body of the request was read before"))?)
     }
 }
 
@@ -137,10 +157,6 @@ fn method_name(method: Method) -> Cow<'static, str> {
         Method::Patch => "PATCH".into(),
         Method::Other(name) => name.into(),
     }
-}
-
-fn first(headers: &Fields, name: &str) -> Option<String> {
-    headers.get(name).into_iter().next().and_then(|value| String::from_utf8(value).ok())
 }
 
 fn unreadable(name: &str, value: &str) -> Error {

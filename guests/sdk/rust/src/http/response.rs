@@ -8,6 +8,9 @@ use super::BodyWriter;
 use crate::bindings::imports::wasi::http::types::{Fields, OutgoingResponse, ResponseOutparam};
 use crate::{Error, Result, log};
 
+/// As `wasi:http` has it.
+const STATUS_OF_A_NEW_RESPONSE: u16 = 200;
+
 type Fill = Box<dyn FnOnce(&mut BodyWriter) -> io::Result<()>>;
 
 enum Content {
@@ -97,7 +100,8 @@ impl Response {
             }
         };
         let response = OutgoingResponse::new(fields);
-        if response.set_status_code(status).is_err() {
+        // A call of the host for each answer that is not the usual one.
+        if status != STATUS_OF_A_NEW_RESPONSE && response.set_status_code(status).is_err() {
             log::error(&format!("{status} is no HTTP status"));
         }
         let body = response.body().map_err(|()| Error::internal("the body of the answer was taken before"))?;

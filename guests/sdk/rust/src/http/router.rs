@@ -1,4 +1,7 @@
+use std::rc::Rc;
+
 use super::path::matches;
+use super::request::Incoming;
 use super::{Request, Response};
 use crate::bindings::imports::wasi::http::types::{IncomingRequest, ResponseOutparam};
 use crate::{Error, Result, log};
@@ -83,9 +86,9 @@ impl Router {
 
 /// Answers one request.
 pub(crate) fn serve(router: &Router, request: IncomingRequest, out: ResponseOutparam) {
-    let mut request = Request::new(request);
+    let incoming = Incoming::new(request);
+    let mut request = Request::new(Rc::clone(&incoming));
     let with_body = request.method() != "HEAD";
-    let request_id = request.id();
     let answer = match router.find(request.method(), request.path()) {
         Found::Handler(handler, parameters) => {
             request.set_parameters(parameters);
@@ -94,7 +97,7 @@ pub(crate) fn serve(router: &Router, request: IncomingRequest, out: ResponseOutp
         Found::OtherMethods(allowed) => {
             let message = format!("this path answers {allowed}, not {}", request.method());
             let error = Error::new(405, "request.method_not_allowed", message);
-            Ok(Response::error(&error, request_id.as_deref()).header("allow", allowed))
+            Ok(Response::error(&error, incoming.id().as_deref()).header("allow", allowed))
         }
         Found::Nothing => Err(Error::not_found(format!("no route for {} {}", request.method(), request.path()))),
     };
@@ -102,7 +105,7 @@ pub(crate) fn serve(router: &Router, request: IncomingRequest, out: ResponseOutp
         if error.status() >= 500 {
             log::error(error.message());
         }
-        Response::error(&error, request_id.as_deref())
+        Response::error(&error, incoming.id().as_deref())
     });
     response.send(out, with_body);
 }

@@ -1,0 +1,116 @@
+"""Tries what it is told to, and tells how that ended."""
+
+import ctypes
+import errno
+import socket
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(number, *arguments):
+    """A system call by its number."""
+    result = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(argument) for argument in arguments))
+    if result == -1:
+        raise OSError(ctypes.get_errno(), "")
+    return result
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return len(file.read(1000))
+
+
+def text(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write(path, text="x"):
+    with open(path, "w") as file:
+        return file.write(text)
+
+
+def connect(host, port):
+    with socket.create_connection((host, port), timeout=5):
+        return True
+
+
+def bind(port):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        return True
+
+
+def new_socket(family, kind, protocol=0):
+    socket.socket(family, kind, protocol).close()
+    return True
+
+
+def connect_unix(path):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect("\0" + path[1:] if path.startswith("@") else path)
+        return True
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def status():
+    with open("/proc/self/status") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+TRIES = {
+    "bind": bind,
+    "call": call,
+    "connect": connect,
+    "connect_unix": connect_unix,
+    "environment": lambda name: os.environ[name],
+    "ids": lambda: [os.getpid(), os.getpgrp(), os.getsid(0), os.getuid()],
+    "interfaces": lambda: [name for _, name in socket.if_nameindex()],
+    "kill": os.kill,
+    "link": os.link,
+    "list": lambda path: len(os.listdir(path)),
+    "make": lambda path: os.mkdir(path),
+    "read": read,
+    "remove": os.remove,
+    "rename": os.rename,
+    "run": run,
+    "semaphore": lambda: __import__("multiprocessing").Lock().acquire(),
+    "socket": new_socket,
+    "status": status,
+    "text": text,
+    "write": write,
+}
+
+
+@route("/try")
+def attempt(handler):
+    """`[[what, arguments…], …]`: for each the name of the error, or what came of it as `{"done": …}`."""
+    answers = []
+    for what, *arguments in json.loads(handler.body):
+        try:
+            answers.append({"done": TRIES[what](*arguments)})
+        except OSError as error:
+            answers.append(errno.errorcode.get(error.errno, str(error)))
+        except subprocess.CalledProcessError as error:
+            answers.append(f"exit {error.returncode}: {error.stderr}")
+    return {"answers": answers}
+
+
+@route("/fork-bomb")
+def fork_bomb(_):
+    """A child that forks a child, and so on, each in a session of its own; all of them stay."""
+    if os.fork() == 0:
+        for _ in range(500):
+            os.setsid()
+            time.sleep(0.01)
+            if os.fork() != 0:
+                break
+        time.sleep(600)
+        os._exit(0)
+    time.sleep(600)
+
+
+serve()

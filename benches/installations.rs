@@ -31,7 +31,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     std::fs::create_dir(&dir)?;
     let hello = Guest::unpack(&plan.guests, "hello", &dir)?;
     let mut mint = platform.serve()?;
-    let client = runtime.block_on(platform.sign_in(mint.address))?;
+    let client = runtime.block_on(platform.sign_in(mint.port()?))?;
     let install = |name: &str, count: usize, bundle: &dyn Fn(&str) -> Result<std::path::PathBuf>| -> Result<Duration> {
         let begun = Instant::now();
         for index in 0..count {
@@ -59,7 +59,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let begun = Instant::now();
     mint = platform.serve()?;
     let listening = begun.elapsed();
-    let client = runtime.block_on(platform.sign_in(mint.address))?;
+    let client = runtime.block_on(platform.sign_in(mint.port()?))?;
     let answered = first_answer(&mint, &client, &format!("/api/distinct-{}/", distinct - 1), begun)?;
     report::note(&format!(
         "the server started again on its cache, {} installations: listening after {listening:.0?}, the last of them answers after {answered:.0?}",
@@ -80,7 +80,7 @@ fn line(name: &str, count: usize, each: Duration, before: (u64, u64), after: (u6
 /// Asks until there is an answer.
 fn first_answer(mint: &Server, client: &Client, path: &str, begun: Instant) -> Result<Duration> {
     const PATIENCE: Duration = Duration::from_secs(120);
-    let request = Request::get(mint.address, path, &client.token);
+    let request = Request::get(mint.address.clone(), path, &client.token);
     loop {
         match drive(&request, 1, Duration::from_millis(1)) {
             Ok(_) => return Ok(begun.elapsed()),

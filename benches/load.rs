@@ -1,25 +1,22 @@
 //! The load: keep-alive connections, each with one request at a time, from one thread.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpStream, UnixStream},
     runtime,
     task::JoinSet,
 };
 
-use crate::response::whole;
+use crate::{process::Address, response::whole};
 
 /// What to ask, and whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     /// The request as it goes over the wire.
     pub(crate) bytes: Bytes,
 }
@@ -34,11 +31,11 @@ pub(crate) struct Answers {
 
 impl Request {
     /// `GET path` with a bearer token.
-    pub(crate) fn get(address: SocketAddr, path: &str, token: &str) -> Self {
+    pub(crate) fn get(address: impl Into<Address>, path: &str, token: &str) -> Self {
         let text = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nAuthorization: Bearer {token}\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nAuthorization: Bearer {token}\r\n\r\n"
         );
-        Self { address, bytes: text.into() }
+        Self { address: address.into(), bytes: text.into() }
     }
 }
 
@@ -63,9 +60,18 @@ pub(crate) fn drive(request: &Request, connections: usize, duration: Duration) -
 }
 
 async fn client(request: Request, until: Instant) -> Result<Vec<u32>> {
-    let mut stream =
-        TcpStream::connect(request.address).await.with_context(|| format!("nobody listens on {}", request.address))?;
-    stream.set_nodelay(true)?;
+    let nobody = || format!("nobody listens at {:?}", request.address);
+    match &request.address {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).await.with_context(nobody)?;
+            stream.set_nodelay(true)?;
+            ask(stream, &request.bytes, until).await
+        }
+        Address::Unix(path) => ask(UnixStream::connect(path).await.with_context(nobody)?, &request.bytes, until).await,
+    }
+}
+
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8], until: Instant) -> Result<Vec<u32>> {
     let mut buffer = BytesMut::with_capacity(16 << 10);
     let mut latencies_ns = Vec::with_capacity(1 << 16);
     loop {
@@ -73,7 +79,7 @@ async fn client(request: Request, until: Instant) -> Result<Vec<u32>> {
         if begun >= until {
             return Ok(latencies_ns);
         }
-        stream.write_all(&request.bytes).await?;
+        stream.write_all(request).await?;
         buffer.clear();
         let answer = loop {
             if stream.read_buf(&mut buffer).await? == 0 {

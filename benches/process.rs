@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -24,8 +25,30 @@ const SYSTEM_TICKS: usize = 12;
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     log: PathBuf,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+impl Address {
+    fn accepts(&self) -> bool {
+        match self {
+            Self::Tcp(address) => TcpStream::connect(address).is_ok(),
+            Self::Unix(path) => UnixStream::connect(path).is_ok(),
+        }
+    }
 }
 
 /// An address of this machine that nobody uses.
@@ -38,21 +61,40 @@ impl Server {
     ///
     /// # Errors
     /// It ends or does not listen in time; with what it printed.
-    pub(crate) fn start(mut command: Command, address: SocketAddr, dir: &Path) -> Result<Self> {
-        let log = dir.join(format!("{}.log", address.port()));
+    pub(crate) fn start(mut command: Command, address: impl Into<Address>, dir: &Path) -> Result<Self> {
+        let address = address.into();
+        let log = match &address {
+            Address::Tcp(address) => dir.join(format!("{}.log", address.port())),
+            Address::Unix(path) => path.with_extension("log"),
+        };
         let file = fs::File::create(&log)?;
         // A backtrace for every error that nobody reads costs more than the request.
         command.env_remove("RUST_BACKTRACE").stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let mut server = Self { child, address, log };
         let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
+        while !server.address.accepts() {
             if server.child.try_wait()?.is_some() || begun.elapsed() > START_TIMEOUT {
-                bail!("{command:?} does not listen on {address}:\n{}", fs::read_to_string(&server.log).unwrap_or_default());
+                bail!(
+                    "{command:?} does not listen at {:?}:\n{}",
+                    server.address,
+                    fs::read_to_string(&server.log).unwrap_or_default()
+                );
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(server)
+    }
+
+    /// Where it listens, if that is a port.
+    ///
+    /// # Errors
+    /// It is a file.
+    pub(crate) fn port(&self) -> Result<SocketAddr> {
+        match &self.address {
+            Address::Tcp(address) => Ok(*address),
+            Address::Unix(path) => bail!("{} is no port", path.display()),
+        }
     }
 
     /// Processor time of the server and its children so far, in seconds.

@@ -1,6 +1,6 @@
 //! Requests to every server, in turns.
 
-use std::{path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 use mint_domain::manifest::InstancePolicy;
@@ -13,7 +13,7 @@ use crate::{
     fastapi,
     load::{Answers, Request, drive},
     mint::Mint,
-    process::Server,
+    process::{Address, Server},
     report,
 };
 
@@ -46,7 +46,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let axum = axum_server::start(dir)?;
     let platform = Mint::prepare(plan, dir, "platform")?;
     let mint = platform.serve()?;
-    let client = runtime.block_on(platform.sign_in(mint.address))?;
+    let client = runtime.block_on(platform.sign_in(mint.port()?))?;
     let hello = Guest::unpack(&plan.guests, "hello", dir)?;
     let mut bundles =
         vec![hello.bundle_as("hello-fresh", InstancePolicy::Request)?, hello.bundle_as("hello-warm", InstancePolicy::Tenant)?];
@@ -54,22 +54,28 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     for bundle in &bundles {
         runtime.block_on(client.install(bundle))?;
     }
+    let direct = executable(plan, dir)?;
     let fastapi = fastapi::start(plan, dir);
-    let get = |path: &str| Request::get(mint.address, path, &client.token);
+    let get = |path: &str| Request::get(mint.address.clone(), path, &client.token);
     let mut rows = vec![
-        Row { name: "bare axum handler", server: &axum, request: Request::get(axum.address, "/", &client.token) },
+        Row { name: "bare axum handler", server: &axum, request: Request::get(axum.address.clone(), "/", &client.token) },
         Row { name: "the platform's own /api/users/me", server: &mint, request: get("/api/users/me") },
         Row { name: "shared Rust, fresh instances", server: &mint, request: get("/api/hello-fresh/whoami") },
         Row { name: "shared Rust, warm instances", server: &mint, request: get("/api/hello-warm/whoami") },
         Row { name: "shared Python, warm instances", server: &mint, request: get("/api/hello-python/whoami") },
         Row { name: "isolated executable", server: &mint, request: get("/api/hello-process/whoami") },
+        Row {
+            name: "the same, over its own socket",
+            server: &direct,
+            request: Request::get(direct.address.clone(), "/whoami", &client.token),
+        },
     ];
     match &fastapi {
         Ok(server) => {
             rows.push(Row {
                 name: "FastAPI on uvicorn, directly",
                 server,
-                request: Request::get(server.address, "/", &client.token),
+                request: Request::get(server.address.clone(), "/", &client.token),
             });
         }
         Err(error) => eprintln!("!! NO ROW FOR FASTAPI: {error:#}"),
@@ -82,6 +88,18 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let shown = runtime.block_on(client.get("/api/plugins/hello-fresh"))?;
     report::circumstances(&reset_path(&shown)?, mint.log_bytes());
     Ok(())
+}
+
+/// The executable of `hello-process` on a socket, without the platform in front of it.
+fn executable(plan: &Plan, dir: &Path) -> Result<Server> {
+    let guest = Guest::unpack(&plan.guests, "hello-process", dir)?;
+    let process = guest.manifest.process.as_ref().context("the guest has no executable")?;
+    let file = guest.directory.join(&process.executable);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+    let socket = dir.join("direct.sock");
+    let mut command = Command::new(file);
+    command.arg("--socket").arg(&socket);
+    Server::start(command, Address::Unix(socket), dir)
 }
 
 fn reset_path(plugin: &Value) -> Result<String> {

@@ -10,6 +10,9 @@ use crate::{Capability, Digest, Prefix, Slug, limit::LimitChanges, policy::Plugi
 /// Largest `manifest.json` read, in bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
+/// What stands beside plugins under `/api/plugins/`: no plugin may be called so.
+pub const NAMES_OF_ROUTES: [&str; 2] = ["plan", "upload"];
+
 /// A checked manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +190,10 @@ impl Manifest {
 
     fn check(&self) -> Result<(), InvalidManifest> {
         let field = |text: String| Err(InvalidManifest::Field(text));
+        let slug = self.plugin.slug.as_str();
+        if NAMES_OF_ROUTES.contains(&slug) {
+            return field(format!("`/api/plugins/{slug}` belongs to the platform; choose another slug than `{slug}`"));
+        }
         let version = &self.plugin.version;
         let version_char = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'!' | b'_' | b'-');
         if version.is_empty() || version.len() > 64 || version.starts_with('.') || !version.bytes().all(version_char) {
@@ -337,6 +344,7 @@ mod tests {
         let table = [
             broken(&|v| v["format_version"] = json!(3)),
             broken(&|v| v["plugin"]["slug"] = json!("../x")),
+            broken(&|v| v["plugin"]["slug"] = json!("plan")),
             broken(&|v| v["plugin"]["version"] = json!("")),
             broken(&|v| v["plugin"]["routes_prefix"] = json!("/experiments")),
             broken(&|v| v["component"] = Value::Null),

@@ -26,8 +26,9 @@ use crate::{
     store::{self, Plugin, State},
 };
 
-/// A warm instance is thrown away after so many calls …
-const CALLS_MAX: u32 = 1_000;
+/// A warm instance is thrown away after so many calls: few enough that what it leaks stays small, enough that a new one, which
+/// costs Python some thirty calls, is nothing …
+const CALLS_MAX: u32 = 10_000;
 /// … or this long after it was made.
 const AGE_MAX: Duration = Duration::from_secs(300);
 /// Most warm instances of one installation that wait for a call.

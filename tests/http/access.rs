@@ -1,6 +1,7 @@
 //! The document, sessions and cookies.
 
 use http::{Method, StatusCode};
+use mint_domain::manifest::NAMES_OF_ROUTES;
 use mint_tests::{Client, TestServer};
 use serde_json::Value;
 
@@ -12,6 +13,10 @@ async fn every_route_is_in_the_document() {
     let operations: usize = document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
     let routed = router.matches("api::").count() - router.matches("api::describe_security").count();
     assert_eq!(operations, routed, "a route of router.rs is missing from the document, or the other way round");
+    // What stands beside a plugin would hide the plugin of that name.
+    let paths = document["paths"].as_object().unwrap().keys();
+    let beside_plugins = paths.filter_map(|path| path.strip_prefix("/api/plugins/")).filter(|rest| !rest.starts_with('{'));
+    assert_eq!(beside_plugins.collect::<Vec<_>>(), NAMES_OF_ROUTES);
 }
 
 #[tokio::test]

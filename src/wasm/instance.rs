@@ -26,9 +26,11 @@ use crate::{
     store::{self, Plugin, State},
 };
 
-/// A warm instance is thrown away after so many calls: few enough that what it leaks stays small, enough that a new one, which
-/// costs Python some thirty calls, is nothing …
+/// A warm instance is thrown away after so many calls: enough of them that a new one, which costs Python some hundred
+/// calls until all its memory is its own, is nothing …
 const CALLS_MAX: u32 = 10_000;
+/// … or when it is found, looked at after so many, to hold half the handles that it may …
+const CALLS_PER_LOOK: u32 = 1_000;
 /// … or this long after it was made.
 const AGE_MAX: Duration = Duration::from_secs(300);
 /// Most warm instances of one installation that wait for a call.
@@ -88,6 +90,17 @@ pub(crate) struct Instance {
     made_at: Instant,
     era: u64,
     _slot: OwnedSemaphorePermit,
+}
+
+impl Instance {
+    /// Whether it would come to the end of its handles before its time.
+    fn leaks_handles(&mut self) -> bool {
+        if !self.calls.is_multiple_of(CALLS_PER_LOOK) {
+            return false;
+        }
+        let table = &mut self.store.data_mut().table;
+        table.iter_mut().count() > table.max_capacity() / 2
+    }
 }
 
 /// A place for one call: a warm instance, or room for a new one.
@@ -191,7 +204,7 @@ impl Instances {
     pub(crate) fn leave(&self, mut instance: Instance) {
         instance.store.data().console.end();
         instance.calls += 1;
-        if self.policy == InstancePolicy::Request || !self.is_fresh(&instance) {
+        if self.policy == InstancePolicy::Request || !self.is_fresh(&instance) || instance.leaks_handles() {
             return;
         }
         let wanted_here = self.waiting.load(Ordering::SeqCst) > 0;
@@ -219,7 +232,6 @@ impl Instances {
     }
 
     fn is_fresh(&self, instance: &Instance) -> bool {
-        // A guest that leaks handles gets a new table in time.
         instance.calls < CALLS_MAX && instance.made_at.elapsed() < AGE_MAX && instance.era == self.era.load(Ordering::Relaxed)
     }
 

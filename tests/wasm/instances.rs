@@ -81,6 +81,17 @@ async fn a_warm_instance_goes_with_a_fault_a_setting_or_a_reload() {
     assert_eq!(recall(admin).await, Value::Null, "a reload begins with new instances");
 }
 
+#[tokio::test]
+async fn a_warm_instance_that_leaks_handles_goes_before_it_has_none() {
+    let server = TestServer::start().await;
+    server.admin.installed(&with_policy("tenant"), json!({})).await;
+    // Twice as many as an instance may hold.
+    for call in 0..2_048 {
+        let reply = server.admin.get("/api/hostile/handles?count=1&leak=true").await;
+        assert_eq!(reply.text(), "1 handles held", "call {call}");
+    }
+}
+
 /// In JavaScript and Python every request is a new one too, as far as the plugin can tell of other people.
 #[tokio::test]
 async fn people_are_told_apart_in_a_warm_instance() {

@@ -55,11 +55,15 @@ pub(crate) fn say(request: Request) -> Result<Response> {
     Ok(Response::text(format!("{bytes} bytes said")))
 }
 
-/// `?count=`: holds so many handles of the host at once.
+/// `?count=`: holds so many handles of the host at once, and with `leak=true` for ever.
 pub(crate) fn hold(request: Request) -> Result<Response> {
     let count = request.parse_query("count")?.unwrap_or_default();
     let held: Vec<Fields> = (0..count).map(|_| Fields::new()).collect();
-    Ok(Response::text(format!("{} handles held", held.len())))
+    let said = format!("{} handles held", held.len());
+    if request.parse_query("leak")?.unwrap_or_default() {
+        std::mem::forget(held);
+    }
+    Ok(Response::text(said))
 }
 
 /// Ends the program.

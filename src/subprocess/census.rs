@@ -8,7 +8,10 @@ use std::{
     fs,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,14 +59,14 @@ struct Process {
 }
 
 impl Census {
-    /// Kills the head of a family that has grown too large, and notes its size. Returns after that only.
-    pub(crate) async fn watch(self: Arc<Self>, family: Family, crowd: Arc<OnceLock<u64>>) {
+    /// Notes the size of a family at every look, and kills the head of one that has grown too large. Returns after that only.
+    pub(crate) async fn watch(self: Arc<Self>, family: Family, seen: Arc<AtomicU64>) {
         loop {
             tokio::time::sleep(PAUSE).await;
             let processes = self.look().await;
             let tasks = tasks(&processes, family.head.as_raw_nonzero().get(), &family.socket);
+            seen.store(tasks, Ordering::Relaxed);
             if tasks > family.tasks_max {
-                let _first = crowd.set(tasks);
                 // Gone in between: as wanted. Its group and what left the group follow when it is reaped.
                 let _gone = rustix::process::pidfd_send_signal(&family.pidfd, Signal::KILL);
                 return;

@@ -3,7 +3,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -81,6 +84,7 @@ pub(crate) struct Incarnation {
     pub(crate) pid: i32,
     /// When it was started.
     pub(crate) started_at: OffsetDateTime,
+    tasks: Arc<AtomicU64>,
     pool: Arc<Pool>,
     token: HeaderValue,
     exit: watch::Receiver<Option<Exit>>,
@@ -101,10 +105,10 @@ pub(crate) struct Running {
     _temporary: TempDir,
 }
 
-/// Whether it was killed for having too many processes and threads, and the task that counts them.
+/// Its processes and threads at the last look, and the task that counts them.
 #[derive(Debug)]
 struct Crowd {
-    tasks: Arc<OnceLock<u64>>,
+    tasks: Arc<AtomicU64>,
     tasks_max: u64,
     _census: AbortOnDropHandle<()>,
 }
@@ -118,9 +122,10 @@ impl Crowd {
         Ok(Self { tasks, tasks_max, _census: census })
     }
 
-    /// How it ended, if that was why.
+    /// How it ended, if it was killed for having too many.
     fn exit(&self) -> Option<Exit> {
-        self.tasks.get().map(|tasks| Exit::Crowded { tasks: *tasks, tasks_max: self.tasks_max })
+        let (tasks, tasks_max) = (self.tasks.load(Ordering::Relaxed), self.tasks_max);
+        (tasks > tasks_max).then_some(Exit::Crowded { tasks, tasks_max })
     }
 }
 
@@ -128,6 +133,11 @@ impl Incarnation {
     /// Its connections.
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// Processes and threads of it and its children at the last look; none before the first.
+    pub(crate) fn tasks(&self) -> Option<u64> {
+        Some(self.tasks.load(Ordering::Relaxed)).filter(|tasks| *tasks > 0)
     }
 
     /// Its secret, for a header.
@@ -265,6 +275,7 @@ impl Running {
             number,
             pid: child.pid().as_raw_nonzero().get(),
             started_at: call.services.clock.now(),
+            tasks: Arc::clone(&crowd.tasks),
             pool: Arc::new(Pool::new(socket, child.pid())),
             token: secret,
             exit: exit_seen,

@@ -162,6 +162,7 @@ impl Supervisor {
             "pid": incarnation.as_ref().map(|incarnation| incarnation.pid),
             "incarnation": incarnation.as_ref().map(|incarnation| incarnation.number),
             "started_at": incarnation.as_ref().map(|incarnation| said(&incarnation.started_at)),
+            "tasks": incarnation.as_ref().and_then(|incarnation| incarnation.tasks()),
             "restarts": history.restarts,
             "last_exit": last_exit,
         })

@@ -161,6 +161,7 @@ macro_rules! assert_session {
             (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "<time>"),
             (r"127\.0\.0\.1:\d+", "<address>"),
             (r#""pid":\d+"#, r#""pid":<pid>"#),
+            (r#""tasks":(null|\d+)"#, r#""tasks":<tasks>"#),
             (r#""answered_after_ms":\d+"#, r#""answered_after_ms":<ms>"#),
             (r"/\S*/guests/", "<guests>/"),
             (r"(cgroup|files|limits|network|privileges|session|signals|syscalls|user) (?:on|off): .*", "$1 <state>"),

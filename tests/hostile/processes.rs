@@ -38,11 +38,11 @@ async fn forks(apart: u8) {
     let first = server.admin.get("/api/greedy/pid").await.json();
     let few = server.admin.get("/api/greedy/fork?count=10&apart=0").await.json();
     assert_eq!(few["pids"].as_array().unwrap().len(), 10);
-    // Two looks are taken at so few.
-    for _ in 0..20 {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    eventually("a look at so few", || async {
         neighbour_answers(&server).await;
-    }
+        (server.admin.plugin("greedy").await["runtime"]["tasks"].as_u64()? > 10).then_some(())
+    })
+    .await;
     assert_eq!(server.admin.get("/api/greedy/pid").await.json(), first);
 
     let path = format!("/api/greedy/fork?count=60&apart={apart}");

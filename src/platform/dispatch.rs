@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_LENGTH};
-use http_body::Body as HttpBody;
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt as _;
 use mint_context::{
     Call, headers,
     runtime::{Blame, Body, BodyError, Fault},
@@ -72,6 +73,7 @@ where
         Ok(response) => {
             let (mut parts, outgoing) = response.into_parts();
             headers::strip_response(&mut parts.headers);
+            let outgoing = outgoing.map_frame(cleaned);
             let outgoing = body::bounded(outgoing, "response_body_bytes_max", limits.response_body_bytes_max, admitted);
             Ok(Response::from_parts(parts, outgoing))
         }
@@ -80,6 +82,17 @@ where
             let too_long = fault.blame() == Blame::Client && overrun.happened();
             Err(if too_long { too_large(limits.request_body_bytes_max) } else { refusal })
         }
+    }
+}
+
+/// Trailers are headers that come late.
+fn cleaned(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            headers::strip_response(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
     }
 }
 
@@ -115,4 +128,21 @@ fn refuse_oversize<B>(request: &Request<B>, max: u64) -> Result<(), Refusal> {
 fn too_large(max: u64) -> Refusal {
     Refusal::new(Kind::TooLarge, "request.too_large", format!("The body is longer than {max} bytes."))
         .with(json!({ "limit": "request_body_bytes_max" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn trailers_are_cleaned_like_headers() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-checksum", HeaderValue::from_static("1"));
+        trailers.insert("clear-site-data", HeaderValue::from_static("*"));
+        let kept = cleaned(Frame::trailers(trailers)).into_trailers().unwrap();
+        assert_eq!(kept.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["x-checksum"]);
+        assert_eq!(cleaned(Frame::data(Bytes::from_static(b"x"))).into_data().unwrap(), "x");
+    }
 }

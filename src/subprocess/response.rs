@@ -1,4 +1,4 @@
-//! The response of a plugin on its way to the client: checked, cleaned, counted.
+//! The response of a process on its way to the platform: checked and counted.
 
 use std::{
     pin::Pin,
@@ -9,10 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use mint_context::{
-    headers,
-    runtime::{BodyError, Fault},
-};
+use mint_context::runtime::{BodyError, Fault};
 
 use crate::{
     link::{Answer, Pool},
@@ -36,14 +33,13 @@ pub(crate) struct Kept {
     pub(crate) acts_for: ActsFor,
 }
 
-/// Checks the head of a response and removes what a plugin may not say.
+/// Checks the head of a response.
 ///
 /// # Errors
 /// [`Fault::Garbage`] for what is not a response, [`Fault::Limit`] for one that announces too large a body.
 pub(crate) fn check(response: Response<Answer>, kept: Kept, bytes_max: u64) -> Result<Response<Download>, Fault> {
-    let (mut head, body) = response.into_parts();
-    check_head(head.status, &head.headers, bytes_max)?;
-    headers::strip_response(&mut head.headers);
+    check_head(response.status(), response.headers(), bytes_max)?;
+    let (head, body) = response.into_parts();
     let mut response = Response::new(Download::new(body, kept, bytes_max));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
@@ -101,13 +97,7 @@ impl Download {
     fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         self.left = self.left.checked_sub(length).ok_or_else(|| too_large(self.bytes_max))?;
-        Ok(match frame.into_trailers() {
-            Ok(mut trailers) => {
-                headers::strip_response(&mut trailers);
-                Frame::trailers(trailers)
-            }
-            Err(data) => data,
-        })
+        Ok(frame)
     }
 }
 

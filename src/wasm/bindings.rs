@@ -8,6 +8,8 @@ wasmtime::component::bindgen!({
             include mint:platform/imports@1.0.0;
             import wasi:config/store@0.2.0-rc.1;
             import wasi:logging/logging@0.1.0-draft;
+            import mint:plugin/exchange@1.0.0;
+            export mint:plugin/routes@1.0.0;
             export mint:plugin/lifecycle@1.0.0;
             export mint:plugin/experiment-hooks@1.0.0;
         }
@@ -27,6 +29,10 @@ wasmtime::component::bindgen!({
     ],
     world: "mint:host/host",
     imports: {
+        "mint:platform/identity.current": trappable,
+        "mint:platform/identity.permissions": trappable,
+        "mint:platform/identity.require-role": trappable,
+        "mint:plugin/exchange": trappable,
         "wasi:config/store": trappable,
         "wasi:logging/logging": trappable,
         default: async | trappable,
@@ -34,6 +40,7 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     require_store_data_send: true,
     with: {
+        "wasi:http": wasmtime_wasi_http::p2::bindings::http,
         "wasi:io": wasmtime_wasi::p2::bindings::io,
         "mint:platform/objects.writer": crate::host::v1::objects::Writer,
     },

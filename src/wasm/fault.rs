@@ -11,6 +11,11 @@ use crate::limits::{MemoryLimit, Reached};
 #[error("{0}")]
 pub(crate) struct UploadBroke(pub(crate) String);
 
+/// The guest answered with what is no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoAnswer(pub(crate) String);
+
 /// The fault of a guest that ended with `error` in a store with this much memory.
 pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
     if let Some(Reached { limit, message }) = error.downcast_ref::<Reached>().cloned().or_else(|| memory.reached()) {
@@ -18,6 +23,9 @@ pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
     }
     if let Some(UploadBroke(reason)) = error.downcast_ref() {
         return Fault::Client(reason.clone());
+    }
+    if let Some(NoAnswer(what)) = error.downcast_ref() {
+        return Fault::Garbage(what.clone());
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
         return Fault::Broke(format!("it exited with status {status} instead of answering"));

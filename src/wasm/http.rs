@@ -1,18 +1,18 @@
-//! One request through `wasi:http/incoming-handler`, streamed both ways.
+//! One request through the routes of a component, streamed both ways.
 //!
 //! The guest is polled by whoever waits for the response, without a task of its own: first for the head, then for the
 //! frames of the body. When the client goes away, the guest goes with it.
 
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, poll_fn};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use futures_util::future::poll_fn;
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Empty, Full};
 use mint_context::{
@@ -24,20 +24,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::task::TaskTracker;
-use wasmtime_wasi_http::{
-    Error, WasiHttpView as _,
-    p2::{
-        bindings::http::types::{ErrorCode, Scheme},
-        body::HyperOutgoingBody,
-    },
-};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use crate::{
     body::{Finish, ResponseBody, poll_frames},
-    fault::UploadBroke,
     guest::{Guest, Guests},
+    host::exchange::{Head, Upload},
     instance::Instance,
-    limits::Reached,
+    routes::answer,
 };
 
 /// Most header fields of a response.
@@ -47,8 +41,6 @@ const FIELDS_BYTES_MAX: usize = 32 << 10;
 /// Frames that a guest can leave behind when it returned: what its channel holds.
 const FRAMES_LEFT_MAX: usize = 4;
 
-type Head = Result<Response<HyperOutgoingBody>, ErrorCode>;
-
 /// Lets a component answer `request`.
 ///
 /// # Errors
@@ -57,7 +49,7 @@ pub(crate) async fn handle(
     guests: &Arc<Guests>,
     tails: &TaskTracker,
     mut call: Call,
-    mut request: Request<Body>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, Fault> {
     if guests.instances.exports.routes.is_none() {
         return Err(Fault::Garbage("it exports no routes".to_owned()));
@@ -70,12 +62,18 @@ pub(crate) async fn handle(
     call.deadline += begun.elapsed();
     let deadline = call.deadline.min(Instant::now() + patience);
 
-    name_authority(&mut request);
     let upload = Upload::default();
     let is_head = request.method() == http::Method::HEAD;
     let (sender, mut receiver) = oneshot::channel::<Head>();
     let (guests_in, upload_in) = (Arc::clone(guests), upload.clone());
-    let mut guest = guests.begin(place, Arc::new(call), move |instance| answer(guests_in, instance, request, upload_in, sender));
+    let mut guest = guests.begin(place, Arc::new(call), move |instance| {
+        Box::pin(async move {
+            match &guests_in.instances.exports.routes {
+                Some(exported) => answer(exported, instance, request, upload_in, sender).await,
+                None => Ok(()),
+            }
+        })
+    });
 
     let first = poll_fn(|cx| {
         // The guest first: most are done in one go, and then nothing has to be streamed.
@@ -112,59 +110,6 @@ pub(crate) async fn handle(
     match done {
         Some(instance) => settled(guest, instance, parts, frames, finish),
         None => Ok(Response::from_parts(parts, ResponseBody::streaming(guest, frames, finish).boxed_unsync())),
-    }
-}
-
-/// What became of the body of a request. A guest that stumbles over one that broke off is not to blame.
-#[derive(Clone, Debug, Default)]
-struct Upload(Arc<OnceLock<String>>);
-
-impl Upload {
-    fn broke(&self, error: &dyn std::error::Error) -> Error {
-        // Whoever reads on after the first error gets the same reason.
-        Error::InternalError(Some(self.0.get_or_init(|| error.to_string()).clone()))
-    }
-
-    fn blame(&self, fault: Fault) -> Fault {
-        match self.0.get() {
-            Some(reason) => Fault::Client(reason.clone()),
-            None => fault,
-        }
-    }
-}
-
-/// Calls the guest's handler.
-fn answer<'a>(
-    guests: Arc<Guests>,
-    instance: &'a mut Instance,
-    request: Request<Body>,
-    upload: Upload,
-    sender: oneshot::Sender<Head>,
-) -> BoxFuture<'a, wasmtime::Result<()>> {
-    Box::pin(async move {
-        let Instance { store, inner, routes, .. } = instance;
-        let routes = match (routes, &guests.instances.exports.routes) {
-            (Some(known), _) => known,
-            (unknown, Some(exported)) => unknown.insert(exported.load(&mut *store, inner)?),
-            (None, None) => return Ok(()),
-        };
-        let watched = upload.clone();
-        let request = request.map(|body| body.map_err(move |error| watched.broke(&*error)));
-        let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
-        let outparam = store.data_mut().http().new_response_outparam(sender)?;
-        let answered = routes.call_handle(store, request, outparam).await;
-        answered.map_err(|error| match upload.0.get() {
-            Some(reason) if !error.is::<Reached>() => wasmtime::Error::new(UploadBroke(reason.clone())),
-            Some(_) | None => error,
-        })
-    })
-}
-
-/// Every request of `wasi:http` has an authority; one of HTTP/1.0 may come without.
-fn name_authority(request: &mut Request<Body>) {
-    let named = request.headers().get(header::HOST).is_some_and(|host| host.to_str().is_ok());
-    if request.uri().authority().is_none() && !named {
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
     }
 }
 

@@ -16,13 +16,13 @@ use wasmtime::{
     Store,
     component::{Instance as WasmInstance, InstancePre},
 };
-use wasmtime_wasi_http::p2::bindings::exports::wasi::http::incoming_handler;
 
 use crate::{
     bindings::exports::mint::plugin::{experiment_hooks, lifecycle},
     engine::Engine,
     fault,
     limits::Meter,
+    routes::{Exported, Routes},
     store::{self, Plugin, State},
 };
 
@@ -38,8 +38,8 @@ const IDLE_MAX: usize = 16;
 
 /// What a component offers, looked up once.
 pub(crate) struct Exports {
-    /// `wasi:http/incoming-handler`.
-    pub routes: Option<incoming_handler::GuestIndices>,
+    /// What answers requests.
+    pub routes: Option<Exported>,
     /// `mint:plugin/lifecycle`.
     pub lifecycle: Option<lifecycle::GuestIndices>,
     /// `mint:plugin/experiment-hooks`.
@@ -52,7 +52,7 @@ impl Exports {
             pre.component().component_type().exports(pre.engine()).map(|(name, _)| name.to_owned()).collect();
         let has = |interface: &str| names.iter().any(|name| name.split('@').next() == Some(interface));
         Ok(Self {
-            routes: has("wasi:http/incoming-handler").then(|| incoming_handler::GuestIndices::new(pre)).transpose()?,
+            routes: Exported::of(pre, has)?,
             lifecycle: has("mint:plugin/lifecycle").then(|| lifecycle::GuestIndices::new(pre)).transpose()?,
             hooks: has("mint:plugin/experiment-hooks").then(|| experiment_hooks::GuestIndices::new(pre)).transpose()?,
         })
@@ -85,7 +85,7 @@ pub(crate) struct Instance {
     /// Its exports.
     pub inner: WasmInstance,
     /// What answers its requests, once it was looked up.
-    pub routes: Option<incoming_handler::Guest>,
+    pub routes: Option<Routes>,
     calls: u32,
     made_at: Instant,
     era: u64,

@@ -22,6 +22,7 @@ mod instance;
 mod lifecycle;
 mod limits;
 mod outgoing;
+mod routes;
 mod runtime;
 mod store;
 

@@ -16,7 +16,10 @@ use crate::{
     console::Console,
     engine::Engine,
     files::Files,
-    host::filesystem::{Held, QuotaFilesystem},
+    host::{
+        exchange::Exchange,
+        filesystem::{Held, QuotaFilesystem},
+    },
     limits::{MemoryLimit, Meter},
     outgoing::{Egress, OutgoingHooks},
 };
@@ -99,6 +102,8 @@ pub(crate) struct State {
     pub meter: Arc<Meter>,
     /// Standard output and error.
     pub console: Arc<Console>,
+    /// The request that is being answered.
+    pub exchange: Option<Exchange>,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: OutgoingHooks,
@@ -126,7 +131,19 @@ impl State {
         http.set_field_size_limit(FIELDS_BYTES_MAX);
         let hooks = OutgoingHooks::new(Arc::clone(&plugin.egress), Arc::clone(&call));
         let memory = MemoryLimit::new(limits);
-        Ok(Self { call, plugin, table, memory, meter, console, wasi: wasi.build(), http, hooks, held: Held::default() })
+        Ok(Self {
+            call,
+            plugin,
+            table,
+            memory,
+            meter,
+            console,
+            exchange: None,
+            wasi: wasi.build(),
+            http,
+            hooks,
+            held: Held::default(),
+        })
     }
 
     /// Serves `call` from now on: its actor, its request id, its deadline.

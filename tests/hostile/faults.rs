@@ -26,3 +26,20 @@ async fn each_is_one_requests_error_and_the_author_reads_why() {
     assert_eq!((&plugin["state"], &plugin["usage"]["plugin_faults"]), (&json!("ready"), &json!(3)), "{plugin:#}");
     assert_eq!(plugin["runtime"]["faults_within_a_minute"], 3);
 }
+
+#[tokio::test]
+async fn what_is_no_response_does_not_reach_the_client() {
+    let server = hostile_with(json!({})).await;
+    for (route, in_log) in [
+        ("/no-status", "1000, which is no HTTP status"),
+        ("/no-header", "which is no header"),
+        ("/wrong-length", "not as many as it promised"),
+        ("/twice", "another way to answer"),
+    ] {
+        let reply = ask(&server, route).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_GATEWAY, "plugin.garbage"), "{route}: {reply:?}");
+        assert!(!reply.headers.contains_key("set-cookie"), "{reply:?}");
+        let log = server.admin.plugin("hostile").await["log"].to_string();
+        assert!(log.contains(in_log), "{route}: {in_log:?} is not in {log}");
+    }
+}

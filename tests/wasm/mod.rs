@@ -9,3 +9,4 @@ mod lcms_bad_files;
 mod leak;
 mod outbound;
 mod requests;
+mod standard;

@@ -1,6 +1,7 @@
-// Between `wasi:http` and the Request and Response of the Fetch standard. The engine's own fetch event cannot be used: it
-// serves one request in the life of an instance.
+// Between `mint:plugin/routes` and the Request and Response of the Fetch standard, which are made only where a handler wants
+// them. The engine's own fetch event cannot be used: it serves one request in the life of an instance.
 
+import { answer as takeAnswer, request as takeRequest } from "mint:plugin/exchange@1.0.0";
 import { Fields, OutgoingBody, OutgoingResponse, ResponseOutparam } from "wasi:http/types@0.2.12";
 
 const READ_BYTES_MAX = 65536n;
@@ -14,35 +15,54 @@ function dispose(resource) {
 }
 
 /**
- * Answers a `wasi:http` request by a function from Request to Response, which must not throw.
+ * Answers a request of `mint:plugin/routes` by a function from Incoming to a whole answer or a Response, which must not throw.
  * @param log takes a line when the answer could not be sent
  */
-export async function answer(incoming, out, handle, log) {
-  const body = new IncomingBodyStream(incoming);
+export async function answer(brief, handle, log) {
+  const incoming = new Incoming(brief);
   try {
-    const request = toRequest(incoming, body);
-    await send(await handle(request), out, request.method === "HEAD");
+    const made = await handle(incoming);
+    return made instanceof Response ? await send(made, brief.method === "HEAD") : made;
   } catch (error) {
     // An exception that left the component would end the instance and its other requests.
     log(`the answer could not be sent: ${error?.payload?.tag ?? error}`);
+    return undefined;
   } finally {
-    body.close();
-    dispose(incoming);
+    incoming.close();
   }
 }
 
-function toRequest(incoming, body) {
-  const method = methodName(incoming.method());
-  const fields = incoming.headers();
-  const headers = new Headers(fields.entries().map(([name, value]) => [name, decoder.decode(value)]));
-  dispose(fields);
-  const url = `http://${incoming.authority() ?? "plugin"}${incoming.pathWithQuery() ?? "/"}`;
-  const bodiless = method === "GET" || method === "HEAD";
-  return new Request(url, bodiless ? { method, headers } : { method, headers, body: body.readable(), duplex: "half" });
-}
+/** A request in few words; the rest is asked for when somebody wants it. */
+class Incoming {
+  #resource;
+  #body;
+  #request;
 
-function methodName(method) {
-  return method.tag === "other" ? method.val : method.tag.toUpperCase();
+  constructor({ method, target, prefix, id, person }) {
+    Object.assign(this, { method, target, prefix, id, person });
+  }
+
+  /** As a Request of the Fetch standard. */
+  get request() {
+    return (this.#request ??= this.#make());
+  }
+
+  #make() {
+    const incoming = (this.#resource = takeRequest());
+    const fields = incoming.headers();
+    const headers = new Headers(fields.entries().map(([name, value]) => [name, decoder.decode(value)]));
+    dispose(fields);
+    const url = `http://${incoming.authority() ?? "plugin"}${this.target}`;
+    const { method } = this;
+    if (method === "GET" || method === "HEAD") return new Request(url, { method, headers });
+    this.#body = new IncomingBodyStream(incoming);
+    return new Request(url, { method, headers, body: this.#body.readable(), duplex: "half" });
+  }
+
+  close() {
+    this.#body?.close();
+    dispose(this.#resource);
+  }
 }
 
 // The body of a request, opened when it is first read.
@@ -88,12 +108,13 @@ class IncomingBodyStream {
   }
 }
 
-async function send(response, out, isHead) {
+// Written while it is sent, so nothing is returned.
+async function send(response, isHead) {
   const entries = [...response.headers].map(([name, value]) => [name, encoder.encode(value)]);
   const outgoing = new OutgoingResponse(Fields.fromList(entries));
   outgoing.setStatusCode(response.status);
   const body = outgoing.body();
-  ResponseOutparam.set(out, { tag: "ok", val: outgoing });
+  ResponseOutparam.set(takeAnswer(), { tag: "ok", val: outgoing });
   const stream = body.write();
   try {
     // The host keeps the body of an answer to HEAD back, but checks its length where one was promised.

@@ -38,5 +38,5 @@ export interface Plugin {
   routes: Record<string, Handler>;
 }
 
-/** The export `incomingHandler` of a component that answers by the routes of a plugin; called by what `mint build` generates. */
-export function serve(plugin: Plugin): { handle(request: unknown, out: unknown): Promise<void> };
+/** The export `routes` of a component that answers by the routes of a plugin; called by what `mint build` generates. */
+export function serve(plugin: Plugin): { handle(request: unknown): Promise<unknown> };

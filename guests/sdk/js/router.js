@@ -1,17 +1,19 @@
 // Routes, answers and errors, without any host interface, so that they can be tested under Node.
 
+const encoder = new TextEncoder();
+
 /**
- * Makes a function from a Request to a Response.
+ * Makes a function from an incoming request to an answer: a Response, or `{ status, headers, body }` with pairs and bytes.
  * @param plugin `{ routes: { "GET /path/{name}": handler } }`
- * @param platform `settings`, `log` and `user`, handed to every handler
+ * @param platform `settings` and `log`, handed to every handler
  */
 export function makeHandler(plugin, platform) {
   const routes = Object.entries(plugin?.routes ?? {}).map(([key, handler]) => parseRoute(key, handler));
-  return async (request) => {
+  return async (incoming) => {
     try {
-      return toResponse(await dispatch(routes, request, platform));
+      return toAnswer(await dispatch(routes, incoming, platform));
     } catch (error) {
-      return toErrorResponse(error, request, platform.log);
+      return toErrorAnswer(error, incoming, platform.log);
     }
   };
 }
@@ -36,24 +38,60 @@ function parseRoute(key, handler) {
   return { method: method.toUpperCase(), pattern: pattern.split("/"), handler };
 }
 
-function dispatch(routes, request, platform) {
-  const url = new URL(request.url);
-  const path = belowPrefix(url.pathname, request.headers.get("x-forwarded-prefix") ?? "");
+function dispatch(routes, incoming, platform) {
+  const [whole, query = ""] = splitOnce(incoming.target, "?");
+  const path = belowPrefix(whole, incoming.prefix);
   const segments = path.split("/");
   const allowed = [];
   for (const route of routes) {
     const params = match(route.pattern, segments);
     if (!params) continue;
-    if (route.method === request.method || (route.method === "GET" && request.method === "HEAD")) {
-      return route.handler({ ...platform, request, path, params, query: url.searchParams, Problem });
+    if (route.method === incoming.method || (route.method === "GET" && incoming.method === "HEAD")) {
+      return route.handler(makeContext(incoming, platform, path, params, query));
     }
     allowed.push(route.method);
   }
-  if (allowed.length === 0) throw new Problem(404, `no route for ${request.method} ${path}`);
+  if (allowed.length === 0) throw new Problem(404, `no route for ${incoming.method} ${path}`);
   const methods = allowed.join(", ");
-  throw Object.assign(new Problem(405, `this path answers ${methods}, not ${request.method}`), {
+  throw Object.assign(new Problem(405, `this path answers ${methods}, not ${incoming.method}`), {
     headers: { allow: methods },
   });
+}
+
+function splitOnce(text, separator) {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+// What costs something is made when a handler takes it.
+function makeContext(incoming, platform, path, params, query) {
+  return {
+    ...platform,
+    path,
+    params,
+    Problem,
+    user: () => toUser(incoming.person),
+    get request() {
+      return incoming.request;
+    },
+    get query() {
+      return new URLSearchParams(query);
+    },
+  };
+}
+
+function toUser(person) {
+  if (!person) return null;
+  const { userId, username, role, pluginRole = null, permissions } = person;
+  return {
+    id: Number(userId),
+    username,
+    role,
+    pluginRole,
+    get permissions() {
+      return JSON.parse(permissions);
+    },
+  };
 }
 
 function belowPrefix(path, prefix) {
@@ -85,9 +123,9 @@ function decode(segment) {
   }
 }
 
-function toResponse(value) {
+function toAnswer(value) {
   if (value instanceof Response) return value;
-  if (value === undefined) return new Response(null, { status: 204 });
+  if (value === undefined) return { status: 204, headers: [], body: new Uint8Array() };
   return json(value, 200);
 }
 
@@ -115,7 +153,7 @@ const PLATFORM_STATUS = {
   internal: 500,
 };
 
-function toErrorResponse(error, request, log) {
+function toErrorAnswer(error, incoming, log) {
   const problem = error?.payload;
   const status = PLATFORM_STATUS[problem?.tag] ?? (error instanceof Problem ? error.status : 500);
   if (status >= 500) log.error(error?.stack ? `${error}\n${error.stack}` : String(error));
@@ -125,7 +163,7 @@ function toErrorResponse(error, request, log) {
     code: known?.code ?? CODES[status] ?? "internal.error",
     message,
     status,
-    request_id: request.headers.get("x-request-id"),
+    request_id: incoming.id,
     details: parseDetails(known?.details),
     detail: message,
   };
@@ -142,5 +180,6 @@ function parseDetails(details) {
 }
 
 function json(value, status, headers = {}) {
-  return new Response(JSON.stringify(value), { status, headers: { "content-type": "application/json", ...headers } });
+  const fields = Object.entries({ "content-type": "application/json", ...headers });
+  return { status, headers: fields, body: encoder.encode(JSON.stringify(value)) };
 }

@@ -7,7 +7,6 @@ const lines = [];
 const platform = {
   settings: { get: () => "Hi" },
   log: { error: (line) => lines.push(line) },
-  user: () => null,
 };
 const handle = makeHandler(
   {
@@ -22,14 +21,19 @@ const handle = makeHandler(
         throw new Error("secret");
       },
       "GET /nothing": () => undefined,
+      "GET /me": ({ user }) => user(),
     },
   },
   platform,
 );
 
-function call(path, init = {}) {
-  const headers = { "x-forwarded-prefix": "/api/demo", "x-request-id": "r1", ...init.headers };
-  return handle(new Request(`http://host/api/demo${path}`, { ...init, headers }));
+async function call(path, init = {}, person = undefined) {
+  const target = `/api/demo${path}`;
+  const request = new Request(`http://host${target}`, init);
+  const answer = await handle({ method: request.method, target, prefix: "/api/demo", id: "r1", person, request });
+  if (answer instanceof Response) return answer;
+  const { status, headers, body } = answer;
+  return new Response(body.length > 0 ? body : null, { status, headers });
 }
 
 test("values become JSON, below the prefix", async () => {
@@ -37,6 +41,13 @@ test("values become JSON, below the prefix", async () => {
   assert.deepEqual(await (await call("")).json(), { word: "Hi" });
   assert.deepEqual(await (await call("/runs/a%20b?page=2")).json(), { id: "a b", page: "2" });
   assert.equal((await call("/nothing")).status, 204);
+});
+
+test("the person is whom the platform names", async () => {
+  const person = { userId: 7n, username: "ada", role: "member", pluginRole: undefined, permissions: '["x.view"]' };
+  const expected = { id: 7, username: "ada", role: "member", pluginRole: null, permissions: ["x.view"] };
+  assert.deepEqual(await (await call("/me", {}, person)).json(), expected);
+  assert.equal(await (await call("/me")).json(), null);
 });
 
 test("responses are sent as they are", async () => {

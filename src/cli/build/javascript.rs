@@ -60,7 +60,7 @@ pub(super) fn component(
     let speaks_http = project.capabilities().any(|capability| matches!(capability, Capability::Http(_)));
     node(&tools, "componentize.mjs")
         .args([bundled.as_path(), &wit, Path::new(world::WORLD), &component])
-        // The SDK answers by `wasi:http` itself: the fetch event of the engine serves one request in the life of an instance.
+        // The SDK answers itself: the fetch event of the engine serves one request in the life of an instance.
         .arg("fetch-event")
         .args((!speaks_http).then_some("http"))
         .run(progress, &format!("Making a component of {}", project.toml.plugin.slug))?;
@@ -89,7 +89,7 @@ fn author_entry(project: &Project) -> Result<PathBuf, BuildError> {
 fn entry_text(author: &Path, sdk: &Path) -> String {
     let author = serde_json::Value::from(author.to_string_lossy());
     let sdk = serde_json::Value::from(sdk.join("index.js").to_string_lossy());
-    format!("import plugin from {author};\nimport {{ serve }} from {sdk};\n\nexport const incomingHandler = serve(plugin);\n")
+    format!("import plugin from {author};\nimport {{ serve }} from {sdk};\n\nexport const routes = serve(plugin);\n")
 }
 
 /// The tools, installed once into a directory that is named after their versions.
@@ -134,7 +134,7 @@ mod tests {
         let text = entry_text(Path::new("/a \"b\"/plugin.js"), Path::new("/sdk/js"));
         assert_eq!(
             text,
-            "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport { serve } from \"/sdk/js/index.js\";\n\nexport const incomingHandler = serve(plugin);\n"
+            "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport { serve } from \"/sdk/js/index.js\";\n\nexport const routes = serve(plugin);\n"
         );
     }
 }

@@ -36,6 +36,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mint-plugin@1.0.0/experiment-hooks.wit", include_str!("../../../wit/mint-plugin@1.0.0/experiment-hooks.wit")),
     ("mint-plugin@1.0.0/lifecycle.wit", include_str!("../../../wit/mint-plugin@1.0.0/lifecycle.wit")),
     ("mint-plugin@1.0.0/package.wit", include_str!("../../../wit/mint-plugin@1.0.0/package.wit")),
+    ("mint-plugin@1.0.0/routes.wit", include_str!("../../../wit/mint-plugin@1.0.0/routes.wit")),
 ];
 
 /// Version of WASI in [`PACKAGES`].
@@ -44,10 +45,10 @@ pub(super) const WASI: &str = "0.2.12";
 const PLATFORM: &str = "mint:platform";
 const PLATFORM_VERSION: &str = "1.0.0";
 
-const ALWAYS: &[&str] = &["wasi:config/store@0.2.0-rc.1", "wasi:logging/logging@0.1.0-draft"];
+const ALWAYS: &[&str] = &["mint:plugin/exchange@1.0.0", "wasi:config/store@0.2.0-rc.1", "wasi:logging/logging@0.1.0-draft"];
 const ALWAYS_OF_PLATFORM: &[&str] = &["types", "identity", "settings"];
 
-pub(super) const EXPORT_ROUTES: &str = "wasi:http/incoming-handler@0.2.12";
+pub(super) const EXPORT_ROUTES: &str = "mint:plugin/routes@1.0.0";
 pub(super) const EXPORT_LIFECYCLE: &str = "mint:plugin/lifecycle@1.0.0";
 pub(super) const EXPORT_HOOKS: &str = "mint:plugin/experiment-hooks@1.0.0";
 
@@ -117,8 +118,9 @@ mod tests {
         let expected = "package mint:guest;\n\nworld guest {\n    import mint:platform/identity@1.0.0;\n    \
             import mint:platform/objects@1.0.0;\n    import mint:platform/results@1.0.0;\n    \
             import mint:platform/settings@1.0.0;\n    import mint:platform/types@1.0.0;\n    \
+            import mint:plugin/exchange@1.0.0;\n    \
             import wasi:config/store@0.2.0-rc.1;\n    import wasi:http/outgoing-handler@0.2.12;\n    \
-            import wasi:logging/logging@0.1.0-draft;\n    export wasi:http/incoming-handler@0.2.12;\n    \
+            import wasi:logging/logging@0.1.0-draft;\n    export mint:plugin/routes@1.0.0;\n    \
             export mint:plugin/lifecycle@1.0.0;\n}\n";
         assert_eq!(world.text(), expected);
         assert!(world.allows("mint:platform/objects@1.0.0") && world.allows("wasi:io/streams@0.2.12"));

@@ -72,6 +72,7 @@ fn wasi(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     filesystem::preopens::add_to_linker::<State, HasFilesystem>(&mut linker, State::filesystem)?;
     linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    bindings::mint::plugin::exchange::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     bindings::wasi::config::store::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     bindings::wasi::logging::logging::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)

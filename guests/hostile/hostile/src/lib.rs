@@ -7,8 +7,7 @@ mod leak;
 
 use std::time::Duration;
 
-use mint_sdk::bindings::imports::wasi::http::types::{IncomingRequest, ResponseOutparam};
-use mint_sdk::bindings::routes::exports::wasi::http::incoming_handler::Guest;
+use mint_sdk::bindings::routes::exports::mint::plugin::routes;
 use mint_sdk::{Request, Response, Result, Route, Router};
 
 static ROUTER: Router = Router::new(&[
@@ -36,13 +35,21 @@ static ROUTER: Router = Router::new(&[
 /// Not the SDK's macro: a good plugin has no way to leave a request unanswered.
 struct Hostile;
 
-impl Guest for Hostile {
-    fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let target = request.path_with_query().unwrap_or_default();
-        if target.split('?').next().is_some_and(|path| path.ends_with("/garbage")) {
-            drop(out);
-        } else {
-            mint_sdk::export::serve(&ROUTER, request, out);
+impl routes::Guest for Hostile {
+    fn handle(request: routes::Request) -> Option<routes::Response> {
+        let answer = |status, name: &str, value: &str| {
+            Some(routes::Response { status, headers: vec![(name.to_owned(), value.to_owned())], body: Vec::new() })
+        };
+        match request.target.rsplit('/').next() {
+            Some("garbage") => None,
+            Some("no-status") => answer(1_000, "a", "b"),
+            Some("no-header") => answer(200, "a", "b\r\nset-cookie: mint_access_token=evil"),
+            Some("wrong-length") => answer(200, "content-length", "5"),
+            Some("twice") => {
+                let _other = mint_sdk::bindings::imports::mint::plugin::exchange::answer();
+                answer(200, "a", "b")
+            }
+            _ => mint_sdk::export::serve(&ROUTER, request),
         }
     }
 }

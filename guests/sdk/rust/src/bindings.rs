@@ -19,11 +19,13 @@ pub mod imports {
             "../../../wit/deps/wasi-config@0.2.0-rc.1",
             "../../../wit/deps/wasi-logging@0.1.0-draft",
             "../../../wit/mint-platform@1.0.0",
+            "../../../wit/mint-plugin@1.0.0",
         ],
         inline: "
             package mint:sdk-imports;
             world imports {
                 include mint:platform/imports@1.0.0;
+                import mint:plugin/exchange@1.0.0;
                 import wasi:config/store@0.2.0-rc.1;
                 import wasi:http/types@0.2.12;
                 import wasi:logging/logging@0.1.0-draft;
@@ -44,20 +46,18 @@ pub mod routes {
             "../../../wit/deps/wasi-sockets@0.2.12",
             "../../../wit/deps/wasi-cli@0.2.12",
             "../../../wit/deps/wasi-http@0.2.12",
+            "../../../wit/mint-platform@1.0.0",
+            "../../../wit/mint-plugin@1.0.0",
         ],
         inline: "
             package mint:sdk-routes;
             world routes {
-                export wasi:http/incoming-handler@0.2.12;
+                export mint:plugin/routes@1.0.0;
             }
         ",
         with: {
-            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::imports::wasi::clocks::monotonic_clock,
-            "wasi:http/types@0.2.12": crate::bindings::imports::wasi::http::types,
-            "wasi:io/error@0.2.12": crate::bindings::imports::wasi::io::error,
-            "wasi:io/poll@0.2.12": crate::bindings::imports::wasi::io::poll,
-            "wasi:io/streams@0.2.12": crate::bindings::imports::wasi::io::streams,
-            "wasi:http/incoming-handler@0.2.12": generate,
+            "mint:platform/types@1.0.0": crate::bindings::imports::mint::platform::types,
+            "mint:plugin/routes@1.0.0": generate,
         },
         pub_export_macro: true,
         export_macro_name: "export_routes",

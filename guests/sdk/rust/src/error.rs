@@ -85,7 +85,7 @@ impl Error {
     }
 
     /// The envelope as JSON.
-    pub(crate) fn envelope(&self, request_id: Option<&str>) -> Vec<u8> {
+    pub(crate) fn envelope(&self, request_id: &str) -> Vec<u8> {
         let envelope = Envelope {
             code: &self.code,
             message: &self.message,
@@ -104,7 +104,7 @@ struct Envelope<'a> {
     code: &'a str,
     message: &'a str,
     status: u16,
-    request_id: Option<&'a str>,
+    request_id: &'a str,
     details: Option<&'a Value>,
     detail: &'a str,
 }
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_envelope_has_every_field() {
         let error = Error::invalid_field("ppm", "must be above 0");
-        let envelope: Value = serde_json::from_slice(&error.envelope(Some("r1"))).expect("JSON");
+        let envelope: Value = serde_json::from_slice(&error.envelope("r1")).expect("JSON");
         assert_eq!(
             envelope,
             serde_json::json!({
@@ -184,9 +184,9 @@ mod tests {
             details: Some(r#"{"owner":"x"}"#.to_owned()),
         }));
         assert_eq!((error.status(), error.code()), (409, "DESIGN_DATA_OWNERSHIP_CONFLICT"));
-        let envelope: Value = serde_json::from_slice(&error.envelope(None)).expect("JSON");
+        let envelope: Value = serde_json::from_slice(&error.envelope("r2")).expect("JSON");
         assert_eq!(envelope["details"]["owner"], "x");
-        assert_eq!(envelope["request_id"], Value::Null);
+        assert_eq!(envelope["request_id"], "r2");
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //!
 //! Only a component exports: the names of its exports are none that a native library could have.
 
-use crate::bindings::imports::wasi::http::types::{IncomingRequest, ResponseOutparam};
+pub use crate::bindings::routes::exports::mint::plugin::routes;
 use crate::http::Router;
 
 /// Answers one request by the router. Called by [`routes!`](crate::routes!).
-pub fn serve(router: &Router, request: IncomingRequest, out: ResponseOutparam) {
-    crate::http::serve(router, request, out);
+pub fn serve(router: &Router, request: routes::Request) -> Option<routes::Response> {
+    crate::http::serve(router, request)
 }
 
 /// Exports the routes of a [`Router`](crate::Router), once in a plugin: `mint_sdk::routes!(ROUTER);`.
@@ -15,11 +15,10 @@ pub fn serve(router: &Router, request: IncomingRequest, out: ResponseOutparam) {
 macro_rules! routes {
     ($router:expr) => {
         const _: () = {
-            use $crate::bindings::imports::wasi::http::types as http;
             struct Routes;
-            impl $crate::bindings::routes::exports::wasi::http::incoming_handler::Guest for Routes {
-                fn handle(request: http::IncomingRequest, out: http::ResponseOutparam) {
-                    $crate::export::serve(&$router, request, out);
+            impl $crate::export::routes::Guest for Routes {
+                fn handle(request: $crate::export::routes::Request) -> ::std::option::Option<$crate::export::routes::Response> {
+                    $crate::export::serve(&$router, request)
                 }
             }
             let _ = Routes;

@@ -36,15 +36,15 @@ impl From<identity::User> for User {
 }
 
 impl Host for State {
-    async fn current(&mut self) -> wasmtime::Result<Option<Actor>> {
+    fn current(&mut self) -> wasmtime::Result<Option<Actor>> {
         Ok(identity::current(&self.call).map(Into::into))
     }
 
-    async fn permissions(&mut self) -> wasmtime::Result<Vec<String>> {
+    fn permissions(&mut self) -> wasmtime::Result<Vec<String>> {
         Ok(identity::permissions(&self.call).iter().map(|permission| permission.as_str().to_owned()).collect())
     }
 
-    async fn require_role(&mut self, roles: Vec<String>) -> Answer<()> {
+    fn require_role(&mut self, roles: Vec<String>) -> Answer<()> {
         answer(&self.call, identity::require_role(&self.call, &roles).map_err(Into::into))
     }
 

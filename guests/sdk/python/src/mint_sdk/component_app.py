@@ -25,12 +25,12 @@ from .component.rehearsal import rehearse
 _instance = Instance(Plugin)
 
 
-class WasiHttpIncomingHandler0212:
-    """Export `wasi:http/incoming-handler`."""
+class MintPluginRoutes100:
+    """Export `mint:plugin/routes`."""
 
-    def handle(self, request: Any, response_out: Any) -> None:
+    def handle(self, request: Any) -> Any:
         """Answers one request."""
-        _instance.run(answer(_instance, request, response_out))
+        return _instance.run(answer(_instance, request))
 
 
 class MintPluginLifecycle100(LifecycleExports):

@@ -8,7 +8,7 @@ from typing import Any
 
 from .backend import Backend
 from .exceptions import ConflictException
-from .identity import PluginActor, read_actor
+from .identity import PluginActor, actor_of
 from .objects import ExperimentDataStore
 from .repositories import ExperimentRepository, PluginDataRepository, UserRepository
 from .routing import Depends, HTTPException, Request
@@ -46,11 +46,11 @@ class PlatformContext:
 
     def resolve_optional_plugin_actor(self, request: Request) -> PluginActor | None:
         """Who sent this request; None for nobody."""
-        return read_actor(request.headers)
+        return actor_of(request)
 
     def resolve_plugin_actor(self, request: Request) -> PluginActor:
         """Who sent this request; 401 for nobody."""
-        actor = read_actor(request.headers)
+        actor = actor_of(request)
         if actor is None:
             raise HTTPException(401, "Sign in first.")
         return actor
@@ -99,7 +99,7 @@ class PlatformContext:
         return self.resolve_plugin_actor(request).to_dict()
 
     async def _optional_user(self, request: Request) -> dict[str, Any] | None:
-        actor = read_actor(request.headers)
+        actor = actor_of(request)
         return None if actor is None else actor.to_dict()
 
 

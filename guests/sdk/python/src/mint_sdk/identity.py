@@ -6,9 +6,10 @@ import json
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from types import EllipsisType
 from typing import Any
 
-from .routing import Headers, HTTPException
+from .routing import Headers, HTTPException, Request
 
 IDENTITY_HEADERS = ("x-mint-user-id", "x-mint-username", "x-mint-user-role", "x-mint-user-permissions")
 NOBODY = [None] * len(IDENTITY_HEADERS)
@@ -54,8 +55,19 @@ def _in_order(permissions: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(permissions))
 
 
-def read_actor(headers: Headers) -> PluginActor | None:
-    """The actor of a request; None without identity headers; 403 if they are malformed."""
+def actor_of(request: Request) -> PluginActor | None:
+    """The actor of a request; None for nobody; 403 if identity headers are malformed."""
+    known: PluginActor | EllipsisType | None = request.actor
+    return _read(request.headers) if isinstance(known, EllipsisType) else known
+
+
+@lru_cache(maxsize=ACTORS_KEPT_MAX)
+def known_actor(user_id: int, username: str, role: str, permissions: str) -> PluginActor:
+    """The actor whom the platform names beside the headers; permissions are a JSON array."""
+    return PluginActor(str(user_id), username, role, permissions=_permissions(permissions))
+
+
+def _read(headers: Headers) -> PluginActor | None:
     fields = headers.raw(IDENTITY_HEADERS)
     if fields == NOBODY:
         return None

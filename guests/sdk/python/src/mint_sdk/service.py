@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .exceptions import ConfigurationException, EventVetoException, PluginException
-from .identity import read_actor
+from .identity import actor_of
 from .logs import get_plugin_logger
 from .plugin import AnalysisPlugin
 from .routing import HTTPException, Request
@@ -22,7 +22,7 @@ def access_guard(plugin: AnalysisPlugin) -> Callable[[Request], None] | None:
         return None
 
     def check(request: Request) -> None:
-        if read_actor(request.headers) is None:
+        if actor_of(request) is None:
             raise HTTPException(401, "Sign in first.")
 
     return check

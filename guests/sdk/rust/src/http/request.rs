@@ -1,13 +1,15 @@
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::cell::OnceCell;
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
 use super::Body;
 use super::path;
-use crate::bindings::imports::wasi::http::types::{Fields, IncomingRequest, Method};
-use crate::platform::identity::{self, Actor};
+use crate::bindings::imports::mint::plugin::exchange;
+use crate::bindings::imports::wasi::http::types::{Fields, IncomingRequest};
+use crate::bindings::routes::exports::mint::plugin::routes;
+use crate::platform::identity::Actor;
 use crate::{Error, Result};
 
 /// The most that [`Request::json`] reads.
@@ -16,46 +18,28 @@ const JSON_BYTES_MAX: usize = 1024 * 1024;
 /// A request under the prefix of this plugin.
 #[derive(Debug)]
 pub struct Request {
-    method: Cow<'static, str>,
-    target: String,
-    prefix: String,
+    brief: routes::Request,
     parameters: Vec<(&'static str, String)>,
-    incoming: Rc<Incoming>,
+    /// The rest of it, once somebody asked.
+    incoming: OnceCell<Option<Incoming>>,
 }
 
-/// The host's side of a request.
+/// Headers and body, on the host's side.
 #[derive(Debug)]
-pub(super) struct Incoming {
+struct Incoming {
     // The headers are a child of the request: they go first.
     headers: Fields,
     request: IncomingRequest,
 }
 
-impl Incoming {
-    pub(super) fn new(request: IncomingRequest) -> Rc<Self> {
-        Rc::new(Self { headers: request.headers(), request })
-    }
-
-    /// A header as text; none when it is missing or not UTF-8.
-    fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).into_iter().next().and_then(|value| String::from_utf8(value).ok())
-    }
-
-    /// The id of the request.
-    pub(super) fn id(&self) -> Option<String> {
-        self.header("x-request-id")
-    }
-}
-
 impl Request {
-    pub(super) fn new(incoming: Rc<Incoming>) -> Self {
-        Self {
-            method: method_name(incoming.request.method()),
-            target: incoming.request.path_with_query().unwrap_or_default(),
-            prefix: incoming.header("x-forwarded-prefix").unwrap_or_default(),
-            parameters: Vec::new(),
-            incoming,
-        }
+    pub(super) fn new(brief: routes::Request) -> Self {
+        Self { brief, parameters: Vec::new(), incoming: OnceCell::new() }
+    }
+
+    fn incoming(&self) -> Option<&Incoming> {
+        let taken = || exchange::request().map(|request| Incoming { headers: request.headers(), request });
+        self.incoming.get_or_init(taken).as_ref()
     }
 
     pub(super) fn set_parameters(&mut self, parameters: Vec<(&'static str, String)>) {
@@ -64,27 +48,28 @@ impl Request {
 
     /// Its method, such as `GET`.
     pub fn method(&self) -> &str {
-        &self.method
+        &self.brief.method
     }
 
     /// The path below the prefix of this plugin, as sent (percent-encoded); it begins with `/`.
     pub fn path(&self) -> &str {
-        path::below_prefix(&self.target, &self.prefix).0
+        path::below_prefix(&self.brief.target, &self.brief.prefix).0
     }
 
     /// The prefix of this plugin in public URLs, such as `/api/hello`.
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        &self.brief.prefix
     }
 
     /// A header as text; none when it is missing or not UTF-8.
     pub fn header(&self, name: &str) -> Option<String> {
-        self.incoming.header(name)
+        let value = self.incoming()?.headers.get(name).into_iter().next()?;
+        String::from_utf8(value).ok()
     }
 
     /// The id of the request, which every log line and error carries.
-    pub fn id(&self) -> Option<String> {
-        self.incoming.id()
+    pub fn id(&self) -> &str {
+        &self.brief.id
     }
 
     /// A value of the path, by its name in the pattern of the route.
@@ -104,7 +89,7 @@ impl Request {
 
     /// A value of the query, decoded.
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
-        path::query_value(path::below_prefix(&self.target, &self.prefix).1, name)
+        path::query_value(path::below_prefix(&self.brief.target, &self.brief.prefix).1, name)
     }
 
     /// A value of the query as a number or another type; none when it is missing.
@@ -118,7 +103,13 @@ impl Request {
 
     /// Who is signed in, if anybody.
     pub fn user(&self) -> Option<Actor> {
-        identity::current()
+        let person = self.brief.person.as_ref()?;
+        Some(Actor {
+            user_id: person.user_id,
+            username: person.username.clone(),
+            role: person.role.clone(),
+            plugin_role: person.plugin_role.clone(),
+        })
     }
 
     /// The body as a stream.
@@ -140,22 +131,8 @@ impl Request {
     }
 
     fn body(&self) -> Result<Body> {
-        Body::new(self.incoming.request.consume().map_err(|()| Error::internal("the body of the request was read before"))?)
-    }
-}
-
-fn method_name(method: Method) -> Cow<'static, str> {
-    match method {
-        Method::Get => "GET".into(),
-        Method::Head => "HEAD".into(),
-        Method::Post => "POST".into(),
-        Method::Put => "PUT".into(),
-        Method::Delete => "DELETE".into(),
-        Method::Connect => "CONNECT".into(),
-        Method::Options => "OPTIONS".into(),
-        Method::Trace => "TRACE".into(),
-        Method::Patch => "PATCH".into(),
-        Method::Other(name) => name.into(),
+        let body = self.incoming().and_then(|incoming| incoming.request.consume().ok());
+        Body::new(body.ok_or_else(|| Error::internal("the body of the request was read before"))?)
     }
 }
 

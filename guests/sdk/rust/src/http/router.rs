@@ -1,9 +1,6 @@
-use std::rc::Rc;
-
 use super::path::matches;
-use super::request::Incoming;
 use super::{Request, Response};
-use crate::bindings::imports::wasi::http::types::{IncomingRequest, ResponseOutparam};
+use crate::bindings::routes::exports::mint::plugin::routes;
 use crate::{Error, Result, log};
 
 /// What answers a request.
@@ -85,9 +82,9 @@ impl Router {
 }
 
 /// Answers one request.
-pub(crate) fn serve(router: &Router, request: IncomingRequest, out: ResponseOutparam) {
-    let incoming = Incoming::new(request);
-    let mut request = Request::new(Rc::clone(&incoming));
+pub(crate) fn serve(router: &Router, brief: routes::Request) -> Option<routes::Response> {
+    let id = brief.id.clone();
+    let mut request = Request::new(brief);
     let with_body = request.method() != "HEAD";
     let answer = match router.find(request.method(), request.path()) {
         Found::Handler(handler, parameters) => {
@@ -97,7 +94,7 @@ pub(crate) fn serve(router: &Router, request: IncomingRequest, out: ResponseOutp
         Found::OtherMethods(allowed) => {
             let message = format!("this path answers {allowed}, not {}", request.method());
             let error = Error::new(405, "request.method_not_allowed", message);
-            Ok(Response::error(&error, incoming.id().as_deref()).header("allow", allowed))
+            Ok(Response::error(&error, &id).header("allow", allowed))
         }
         Found::Nothing => Err(Error::not_found(format!("no route for {} {}", request.method(), request.path()))),
     };
@@ -105,9 +102,9 @@ pub(crate) fn serve(router: &Router, request: IncomingRequest, out: ResponseOutp
         if error.status() >= 500 {
             log::error(error.message());
         }
-        Response::error(&error, incoming.id().as_deref())
+        Response::error(&error, &id)
     });
-    response.send(out, with_body);
+    response.give(with_body)
 }
 
 #[cfg(test)]

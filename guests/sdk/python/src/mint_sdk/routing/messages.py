@@ -100,6 +100,8 @@ class Request:
     """One request under the plugin's prefix. `path` is decoded, begins with `/` and lacks the prefix."""
 
     body_bytes_max: int | None = None
+    actor: Any = ...
+    """Who sent it, where the platform says so beside the headers; `...` where only those tell."""
     _body: bytes | None = None
 
     def __init__(

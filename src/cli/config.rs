@@ -11,6 +11,7 @@ use std::{
 };
 
 use mint_domain::{Slug, mode::Mode};
+use mint_platform::operation::Moment;
 use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,6 +30,7 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
     ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),
+    ("plugins.trialSeconds", Kind::Number, "How long a new release answers before the old one is let go; by default 10"),
     ("plugins.uv.path", Kind::Text, "The program uv"),
     ("plugins.uv.indexUrl", Kind::Text, "Where Python packages come from"),
     ("plugins.uv.extraIndexUrls", Kind::List, "Further package indexes"),
@@ -103,6 +105,9 @@ pub struct Config {
     /// `PATH`.
     #[serde(skip)]
     pub search_path: String,
+    /// `MINT_ABORT_AT`, such as `upgrade/switch/did`: where a debug build kills itself, for tests of crashes.
+    #[serde(skip)]
+    pub abort_at: Option<Moment>,
 }
 
 /// The server.
@@ -139,6 +144,8 @@ pub struct Plugins {
     pub force_shared: Vec<Slug>,
     /// Must run isolated.
     pub force_isolated: Vec<Slug>,
+    /// Seconds that a new release answers before the old one is let go.
+    pub trial_seconds: u32,
     /// How venvs are made.
     pub uv: Uv,
     /// What isolated plugins are held to.
@@ -216,6 +223,7 @@ impl Default for Plugins {
             reset_path: mint_wasm::ResetChoice::default(),
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
+            trial_seconds: 10,
             uv: Uv::default(),
             sandbox: Sandbox::default(),
         }
@@ -313,6 +321,7 @@ impl Config {
             plugin_environment,
             uv_environment: uv_environment(environment),
             search_path: environment.get("PATH").cloned().unwrap_or_default(),
+            abort_at: environment.get("MINT_ABORT_AT").and_then(|at| moment(at)),
             ..config
         })
     }
@@ -334,6 +343,11 @@ impl Config {
         let isolated = self.plugins.force_isolated.iter().map(|slug| (slug.to_string(), Mode::Isolated));
         shared.chain(isolated).collect()
     }
+}
+
+fn moment(text: &str) -> Option<Moment> {
+    let mut words = text.split('/').map(str::to_owned);
+    Some(Moment { kind: words.next()?, step: words.next()?, when: words.next()? })
 }
 
 /// `server.dataPath` → `MINT_SERVER__DATA_PATH`.

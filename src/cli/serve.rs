@@ -7,6 +7,7 @@ use std::{
     num::NonZeroU32,
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -77,6 +78,8 @@ impl Server {
             layout,
             forced: config.forced(),
             python: python(config)?,
+            abort_at: config.abort_at.clone(),
+            trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             process_id: lock.process_id.clone(),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });

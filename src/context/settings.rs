@@ -87,6 +87,16 @@ pub fn merged(manifest: &Manifest, stored: &Value, environment: &BTreeMap<String
     (values, locked)
 }
 
+/// Passes if `stored` settings, with the environment's, are what `manifest` wants.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub fn check(manifest: &Manifest, stored: &Value, environment: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    let Some(settings_schema) = &manifest.settings_schema else { return Ok(()) };
+    let (effective, _) = merged(manifest, stored, environment);
+    schema::check(settings_schema, &without_platforms(&Value::Object(effective)), "settings")
+}
+
 async fn read(call: &Call, installation: InstallationId, manifest: &Manifest) -> Result<Snapshot> {
     let mut tx = call.services.db.read().await?;
     let row = installations::get(&mut tx, call.tenant, installation).await?;
@@ -114,9 +124,7 @@ async fn swap(
     }
     let (effective, _) = merged(manifest, &values, &call.services.plugin_environment);
     let effective = Value::Object(effective);
-    if let Some(settings_schema) = &manifest.settings_schema {
-        schema::check(settings_schema, &without_platforms(&effective), "settings")?;
-    }
+    check(manifest, &values, &call.services.plugin_environment)?;
     // The plugin is asked first, and outside a transaction, since it may take its time and write. A refusal of its own
     // keeps the old settings, stored and running alike.
     call.services.followers.settings_changed(call, installation, effective).await?;

@@ -103,6 +103,37 @@ impl State {
         }
     }
 
+    /// The events that lead from here to where a start begins, when `asked` is why it is started. None where it can begin
+    /// at once: an installation that answers goes on answering until the next start has succeeded.
+    pub fn toward_start(&self, asked: Event) -> Vec<Event> {
+        match self {
+            Self::Registered => vec![Event::InstallBegan, Event::Staged, Event::Migrated],
+            Self::Installing => vec![Event::Staged, Event::Migrated],
+            Self::Migrating => vec![Event::Migrated],
+            Self::Failed(_) => vec![asked, Event::Migrated],
+            Self::Initializing | Self::Ready | Self::Upgrading | Self::Uninstalling => Vec::new(),
+        }
+    }
+
+    /// The events that lead from here, with a start that answers, to Ready.
+    pub fn toward_ready(&self) -> Vec<Event> {
+        match self {
+            Self::Upgrading => vec![Event::Staged, Event::Migrated, Event::Started],
+            Self::Initializing => vec![Event::Started],
+            Self::Registered | Self::Installing | Self::Migrating | Self::Ready | Self::Uninstalling | Self::Failed(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The state after all of `events`, in order.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] for the first that the table does not have.
+    pub fn after_all(self, events: impl IntoIterator<Item = Event>) -> Result<Self, IllegalTransition> {
+        events.into_iter().try_fold(self, Self::after)
+    }
+
     /// Whether requests are served in this state.
     pub fn serves(&self) -> bool {
         match self {
@@ -124,10 +155,14 @@ impl State {
             (Self::Installing, E::Staged) => Ok(Self::Migrating),
             (Self::Migrating, E::Migrated) => Ok(Self::Initializing),
             (Self::Initializing, E::Started) => Ok(Self::Ready),
-            (Self::Ready, E::UpgradeBegan) => Ok(Self::Upgrading),
+            (Self::Ready | Self::Failed(_), E::UpgradeBegan) => Ok(Self::Upgrading),
             (Self::Upgrading, E::Staged) => Ok(Self::Migrating),
             (Self::Upgrading | Self::Migrating | Self::Initializing, E::UpgradeUndone) => Ok(Self::Ready),
-            (Self::Ready | Self::Failed(_), E::UninstallBegan) => Ok(Self::Uninstalling),
+            // Also what a server left behind in the middle of something can be removed.
+            (
+                Self::Installing | Self::Migrating | Self::Initializing | Self::Ready | Self::Upgrading | Self::Failed(_),
+                E::UninstallBegan,
+            ) => Ok(Self::Uninstalling),
             (Self::Ready | Self::Failed(_), E::ReloadAsked) | (Self::Failed(_), E::ProbeDue) => Ok(Self::Migrating),
             (
                 Self::Installing
@@ -211,6 +246,16 @@ mod tests {
             }
         }
         insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn a_start_ends_ready_from_wherever_it_begins() {
+        for state in states() {
+            let started = state.clone().after_all(state.toward_start(Event::ReloadAsked)).unwrap();
+            let answers = started.clone().after_all(started.toward_ready()).unwrap();
+            let expected = if state == State::Uninstalling { State::Uninstalling } else { State::Ready };
+            assert_eq!(answers, expected, "{}", state.name());
+        }
     }
 
     #[test]

@@ -16,6 +16,14 @@ macro_rules! limits {
         /// Name, default and greatest value of every limit.
         pub const TABLE: &[(&str, u64, u64)] = &[$((stringify!($name), $default, $max),)*];
 
+        impl LimitChanges {
+            /// These changes, and `earlier` ones where these say nothing.
+            #[must_use]
+            pub fn over(&self, earlier: &Self) -> Self {
+                Self { $($name: self.$name.or(earlier.$name),)* }
+            }
+        }
+
         impl Default for Limits {
             fn default() -> Self {
                 Self { $($name: $default,)* }

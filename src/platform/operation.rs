@@ -25,6 +25,32 @@ pub(crate) struct Step<S> {
     pub(crate) undo: for<'a> fn(&'a mut S) -> BoxFuture<'a, ()>,
 }
 
+/// A sort of change: what it is called, and what it does.
+pub(crate) struct Change<S: 'static> {
+    /// As the journal and the command line show it.
+    pub(crate) kind: &'static str,
+    /// In order.
+    pub(crate) steps: &'static [Step<S>],
+}
+
+impl<S> Change<S> {
+    /// Its kind, and the names of its steps.
+    pub(crate) fn names(&self) -> (&'static str, Vec<&'static str>) {
+        (self.kind, self.steps.iter().map(|step| step.name).collect())
+    }
+}
+
+/// A moment in an operation at which a server that is under test kills itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Kind of the operation.
+    pub kind: String,
+    /// Name of the step.
+    pub step: String,
+    /// `begun`: before it does anything; `did`: before that is written down; `ended`: after.
+    pub when: String,
+}
+
 /// Why a change does not go on.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -88,12 +114,12 @@ impl Platform {
     pub(crate) async fn run_operation<S: Send>(
         self: &Arc<Self>,
         id: OperationId,
-        steps: &[Step<S>],
+        change: &Change<S>,
         state: &mut S,
         on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
     ) {
         let renewal = self.keep_lease(id);
-        let (status, outcome) = self.run_steps(id, steps, state, on_failure).await;
+        let (status, outcome) = self.run_steps(id, change, state, on_failure).await;
         drop(renewal);
         if let Err(error) = self.end_operation(id, status, &outcome).await {
             // The lease runs out and the reconciler finds the operation again.
@@ -105,16 +131,21 @@ impl Platform {
     async fn run_steps<S: Send>(
         &self,
         id: OperationId,
-        steps: &[Step<S>],
+        change: &Change<S>,
         state: &mut S,
         on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
     ) -> (&'static str, Value) {
+        let steps = change.steps;
         for (position, step) in steps.iter().enumerate() {
             let at = i64::try_from(position).unwrap_or(i64::MAX);
             let ran = match self.journal_begin(id, at, step.name).await {
-                Ok(()) => (step.run)(state).await,
+                Ok(()) => {
+                    self.reach(change.kind, step.name, "begun");
+                    (step.run)(state).await
+                }
                 Err(error) => Err(Stop::Error(error)),
             };
+            self.reach(change.kind, step.name, "did");
             let (status, note) = match &ran {
                 Ok(note) | Err(Stop::Nothing(note)) => ("done", note.clone()),
                 Err(Stop::Refused(refusal)) => ("failed", refusal.message.clone()),
@@ -124,6 +155,7 @@ impl Platform {
             if let Err(error) = self.journal_end(id, at, status, &note).await {
                 tracing::error!(operation.id = %id, step = step.name, error = %error, "the journal could not be written");
             }
+            self.reach(change.kind, step.name, "ended");
             let stop = match ran {
                 Ok(_) => continue,
                 Err(stop) => stop,
@@ -148,6 +180,15 @@ impl Platform {
             };
         }
         ("done", json!({ "changed": true }))
+    }
+
+    /// Kills the server here, if that is what a test of crashes asked for.
+    fn reach(&self, kind: &str, step: &str, when: &str) {
+        if cfg!(debug_assertions)
+            && self.abort_at().is_some_and(|at| (at.kind.as_str(), at.step.as_str(), at.when.as_str()) == (kind, step, when))
+        {
+            std::process::abort();
+        }
     }
 
     /// Renews the lease until dropped.

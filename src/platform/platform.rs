@@ -15,7 +15,7 @@ use mint_context::{
     settings,
 };
 use mint_domain::{
-    InstallationId, Limits, OperationId, Prefix, RequestId, State, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython,
+    InstallationId, Limits, OperationId, Prefix, RequestId, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython,
 };
 use mint_store::{
     installations::{self, Installation},
@@ -31,7 +31,7 @@ use crate::{
     Caller,
     admission::Admission,
     layout::Layout,
-    operation::not_installed,
+    operation::{Moment, not_installed},
     running::{Active, Running, Usage},
     sign_in::Identity,
 };
@@ -60,6 +60,10 @@ pub struct Options {
     pub forced: BTreeMap<String, Mode>,
     /// What there is for Python plugins.
     pub python: PlatformPython,
+    /// How long a new release answers before the old one is let go.
+    pub trial: Duration,
+    /// Where a server that is under test kills itself; without effect in a release build.
+    pub abort_at: Option<Moment>,
     /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
     pub process_id: String,
 }
@@ -73,6 +77,8 @@ pub struct Platform {
     layout: Layout,
     forced: BTreeMap<String, Mode>,
     python: Arc<PlatformPython>,
+    trial: Duration,
+    abort_at: Option<Moment>,
     process_id: String,
     operations: Mutex<HashMap<OperationId, (TenantId, String)>>,
     identities: Cache<String, Identity>,
@@ -95,6 +101,8 @@ impl Platform {
             layout: options.layout,
             forced: options.forced,
             python: Arc::new(options.python),
+            trial: options.trial,
+            abort_at: options.abort_at,
             process_id: options.process_id,
             operations: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
@@ -126,6 +134,15 @@ impl Platform {
     /// What there is for Python plugins.
     pub(crate) fn python(&self) -> &Arc<PlatformPython> {
         &self.python
+    }
+
+    /// How long a new release answers before the old one is let go.
+    pub(crate) fn trial(&self) -> Duration {
+        self.trial
+    }
+
+    pub(crate) fn abort_at(&self) -> Option<&Moment> {
+        self.abort_at.as_ref()
     }
 
     /// Cancelled when the platform ends.
@@ -252,12 +269,17 @@ impl Platform {
     /// Puts a generation up to answer, and watches it. Gives the one that it replaces.
     pub(crate) fn put_up(self: &Arc<Self>, active: &Arc<Active>) -> Option<Arc<Active>> {
         let old = self.running.switch(active);
+        self.watch(active);
+        old
+    }
+
+    /// Takes a generation down when it has failed for good.
+    pub(crate) fn watch(self: &Arc<Self>, active: &Arc<Active>) {
         let (platform, watched) = (self.clone(), active.clone());
         self.spawn(async move {
             let failure = watched.plugin.failed().await;
             platform.went_down(&watched, failure).await;
         });
-        old
     }
 
     /// Waits until a replaced generation has answered what it had begun, and ends it.
@@ -282,16 +304,8 @@ impl Platform {
             return;
         }
         tracing::error!(tenant.id = %active.authority.tenant_slug, plugin.slug = %active.slug(), error = %failure, "a plugin failed");
-        if let Err(error) = self.set_state(tenant, id, &State::Failed(failure)).await {
-            tracing::error!(installation.id = %id, error = %error, "the state of a failed plugin could not be written");
-        }
+        self.fault(tenant, id, failure).await;
         active.plugin.stop(STOP_GRACE).await;
-    }
-
-    pub(crate) async fn set_state(&self, tenant: TenantId, id: InstallationId, state: &State) -> Result<()> {
-        let mut tx = self.services.db.begin().await?;
-        installations::set_state(&mut tx, tenant, id, state, self.services.clock.now()).await?;
-        Ok(tx.commit().await?)
     }
 
     pub(crate) async fn bump_generation(&self, tenant: TenantId, id: InstallationId) -> Result<i64> {

@@ -74,7 +74,7 @@ impl Platform {
         futures_util::stream::iter(starts)
             .for_each_concurrent(STARTS_AT_ONCE, |(caller, row, probe)| async move {
                 if probe {
-                    if let Err(error) = self.reload_installation(caller, &row.slug, "probe").await {
+                    if let Err(error) = self.probe(caller, &row.slug).await {
                         tracing::warn!(plugin.slug = row.slug, error = %error, "a quarantined plugin could not be probed");
                     }
                 } else {
@@ -104,9 +104,7 @@ impl Platform {
             }
             Err(failure) => {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure, "a plugin could not be started");
-                if let Err(error) = self.set_state(row.tenant_id, row.id, &State::Failed(failure)).await {
-                    tracing::error!(plugin.slug = row.slug, error = %error, "the state of a failed plugin could not be written");
-                }
+                self.fault(row.tenant_id, row.id, failure).await;
             }
         }
     }
@@ -143,6 +141,10 @@ impl Platform {
                 ("uninstall", true) => {
                     let input: UninstallInput = serde_json::from_value(operation.input).unwrap_or_default();
                     self.resume_uninstall(caller, &operation.plugin, input.data, operation.id).await?;
+                }
+                ("upgrade" | "rollback", true) => {
+                    let (status, outcome) = self.end_upgrade(&caller, &operation.plugin, operation.input).await?;
+                    self.settle(operation.id, status, &outcome).await?;
                 }
                 (_, true) => self.resume_install(caller, &operation.plugin, operation.id).await?,
                 ("uninstall", false) => self.settle(operation.id, "done", &json!({ "changed": true })).await?,

@@ -4,9 +4,12 @@ use std::{io, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use mint_context::Result;
-use mint_domain::{OperationId, Permission, State, lifecycle::Failure};
+use mint_domain::{
+    OperationId, Permission, State,
+    lifecycle::{Event, Failure},
+};
 use mint_store::{
-    audit,
+    audit, history,
     installations::{self, Installation},
     releases,
 };
@@ -15,14 +18,22 @@ use serde_json::json;
 
 use crate::{
     Caller, Platform,
-    operation::{Step, Stop, Subject, nothing_to_undo},
+    operation::{Change, Step, Stop, Subject, nothing_to_undo},
 };
 
-const UNINSTALL: &[Step<Uninstall>] = &[
-    Step { name: "stop", run: stop, undo: nothing_to_undo },
-    Step { name: "files", run: files, undo: nothing_to_undo },
-    Step { name: "remove", run: remove, undo: nothing_to_undo },
-];
+const UNINSTALL: Change<Uninstall> = Change {
+    kind: "uninstall",
+    steps: &[
+        Step { name: "stop", run: stop, undo: nothing_to_undo },
+        Step { name: "files", run: files, undo: nothing_to_undo },
+        Step { name: "remove", run: remove, undo: nothing_to_undo },
+    ],
+};
+
+/// The removal of an installation, and the names of its steps.
+pub fn change() -> (&'static str, Vec<&'static str>) {
+    UNINSTALL.names()
+}
 
 /// What becomes of the plugin's own files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,10 +62,10 @@ impl Platform {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let (installation, _) = self.find_installation(&caller, slug).await?;
         let input = json!({ "data": data });
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: "uninstall", input }).await?;
+        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: UNINSTALL.kind, input }).await?;
         let mut uninstall = Uninstall { platform: self.clone(), caller, installation, data };
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, UNINSTALL, &mut uninstall, failed).await });
+        self.track(async move { platform.run_operation(id, &UNINSTALL, &mut uninstall, failed).await });
         Ok(id)
     }
 
@@ -68,7 +79,7 @@ impl Platform {
     ) -> Result<()> {
         let (installation, _) = self.find_installation(&caller, slug).await?;
         let mut uninstall = Uninstall { platform: self.clone(), caller, installation, data };
-        self.run_operation(id, UNINSTALL, &mut uninstall, failed).await;
+        self.run_operation(id, &UNINSTALL, &mut uninstall, failed).await;
         Ok(())
     }
 }
@@ -76,7 +87,8 @@ impl Platform {
 fn stop(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (tenant, id) = (uninstall.installation.tenant_id, uninstall.installation.id);
-        uninstall.platform.set_state(tenant, id, &State::Uninstalling).await?;
+        let events = |state: &State| if *state == State::Uninstalling { Vec::new() } else { vec![Event::UninstallBegan] };
+        uninstall.platform.advance(tenant, id, events).await?;
         uninstall.platform.take_down(tenant, id, None).await;
         Ok("stopped".to_owned())
     })
@@ -99,8 +111,11 @@ fn remove(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (caller, installation) = (&uninstall.caller, &uninstall.installation);
         let mut tx = uninstall.platform.services().db.begin().await?;
+        let kept = history::list(&mut tx, installation.id).await?;
         installations::delete(&mut tx, installation.tenant_id, installation.id).await?;
-        releases::delete_unused(&mut tx, installation.release_id).await?;
+        for reign in kept {
+            releases::delete_unused(&mut tx, reign.release_id).await?;
+        }
         let entity = format!("plugin:{}", installation.slug);
         let now = uninstall.platform.services().clock.now();
         let details = json!({ "data": uninstall.data });

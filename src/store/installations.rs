@@ -89,6 +89,23 @@ pub struct NewInstallation<'a> {
     pub limits: &'a LimitChanges,
 }
 
+/// What takes the place of a release.
+#[derive(Clone, Debug)]
+pub struct Replacement<'a> {
+    /// The release.
+    pub release: ReleaseId,
+    /// Where its routes stand, without `/api`.
+    pub prefix: &'a str,
+    /// Where it runs.
+    pub plan: &'a Plan,
+    /// What is granted.
+    pub grants: &'a Grants,
+    /// What is set.
+    pub limits: &'a LimitChanges,
+    /// How it stands.
+    pub state: &'a State,
+}
+
 /// Installs.
 ///
 /// # Errors
@@ -135,6 +152,43 @@ pub async fn list(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Installation>> {
 /// The database's.
 pub async fn list_all(tx: &mut Tx) -> Result<Vec<Installation>> {
     rows!(tx, all Installation, "select * from installations order by id")
+}
+
+/// An installation whose row nobody else changes until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(tx: &mut Tx, tenant: TenantId, id: InstallationId) -> Result<Option<Installation>> {
+    // An update that changes nothing locks the row on either database.
+    rows!(
+        tx, optional Installation,
+        "update installations set updated_at = updated_at where tenant_id = $1 and id = $2 returning *",
+        tenant.0, id.0,
+    )
+}
+
+/// Puts another release in the place of the active one. None when the generation is no longer `expected`; else the new one.
+///
+/// # Errors
+/// [`crate::Error::Duplicate`] when the prefix is taken in this tenant.
+pub async fn replace(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: InstallationId,
+    expected: i64,
+    new: &Replacement<'_>,
+    now: OffsetDateTime,
+) -> Result<Option<i64>> {
+    let row = rows!(
+        tx, optional (i64,),
+        "update installations set release_id = $4, prefix = $5, mode = $6, mode_reason = $7, findings = $8, grants = $9, limits = $10,
+            state = $11, state_since = $12, updated_at = $12, generation = generation + 1
+         where tenant_id = $1 and id = $2 and generation = $3 returning generation",
+        tenant.0, id.0, expected, new.release.0, new.prefix, new.plan.mode.as_str(), &new.plan.reason, Json(&new.plan.findings),
+        Json(new.grants), Json(new.limits), Json(new.state), now,
+    )
+    .map_err(|e| e.naming("route prefix"))?;
+    Ok(row.map(|(generation,)| generation))
 }
 
 /// Writes how an installation stands. False when it is gone.

@@ -63,11 +63,16 @@ pub async fn get(tx: &mut Tx, id: ReleaseId) -> Result<Option<Release>> {
     rows!(tx, optional Release, "select id, slug, version, digest, manifest, created_at from releases where id = $1", id.0)
 }
 
-/// Forgets a release that no installation uses. False when one does, or it is not there.
+/// Forgets a release that no installation uses or keeps. False when one does, or it is not there.
 ///
 /// # Errors
 /// The database's.
 pub async fn delete_unused(tx: &mut Tx, id: ReleaseId) -> Result<bool> {
-    execute!(tx, "delete from releases where id = $1 and not exists (select 1 from installations where release_id = $1)", id.0,)
-        .map(|rows| rows > 0)
+    execute!(
+        tx,
+        "delete from releases where id = $1 and not exists (select 1 from installations where release_id = $1)
+            and not exists (select 1 from installation_releases where release_id = $1)",
+        id.0,
+    )
+    .map(|rows| rows > 0)
 }

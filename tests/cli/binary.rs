@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     io::Write as _,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 pub(crate) struct Mint {
     home: TempDir,
     serving: Option<Child>,
+    environment: Vec<(String, String)>,
     /// Where the server listens, once it runs.
     pub(crate) url: String,
 }
@@ -33,12 +35,18 @@ impl Mint {
     /// A new home without a server.
     pub(crate) fn new() -> Self {
         let home = tempfile::Builder::new().prefix("mint-").tempdir().unwrap();
-        Self { home, serving: None, url: "http://127.0.0.1:9".to_owned() }
+        Self { home, serving: None, environment: Vec::new(), url: "http://127.0.0.1:9".to_owned() }
     }
 
     /// A home with an administrator `admin` and a server.
     pub(crate) async fn serving() -> Self {
+        Self::serving_on(None).await
+    }
+
+    /// The same on a database of another address.
+    pub(crate) async fn serving_on(database: Option<&str>) -> Self {
         let mut mint = Self::new();
+        mint.environment.extend(database.map(|url| ("MINT_DATABASE__URL".to_owned(), url.to_owned())));
         let made = mint.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
         assert_eq!(made.code, Some(0), "{}", made.stderr);
         mint.serve().await;
@@ -52,9 +60,16 @@ impl Mint {
 
     /// Starts the server and waits until it listens.
     pub(crate) async fn serve(&mut self) {
+        self.serve_until(None).await;
+    }
+
+    /// Starts the server, which kills itself at a moment of an operation.
+    pub(crate) async fn serve_until(&mut self, moment: Option<&str>) {
         let path = self.home().join("serve.log");
         let log = File::create(&path).unwrap();
-        self.serving = Some(self.command(&["serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let mut command = self.command(&["serve"]);
+        command.envs(moment.map(|moment| ("MINT_ABORT_AT", moment)));
+        self.serving = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         self.url = eventually("the server to listen", || async {
             let log = fs::read_to_string(&path).unwrap();
             let (_, address) = log.split_once("listening on ")?;
@@ -72,6 +87,13 @@ impl Mint {
     pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
         self.signal(signal);
         self.serving.take().unwrap().wait().unwrap().code()
+    }
+
+    /// Waits until the server has ended by itself, and gives the signal that it died of.
+    pub(crate) async fn died(&mut self) -> Option<i32> {
+        let mut child = self.serving.take().unwrap();
+        let status = eventually("the server's death", || std::future::ready(child.try_wait().unwrap())).await;
+        status.signal()
     }
 
     /// What the server wrote.
@@ -123,6 +145,8 @@ impl Mint {
             .env("MINT_SERVER__CACHE_PATH", cache)
             .env("MINT_SERVER__RUNTIME_PATH", self.home().join("run"))
             .env("MINT_PLUGINS__INSTANCES", "64")
+            .env("MINT_PLUGINS__TRIAL_SECONDS", "0")
+            .envs(self.environment.iter().cloned())
             .env("MINT_PLUGINS__UV__PATH", uv());
         if let Some(python) = python() {
             command.env("MINT_PLUGINS__UV__PYTHON", python);

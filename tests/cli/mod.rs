@@ -3,6 +3,7 @@
 mod accounts;
 mod binary;
 mod configuration;
+mod crashes;
 mod plans;
 mod plugins;
 

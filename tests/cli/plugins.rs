@@ -3,7 +3,7 @@
 use std::fs;
 
 use mint_bundle::{Bounds, Bundle};
-use mint_tests::{PASSWORD, bundle};
+use mint_tests::{PASSWORD, bundle, repackaged};
 use serde_json::Value;
 
 use super::{Mint, binary::assert_session};
@@ -41,6 +41,31 @@ async fn the_life_of_a_plugin_at_a_shell() {
         &["plugin", "uninstall", "hello"],
         &["plugin", "list"],
     ]));
+}
+
+#[tokio::test]
+async fn releases_come_and_go_at_a_shell() {
+    let mint = signed_in().await;
+    let first = bundle("hello").path.display().to_string();
+    let second = repackaged(&bundle("hello"), |manifest| {
+        manifest["plugin"]["version"] = "2.0.0".into();
+        manifest["capabilities"] = serde_json::json!([{ "name": "experiments:read", "why": "Counts them." }]);
+    });
+    fs::rename(&second.path, mint.home().join("hello-2.mint")).unwrap();
+    assert_session!(mint.session(&[
+        &["plugin", "upgrade", "hello-2.mint"],
+        &["plugin", "install", &first],
+        &["plugin", "rollback", "hello"],
+        &["plugin", "install", "hello-2.mint", "--yes"],
+        &["plugin", "upgrade", "hello-2.mint"],
+        &["plugin", "upgrade", "hello-2.mint", "--yes"],
+        &["plugin", "rollback", "hello", "--to", "3.0.0"],
+        &["plugin", "rollback", "hello"],
+        &["plugin", "list"],
+    ]));
+    let (code, releases) = json(&mint, &["plugin", "releases", "hello"]);
+    let versions: Vec<_> = releases.as_array().unwrap().iter().map(|release| release["version"].as_str().unwrap()).collect();
+    assert_eq!((code, versions), (Some(0), vec!["1.0.0", "2.0.0", "1.0.0"]));
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ async fn a_changed_bundle_needs_a_new_version() {
     let newer = repackaged(&bundle("hello"), |manifest| manifest["plugin"]["version"] = json!("2.0.0"));
     let refused = server.install(&newer).await;
     assert_eq!(refused["status"], "undone");
-    assert!(refused["outcome"]["message"].as_str().unwrap().contains("hello 1.0.0 is installed"), "{refused:#}");
+    let message = refused["outcome"]["message"].as_str().unwrap();
+    assert!(message.contains("hello 1.0.0 is installed. Upgrade it"), "{refused:#}");
     assert_eq!(server.admin.get("/api/hello/").await.status, StatusCode::OK);
 }
 

@@ -7,3 +7,4 @@ mod plan;
 mod reload;
 mod restart;
 mod uninstall;
+mod upgrade;

@@ -139,6 +139,23 @@ impl Client {
         self.ended(&reply.json()).await
     }
 
+    /// Puts another release in the place of a plugin's, and gives the operation as it ended.
+    pub async fn upgrade(&self, slug: &str, guest: &Guest, decision: &Value) -> Value {
+        let form = reqwest::multipart::Form::new()
+            .text("decision", decision.to_string())
+            .part("bundle", reqwest::multipart::Part::file(&guest.path).await.expect("bundle"));
+        let reply = self.send(self.request(Method::POST, &format!("/api/plugins/{slug}/upgrade")).multipart(form)).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+        self.ended(&reply.json()).await
+    }
+
+    /// Goes back to an earlier release, and gives the operation as it ended.
+    pub async fn roll_back(&self, slug: &str, to: &Value) -> Value {
+        let reply = self.post(&format!("/api/plugins/{slug}/rollback"), to).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
+        self.ended(&reply.json()).await
+    }
+
     /// Removes a plugin and gives the operation as it ended.
     pub async fn uninstall(&self, slug: &str, data: &str) -> Value {
         let reply = self.delete(&format!("/api/plugins/{slug}?data={data}")).await;

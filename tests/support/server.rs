@@ -51,6 +51,7 @@ impl TestServer {
                 ("MINT_SERVER__CACHE_PATH", cache.display().to_string()),
                 ("MINT_SERVER__RUNTIME_PATH", directory.path().join("run").display().to_string()),
                 ("MINT_PLUGINS__INSTANCES", "64".to_owned()),
+                ("MINT_PLUGINS__TRIAL_SECONDS", "0".to_owned()),
                 ("MINT_PLUGINS__UV__PATH", uv()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),

@@ -7,6 +7,7 @@ mod config;
 mod plugin;
 mod plugin_install;
 mod plugin_plan;
+mod plugin_releases;
 mod serve;
 mod user;
 

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{plugin_install, plugin_plan};
+use super::{plugin_install, plugin_plan, plugin_releases};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
@@ -20,6 +20,12 @@ pub(super) enum Command {
     Plan(plugin_plan::Arguments),
     /// Installs a bundle, or a bare component
     Install(plugin_install::Arguments),
+    /// Puts another release in the place of the installed one, without an interruption
+    Upgrade(plugin_install::Arguments),
+    /// Puts an earlier release back in its place, without an interruption
+    Rollback(plugin_releases::RollBack),
+    /// Lists the releases that answered, the active one first
+    Releases(plugin_releases::Releases),
     /// Lists installed plugins
     List {
         #[command(flatten)]
@@ -55,7 +61,10 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         Command::Plan(arguments) => plugin_plan::run(arguments, output).await,
-        Command::Install(arguments) => plugin_install::run(arguments, output).await,
+        Command::Install(arguments) => plugin_install::install(arguments, output).await,
+        Command::Upgrade(arguments) => plugin_install::upgrade(arguments, output).await,
+        Command::Rollback(arguments) => plugin_releases::roll_back(arguments, output).await,
+        Command::Releases(arguments) => plugin_releases::list(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
         Command::Uninstall { plugin, purge, connection } => {

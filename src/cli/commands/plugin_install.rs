@@ -1,4 +1,4 @@
-//! `mint plugin install`.
+//! `mint plugin install` and `mint plugin upgrade`.
 
 use std::{
     io::{BufRead as _, IsTerminal as _, Write as _},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use mint_domain::{Capability, Manifest, limit::LimitChanges};
+use mint_domain::{Capability, Grants, Manifest, limit::LimitChanges};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -40,29 +40,46 @@ fn limit(text: &str) -> Result<(String, u64), String> {
 }
 
 /// Installs, and prints the steps.
-pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<ExitCode> {
-    let limits: Value = arguments.limit.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let limits: LimitChanges = serde_json::from_value(limits).context("unknown limit")?;
+pub(super) async fn install(arguments: Arguments, output: Output) -> anyhow::Result<ExitCode> {
     let bundle = arguments.bundle.open()?;
-    let manifest = &bundle.manifest;
-    let grant_requested = arguments.yes || asks_for_nothing(manifest, &arguments.grant) || agreed(manifest, output)?;
-    let decision =
-        json!({ "grants": arguments.grant, "grant_requested": grant_requested, "limits": limits, "mode": arguments.mode });
     let client = arguments.connection.client()?;
+    let decision = arguments.decision(&bundle.manifest, Grants::default(), output)?;
     let form = bundle.form(&decision).await?;
     let begun = client.send(client.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;
     watch(&client, output, begun).await
 }
 
-fn asks_for_nothing(manifest: &Manifest, granted: &[Capability]) -> bool {
-    manifest.requested().all(|wanted| granted.iter().any(|granted| granted.allows(wanted)))
+/// Puts another release in the place of the installed one, and prints the steps.
+pub(super) async fn upgrade(arguments: Arguments, output: Output) -> anyhow::Result<ExitCode> {
+    let bundle = arguments.bundle.open()?;
+    let client = arguments.connection.client()?;
+    let path = format!("/api/plugins/{}", bundle.manifest.plugin.slug);
+    let installed = client.send(client.request(Method::GET, &path)).await?;
+    let granted = installed.get("grants").cloned().unwrap_or_default();
+    let granted: Grants = serde_json::from_value(granted).context("the server did not say what is granted")?;
+    let decision = arguments.decision(&bundle.manifest, granted, output)?;
+    let form = bundle.form(&decision).await?;
+    let begun = client.send(client.request(Method::POST, &format!("{path}/upgrade")).multipart(form)).await?;
+    watch(&client, output, begun).await
 }
 
-/// Shows what the bundle asks for, and asks.
-fn agreed(manifest: &Manifest, output: Output) -> anyhow::Result<bool> {
+impl Arguments {
+    /// What is decided about a bundle, in addition to what is granted already.
+    fn decision(&self, manifest: &Manifest, granted: Grants, output: Output) -> anyhow::Result<Value> {
+        let limits: Value = self.limit.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let limits: LimitChanges = serde_json::from_value(limits).context("unknown limit")?;
+        let granted = Grants::new(granted.iter().chain(&self.grant).cloned());
+        let missing = granted.missing(manifest.requested());
+        let grant_requested = self.yes || missing.is_empty() || agreed(manifest, &missing, output)?;
+        Ok(json!({ "grants": self.grant, "grant_requested": grant_requested, "limits": limits, "mode": self.mode }))
+    }
+}
+
+/// Shows what the bundle asks for and is not granted, and asks.
+fn agreed(manifest: &Manifest, missing: &[Capability], output: Output) -> anyhow::Result<bool> {
     let mut stderr = std::io::stderr();
     writeln!(stderr, "{} {} asks for:", manifest.plugin.slug, manifest.plugin.version)?;
-    for wanted in &manifest.capabilities {
+    for wanted in manifest.capabilities.iter().filter(|wanted| missing.contains(&wanted.name)) {
         writeln!(stderr, "  {:<24} {}", wanted.name.to_string(), wanted.why)?;
     }
     if output.json || !std::io::stdin().is_terminal() {

@@ -14,7 +14,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let manifest = install.release()?.manifest.clone();
         let decision = &install.decision;
         let requested = manifest.requested().filter(|_| decision.grant_requested).cloned();
-        let grants = Grants::new(decision.grants.iter().cloned().chain(requested));
+        // What was granted before stays granted.
+        let grants = Grants::new(install.grants.iter().chain(&decision.grants).cloned().chain(requested));
         let missing = grants.missing(manifest.requested());
         if !missing.is_empty() {
             let wants: Vec<_> = manifest.capabilities.iter().filter(|wanted| missing.contains(&wanted.name)).collect();

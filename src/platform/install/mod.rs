@@ -9,6 +9,7 @@ mod register;
 mod stage;
 mod start;
 mod switch;
+mod upgrade;
 pub(crate) mod verify;
 
 use std::sync::Arc;
@@ -16,21 +17,37 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
-use mint_domain::{Capability, Grants, Mode, OperationId, Permission, Plan, State, lifecycle::Failure, limit::LimitChanges};
+use mint_domain::{
+    Capability, Grants, Mode, OperationId, Permission, Plan, State,
+    lifecycle::{Event, Failure},
+    limit::LimitChanges,
+};
 use mint_store::installations::Installation;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub use self::upgrade::{KeptRelease, RollBack};
 use crate::{
     Caller, Platform,
-    operation::{Step, Stop, Subject},
+    operation::{Change, Step, Stop, Subject},
     running::Active,
 };
 
-const INSTALL: &[Step<Install>] =
-    &[verify::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP];
+const INSTALL: Change<Install> = Change {
+    kind: "install",
+    steps: &[verify::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP],
+};
 
-const RELOAD: &[Step<Install>] = &[stage::STEP, start::STEP, switch::STEP];
+const START: &[Step<Install>] = &[stage::STEP, start::STEP, switch::STEP];
+/// As an administrator asked for it.
+const RELOAD: Change<Install> = Change { kind: "reload", steps: START };
+/// As the time of a quarantined plugin came.
+const PROBE: Change<Install> = Change { kind: "probe", steps: START };
+
+/// Every kind of change of an installation's releases, and the names of its steps.
+pub fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
+    [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK].map(Change::names).into()
+}
 
 /// What an administrator decides when installing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -63,6 +80,10 @@ pub(crate) struct Install {
     installation: Option<Installation>,
     started: Option<Arc<Active>>,
     old: Option<Arc<Active>>,
+    /// Why it is started, where it is started again.
+    asked: Event,
+    /// The installation as it was, where another release takes the place of one.
+    replaced: Option<Installation>,
 }
 
 /// A bundle on its way in; its file goes with the value.
@@ -80,13 +101,13 @@ impl Platform {
         let plugin = &bundle.manifest().plugin;
         let input = json!({ "slug": plugin.slug, "version": plugin.version, "digest": bundle.digest(), "decision": decision });
         let slug = plugin.slug.clone();
-        let id = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: "install", input }).await?;
+        let id = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: INSTALL.kind, input }).await?;
         let mut install = Install::new(self.clone(), caller);
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, INSTALL, &mut install, failed).await });
+        self.track(async move { platform.run_operation(id, &INSTALL, &mut install, failed).await });
         Ok(id)
     }
 
@@ -96,26 +117,33 @@ impl Platform {
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
     pub async fn reload(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        self.reload_installation(caller, slug, "reload").await
+        self.start_again(caller, slug, &RELOAD, Event::ReloadAsked).await
     }
 
-    pub(crate) async fn reload_installation(
+    /// Begins to start a quarantined plugin again.
+    pub(crate) async fn probe(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+        self.start_again(caller, slug, &PROBE, Event::ProbeDue).await
+    }
+
+    async fn start_again(
         self: &Arc<Self>,
         caller: Caller,
         slug: &str,
-        kind: &'static str,
+        change: &'static Change<Install>,
+        asked: Event,
     ) -> Result<OperationId> {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind, input: json!({}) }).await?;
+        install.asked = asked;
+        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: change.kind, input: json!({}) }).await?;
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, RELOAD, &mut install, failed).await });
+        self.track(async move { platform.run_operation(id, change, &mut install, failed).await });
         Ok(id)
     }
 
     /// Finishes an install or reload whose process died.
     pub(crate) async fn resume_install(self: &Arc<Self>, caller: Caller, slug: &str, id: OperationId) -> Result<()> {
         let mut install = Install::resume(self.clone(), caller, slug).await?;
-        self.run_operation(id, RELOAD, &mut install, failed).await;
+        self.run_operation(id, &RELOAD, &mut install, failed).await;
         Ok(())
     }
 }
@@ -134,6 +162,8 @@ impl Install {
             installation: None,
             started: None,
             old: None,
+            asked: Event::ReloadAsked,
+            replaced: None,
         }
     }
 
@@ -160,11 +190,11 @@ impl Install {
         self.plan.as_ref().ok_or_else(|| out_of_order("plan"))
     }
 
-    /// Writes how the installation stands.
-    async fn set_state(&mut self, state: State) -> Result<(), Stop> {
+    /// Lets something happen to the installation.
+    async fn advance(&mut self, events: impl FnOnce(&State) -> Vec<Event> + Send) -> Result<(), Stop> {
         let (tenant, id) = (self.caller.tenant, self.installation()?.id);
-        self.platform.set_state(tenant, id, &state).await?;
-        if let Some(installation) = &mut self.installation {
+        let state = self.platform.advance(tenant, id, events).await?;
+        if let (Some(installation), Some(state)) = (&mut self.installation, state) {
             installation.state = state;
         }
         Ok(())
@@ -177,9 +207,7 @@ fn failed(install: &mut Install, failure: Failure) -> BoxFuture<'_, ()> {
         let Ok(installation) = install.installation() else { return };
         let (tenant, id) = (installation.tenant_id, installation.id);
         install.platform.take_down(tenant, id, None).await;
-        if let Err(error) = install.platform.set_state(tenant, id, &State::Failed(failure)).await {
-            tracing::error!(installation.id = %id, error = %error, "the state of a failed plugin could not be written");
-        }
+        install.platform.fault(tenant, id, failure).await;
     })
 }
 

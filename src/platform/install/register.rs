@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use mint_domain::State;
 use mint_store::{
-    Error as StoreError, audit,
+    Error as StoreError, audit, history,
     installations::{self, NewInstallation},
     releases,
 };
@@ -41,6 +41,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             )),
             other => Stop::from(other),
         })?;
+        history::begin(&mut tx, installation.id, row.id, now).await?;
         let details =
             json!({ "version": row.version, "digest": row.digest, "grants": install.grants, "mode": installation.mode() });
         let entity = format!("plugin:{slug}");

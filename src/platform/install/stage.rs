@@ -1,7 +1,6 @@
 //! Makes what can be made before a start: compiles the component, or builds the venv.
 
 use futures_util::future::BoxFuture;
-use mint_domain::State;
 
 use super::Install;
 use crate::operation::{Step, Stop, nothing_to_undo};
@@ -18,10 +17,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let mode = install.plan()?.mode;
         let began = std::time::Instant::now();
         platform.runtime(mode).stage(&release, &install.grants).await.map_err(Stop::Failed)?;
-        // An answering plugin keeps its state while the next start is prepared.
-        if !install.installation()?.state.serves() {
-            install.set_state(State::Initializing).await?;
-        }
+        let asked = install.asked.clone();
+        install.advance(|state| state.toward_start(asked)).await?;
         Ok(format!("prepared in {:.1} s", began.elapsed().as_secs_f64()))
     })
 }

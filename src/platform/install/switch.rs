@@ -10,7 +10,7 @@ pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo: nothing
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
-        install.set_state(State::Ready).await?;
+        install.advance(State::toward_ready).await?;
         let active = install.started.take().ok_or_else(|| out_of_order("start"))?;
         install.old = install.platform.put_up(&active);
         let Some(old) = install.old.take() else { return Ok("ready".to_owned()) };

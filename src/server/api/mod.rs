@@ -10,6 +10,7 @@ pub(crate) mod objects;
 pub(crate) mod operations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
+pub(crate) mod releases;
 pub(crate) mod results;
 pub(crate) mod roles;
 pub(crate) mod users;

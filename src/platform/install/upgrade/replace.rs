@@ -1,0 +1,94 @@
+//! The switch: one transaction makes the new release the active one, and the route table follows.
+
+use futures_util::future::BoxFuture;
+use mint_context::Result;
+use mint_domain::{Refusal, State};
+use mint_store::{
+    audit, history,
+    installations::{self, Installation, Replacement},
+};
+use serde_json::json;
+
+use super::super::Install;
+use crate::{
+    install::out_of_order,
+    operation::{Step, Stop},
+};
+
+pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo };
+
+fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let mut new = install.installation()?.clone();
+        let old = install.replaced.clone().ok_or_else(|| out_of_order("old release"))?;
+        let active = install.started.clone().ok_or_else(|| out_of_order("start"))?;
+        new.state = State::Upgrading.after_all(State::Upgrading.toward_ready()).map_err(std::io::Error::other)?;
+        write(install, old.generation, &new, "plugin.upgrade").await?;
+        install.old = install.platform.running().switch(&active);
+        install.installation = Some(new);
+        Ok(format!("{} answers", active.authority.manifest.plugin.version))
+    })
+}
+
+fn undo(install: &mut Install) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
+        let (Some(old), Some(new)) = (install.replaced.clone(), install.installation.clone()) else { return };
+        if new.state != State::Ready {
+            // It was not switched.
+            return;
+        }
+        if let Err(error) = write(install, new.generation, &old, "plugin.upgrade_undone").await {
+            tracing::error!(installation.id = %old.id, error = %error, "the release that was there could not be put back");
+            return;
+        }
+        match install.old.take() {
+            Some(active) => drop(install.platform.running().switch(&active)),
+            None => drop(install.platform.running().remove(new.tenant_id, new.id, Some(new.generation))),
+        }
+        if let Err(error) = forget(install, &new).await {
+            tracing::warn!(installation.id = %old.id, error = %error, "a release that was put back is still kept");
+        }
+        if let Some(installation) = &mut install.installation {
+            installation.state = State::Upgrading;
+        }
+    })
+}
+
+/// Makes `row`'s release the active one, if the installation still stands at `generation`.
+async fn write(install: &Install, generation: i64, row: &Installation, action: &str) -> Result<()> {
+    let (platform, caller) = (&install.platform, &install.caller);
+    let now = platform.services().clock.now();
+    let plan = row.plan();
+    let replacement = Replacement {
+        release: row.release_id,
+        prefix: &row.prefix,
+        plan: &plan,
+        grants: &row.grants,
+        limits: &row.limits,
+        state: &row.state,
+    };
+    let mut tx = platform.services().db.begin().await?;
+    let replaced = installations::replace(&mut tx, row.tenant_id, row.id, generation, &replacement, now).await?;
+    if replaced.is_none() {
+        let message = format!("Plugin `{}` was changed by somebody else meanwhile.", row.slug);
+        return Err(Refusal::conflict("installation", "generation", message).into());
+    }
+    history::begin(&mut tx, row.id, row.release_id, now).await?;
+    let details = json!({ "release": row.release_id, "mode": row.mode(), "grants": row.grants, "limits": row.limits });
+    let entry = audit::Entry {
+        actor: &caller.actor.label(),
+        action,
+        entity: &format!("plugin:{}", row.slug),
+        request_id: caller.request_id.as_str(),
+        details: &details,
+    };
+    audit::record(&mut tx, row.tenant_id, &entry, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// A release that was put back at once is none to go back to.
+async fn forget(install: &Install, new: &Installation) -> Result<()> {
+    let mut tx = install.platform.services().db.begin().await?;
+    history::forget(&mut tx, new.id, new.release_id).await?;
+    Ok(tx.commit().await?)
+}

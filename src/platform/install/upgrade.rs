@@ -89,6 +89,7 @@ struct Input {
     version: String,
     digest: mint_domain::Digest,
     previous: State,
+    decision: Decision,
 }
 
 impl Platform {
@@ -112,10 +113,8 @@ impl Platform {
         }
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let previous = install.installation().map_err(|_| not_installed(slug))?.state.clone();
-        let input = Input { version: plugin.version.clone(), digest: bundle.digest(), previous };
-        let mut subject = json!(input);
-        subject["decision"] = json!(decision);
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: UPGRADE.kind, input: subject }).await?;
+        let input = Input { version: plugin.version.clone(), digest: bundle.digest(), previous, decision: decision.clone() };
+        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: UPGRADE.kind, input: json!(input) }).await?;
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
@@ -134,11 +133,13 @@ impl Platform {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let installation = install.installation().map_err(|_| not_installed(slug))?;
         let row = self.kept(installation, to.version.as_deref()).await?;
-        let input = Input { version: row.version.clone(), digest: row.digest, previous: installation.state.clone() };
+        let decision = Decision { grants: to.grants, ..Decision::default() };
+        let previous = installation.state.clone();
+        let input = Input { version: row.version.clone(), digest: row.digest, previous, decision: decision.clone() };
         let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: ROLL_BACK.kind, input: json!(input) }).await?;
         let directory = self.layout().release(&row.digest);
         install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
-        install.decision.grants = to.grants;
+        install.decision = decision;
         let platform = self.clone();
         self.track(async move { platform.run_operation(id, &ROLL_BACK, &mut install, unexpected).await });
         Ok(id)
@@ -178,7 +179,7 @@ impl Platform {
 
     /// Ends an upgrade or a roll back whose process died: it is done if the release was replaced, else it never was.
     pub(crate) async fn end_upgrade(&self, caller: &Caller, slug: &str, input: Value) -> Result<(&'static str, Value)> {
-        let Ok(Input { version, digest, previous }) = serde_json::from_value(input) else {
+        let Ok(Input { version, digest, previous, .. }) = serde_json::from_value(input) else {
             return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
         };
         let (installation, release) = self.find_installation(caller, slug).await?;

@@ -12,5 +12,6 @@ mod gateway;
 pub mod listen;
 mod middleware;
 pub mod router;
+mod socket;
 
 pub use router::{State, router};

@@ -8,8 +8,10 @@ mod killed_host;
 mod packages;
 mod program;
 pub(crate) mod sandbox;
+mod sockets;
 mod starts;
 mod tokens;
+mod trailers;
 mod wheels;
 
 pub(crate) use program::{Program, is_alive};

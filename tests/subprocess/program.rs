@@ -21,6 +21,10 @@ impl Program {
     pub(crate) const PRISONER: Self = Self(include_str!("programs/prisoner.py"));
     /// Does not end when asked to.
     pub(crate) const STUBBORN: Self = Self(include_str!("programs/stubborn.py"));
+    /// Answers handshakes of WebSockets, well and badly.
+    pub(crate) const TUNNELS: Self = Self(include_str!("programs/tunnels.py"));
+    /// Reads and writes trailers.
+    pub(crate) const TRAILERS: Self = Self(include_str!("programs/trailers.py"));
     /// Prints without end.
     pub(crate) const TALKATIVE: Self = Self(include_str!("programs/talkative.py"));
 

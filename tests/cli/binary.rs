@@ -50,11 +50,34 @@ impl Mint {
         self.home.path()
     }
 
+    /// A home with an administrator `admin`, and a server that is started with few open files.
+    #[expect(clippy::disallowed_methods, reason = "a shell sets the limit for the program under test")]
+    pub(crate) async fn serving_with_open_files(files: u32) -> Self {
+        let mut mint = Self::new();
+        let made = mint.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        let program = mint.command(&["serve"]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -Sn {files} && exec \"$0\" serve")]).arg(program.get_program());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        mint.serve_by(shell).await;
+        mint
+    }
+
     /// Starts the server and waits until it listens.
     pub(crate) async fn serve(&mut self) {
+        self.serve_by(self.command(&["serve"])).await;
+    }
+
+    async fn serve_by(&mut self, mut command: Command) {
         let path = self.home().join("serve.log");
         let log = File::create(&path).unwrap();
-        self.serving = Some(self.command(&["serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.serving = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         self.url = eventually("the server to listen", || async {
             let log = fs::read_to_string(&path).unwrap();
             let (_, address) = log.split_once("listening on ")?;
@@ -63,9 +86,14 @@ impl Mint {
         .await;
     }
 
+    /// The server's process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(self.serving.as_ref().unwrap())
+    }
+
     /// Sends the server a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.serving.as_ref().unwrap()), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Sends the server a signal, and waits for its end. Gives the exit code, if it has one.

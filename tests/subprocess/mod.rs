@@ -1,5 +1,6 @@
 //! Plugins in processes of their own, good and bad.
 
+mod bulk;
 pub(crate) mod crashes;
 pub(crate) mod endings;
 pub(crate) mod garbage;

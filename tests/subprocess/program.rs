@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub(crate) struct Program(&'static str);
 
 impl Program {
+    /// Takes and gives very many bytes.
+    pub(crate) const BULKY: Self = Self(include_str!("programs/bulky.py"));
     /// Ends when asked to.
     pub(crate) const MORTAL: Self = Self(include_str!("programs/mortal.py"));
     /// Answers with everything but proper responses.

@@ -86,9 +86,20 @@ async fn a_plugin_that_does_not_want_to_answers_as_any_request() {
 }
 
 #[tokio::test]
-async fn events_pass_one_by_one() {
+async fn events_pass_one_by_one_until_nobody_listens() {
     let Some(server) = serving().await else { return };
-    let reply = server.admin.send(server.admin.request(Method::GET, "/api/live/events")).await;
-    assert_eq!(reply.headers["content-type"], "text/event-stream; charset=utf-8");
-    assert_eq!(reply.text(), "event: tick\ndata: 0\n\nevent: tick\ndata: 1\n\nevent: tick\ndata: 2\n\n");
+    let response = server.admin.request(Method::GET, "/api/live/events").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+    let mut events = response.bytes_stream();
+    for number in 0..3 {
+        let poked = server.admin.post(&format!("/api/live/poke/{number}"), &Value::Null).await;
+        assert!(poked.status.is_success(), "{poked:?}");
+        assert_eq!(events.next().await.unwrap().unwrap(), format!("event: tick\ndata: {number}\n\n"));
+    }
+    assert_eq!(server.admin.get("/api/live/left").await.json()["left"], json!([]));
+    drop(events);
+    eventually("the plugin to miss its listener", || async {
+        (server.admin.get("/api/live/left").await.json()["left"] == json!(["events"])).then_some(())
+    })
+    .await;
 }

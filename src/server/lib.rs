@@ -8,6 +8,7 @@ mod auth;
 mod door;
 mod error;
 mod extract;
+mod framing;
 mod gateway;
 pub mod listen;
 mod middleware;

@@ -1,5 +1,7 @@
 //! A WebSocket to a plugin: admitted like a request, and in its place until it ends.
 
+use std::future::pending;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -9,6 +11,7 @@ use mint_context::{
     socket::{Opened, Socket},
 };
 use mint_domain::Refusal;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Caller, Platform,
@@ -31,8 +34,25 @@ pub enum Connected {
 pub struct OpenSocket {
     /// The plugin's end.
     pub socket: Socket,
-    /// Held while it is open.
-    pub admitted: Admitted,
+    /// Its place.
+    pub place: Place,
+}
+
+/// The place of a WebSocket.
+#[derive(Debug)]
+pub struct Place {
+    admitted: Admitted,
+    leaving: CancellationToken,
+}
+
+impl Place {
+    /// Holds the place until the plugin is to be stopped: nobody waits then for an end that may never come, and the plugin
+    /// itself says farewell when it is told to end. Never returns.
+    pub async fn hold(self) {
+        self.leaving.cancelled().await;
+        drop(self.admitted);
+        pending().await
+    }
 }
 
 impl Platform {
@@ -62,7 +82,10 @@ async fn open(turn: Turn, mut request: Request<Body>) -> Result<Connected, Refus
         Ok(Opened::Socket(response)) => {
             let (mut parts, socket) = response.into_parts();
             headers::strip_response(&mut parts.headers);
-            Ok(Connected::Socket(Response::from_parts(parts, OpenSocket { socket, admitted })))
+            Ok(Connected::Socket(Response::from_parts(
+                parts,
+                OpenSocket { socket, place: Place { admitted, leaving: active.admission.leaving() } },
+            )))
         }
         Ok(Opened::Answer(response)) => Ok(Connected::Answer(dispatch::outgoing(&active, response, admitted))),
         Err(fault) => Err(dispatch::note(&active, &request_id, &fault)),

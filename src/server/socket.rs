@@ -46,12 +46,14 @@ impl Ends {
     /// Carries bytes between the two until one of them ends, or neither says anything any more.
     pub(crate) async fn join(&self) {
         let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((client, OpenSocket { socket, admitted })) = ends else { return };
+        let Some((client, OpenSocket { socket, place })) = ends else { return };
         match client.await {
-            Ok(client) => carry(TokioIo::new(client), socket, IDLE_MAX).await,
+            Ok(client) => tokio::select! {
+                () = carry(TokioIo::new(client), socket, IDLE_MAX) => {}
+                () = place.hold() => {}
+            },
             Err(error) => tracing::debug!(%error, "a client left before its WebSocket was open"),
         }
-        drop(admitted);
     }
 }
 

@@ -1,6 +1,8 @@
 //! WebSockets and event streams of a plugin on FastAPI and MINT's SDK, as they come from the registry, with a client that
 //! checks every frame.
 
+use std::time::{Duration, Instant};
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Method;
 use mint_tests::{Client, TestServer, eventually};
@@ -73,6 +75,21 @@ async fn a_client_that_goes_away_is_missed() {
     })
     .await;
     eventually("their places", || async { (server.admin.plugin("live").await["usage"]["in_progress"] == 0).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_replaced_says_farewell_and_keeps_nobody_waiting() {
+    let Some(server) = serving().await else { return };
+    let mut socket = connect(&server.admin, "/api/live/talk").await.unwrap();
+    socket.next().await.unwrap().unwrap();
+    let began = Instant::now();
+    let (operation, said) = tokio::join!(server.admin.reload("live"), socket.next());
+    assert_eq!(operation["status"], "done", "{operation}");
+    // Longer than requests in progress are waited for it must not take.
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    let Some(Ok(Message::Close(Some(frame)))) = said else { panic!("no farewell, but {said:?}") };
+    assert_eq!(frame.code, CloseCode::Restart);
+    assert!(connect(&server.admin, "/api/live/talk").await.is_ok());
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 /// A home for commands, and perhaps a server.
 pub(crate) struct Mint {
     home: TempDir,
+    variables: Vec<(&'static str, String)>,
     serving: Option<Child>,
     /// Where the server listens, once it runs.
     pub(crate) url: String,
@@ -33,7 +34,7 @@ impl Mint {
     /// A new home without a server.
     pub(crate) fn new() -> Self {
         let home = tempfile::Builder::new().prefix("mint-").tempdir().unwrap();
-        Self { home, serving: None, url: "http://127.0.0.1:9".to_owned() }
+        Self { home, variables: Vec::new(), serving: None, url: "http://127.0.0.1:9".to_owned() }
     }
 
     /// A home with an administrator `admin` and a server.
@@ -43,6 +44,11 @@ impl Mint {
         assert_eq!(made.code, Some(0), "{}", made.stderr);
         mint.serve().await;
         mint
+    }
+
+    /// Sets a variable for the commands to come.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.variables.push((name, value));
     }
 
     /// The directory of it all.
@@ -155,6 +161,7 @@ impl Mint {
         if let Some(python) = python() {
             command.env("MINT_PLUGINS__UV__PYTHON", python);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -1,6 +1,6 @@
 //! Fields that come after a body, both ways.
 
-use mint_tests::TestServer;
+use mint_tests::{TestServer, bundle};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -49,4 +49,15 @@ async fn a_plugin_sends_those_that_it_announces_and_may_to_clients_that_take_the
         assert!(body.ends_with(if taken { "0\r\nx-checksum: 7\r\n\r\n" } else { "0\r\n\r\n" }), "{said}");
         assert!(!said.contains("stolen") && !body.contains("text/html"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn shared_plugins_are_not_troubled_by_them() {
+    let server = TestServer::start().await;
+    server.admin.installed(&bundle("hostile"), serde_json::json!({})).await;
+    let rest = "transfer-encoding: chunked\r\nte: trailers\r\ntrailer: X-Checksum, X-MINT-User-Id\r\n\r\n\
+                5\r\nhello\r\n0\r\nx-checksum: 7\r\nx-mint-user-id: 77\r\n\r\n";
+    let path = "/api/hostile/heard?names=x-mint-username,x-mint-user-id";
+    let said = said(&server, "GET", path, rest).await;
+    assert!(said.starts_with("HTTP/1.1 200 ") && said.contains("admin") && !said.contains("77"), "{said}");
 }

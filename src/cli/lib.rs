@@ -6,6 +6,7 @@ mod commands;
 pub mod config;
 mod credentials;
 mod lock;
+mod open_files;
 mod output;
 pub mod serve;
 

@@ -9,7 +9,7 @@ use http::{
 };
 use mint_domain::Permission;
 
-use crate::Call;
+use crate::{Call, trailers};
 
 /// The cookie that carries a person's session.
 pub const SESSION_COOKIE: &str = "mint_access_token";
@@ -30,9 +30,10 @@ pub const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-pr
 pub const INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-mint-internal-token");
 
 /// Headers that belong to one connection and never pass it. `expect` is answered by each side for itself.
-static HOP_BY_HOP: [HeaderName; 10] = [
+static HOP_BY_HOP: [HeaderName; 11] = [
     CONNECTION,
     EXPECT,
+    HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
@@ -61,7 +62,11 @@ static SITE_WIDE: [HeaderName; 5] = [
 /// Makes a client's headers those of a request to a plugin under `prefix`, the public path: what must not reach it goes,
 /// who is signed in comes.
 pub fn present(headers: &mut HeaderMap, call: &Call, prefix: &HeaderValue) {
+    let takes_trailers = trailers::are_taken(headers);
     strip_request(headers);
+    if takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
     add_identity(headers, call);
     headers.insert(FORWARDED_PREFIX, prefix.clone());
     if let Ok(id) = HeaderValue::from_str(call.request_id.as_str()) {
@@ -71,12 +76,12 @@ pub fn present(headers: &mut HeaderMap, call: &Call, prefix: &HeaderValue) {
 
 /// Removes from a client's request what must not reach a plugin: what belongs to the client's connection, the client's
 /// credentials, and everything that only the platform may say.
-fn strip_request(headers: &mut HeaderMap) {
+pub(crate) fn strip_request(headers: &mut HeaderMap) {
     if headers.contains_key(TRANSFER_ENCODING) {
         // A length beside a transfer encoding is the classic way to smuggle a second request.
         headers.remove(CONTENT_LENGTH);
     }
-    strip_hop_by_hop(headers);
+    strip_hop_by_hop(headers, trailers::strip_request);
     for name in &CLIENT_SECRETS {
         headers.remove(name);
     }
@@ -88,7 +93,7 @@ fn strip_request(headers: &mut HeaderMap) {
 
 /// Removes from a plugin's response what belongs to its connection, and what would speak for the whole site.
 pub fn strip_response(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
+    strip_hop_by_hop(headers, trailers::strip_response);
     for name in &SITE_WIDE {
         headers.remove(name);
     }
@@ -128,7 +133,9 @@ fn json_array(permissions: &[Permission]) -> String {
     json
 }
 
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// What a head says of its trailers is said again for those that `clean_trailers` leaves.
+fn strip_hop_by_hop(headers: &mut HeaderMap, clean_trailers: fn(&mut HeaderMap)) {
+    let announced = trailers::announced(headers, clean_trailers);
     let nominated: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -138,6 +145,9 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .collect();
     for name in nominated.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
+    }
+    if let Some(announced) = announced {
+        headers.insert(TRAILER, announced);
     }
 }
 
@@ -183,8 +193,8 @@ mod tests {
             "Keep-Alive",
             "Proxy-Connection",
             "TE",
-            "Trailer",
             "Upgrade",
+            "HTTP2-Settings",
             "Expect",
         ] {
             let mut headers = map(&[(forged, "x"), ("accept", "*/*")]);

@@ -29,7 +29,9 @@ pub mod roles;
 pub mod runtime;
 pub mod schema;
 pub mod settings;
+pub mod socket;
 mod text;
+pub mod trailers;
 
 pub use call::{Call, PluginAuthority, Services};
 pub use error::{Error, Result};

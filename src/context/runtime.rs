@@ -14,6 +14,7 @@ use crate::{
     Call, PluginAuthority,
     followers::{SaveEvent, Verdict},
     logs::PluginLog,
+    socket::Opened,
 };
 
 /// An error in the middle of a body.
@@ -77,6 +78,14 @@ pub trait Generation: Send + Sync + fmt::Debug {
     /// # Errors
     /// A [`Fault`] of this one request, when no response was begun. A fault after that ends the body with an error.
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault>;
+
+    /// Answers a request for a WebSocket, whose handshake was checked, under the same conditions.
+    ///
+    /// # Errors
+    /// A [`Fault`] as for any request; [`Fault::NoSockets`] where plugins of this kind cannot have one.
+    async fn open(&self, _call: Call, _request: Request<Body>) -> Result<Opened, Fault> {
+        Err(Fault::NoSockets)
+    }
 
     /// Which events it follows.
     fn follows(&self) -> BTreeSet<HookKind>;
@@ -194,6 +203,9 @@ pub enum Fault {
     /// This server runs as many instances as it can, of all plugins together.
     #[error("no place for another instance became free")]
     Full,
+    /// Plugins of this kind have no WebSockets.
+    #[error("the client asked for a WebSocket")]
+    NoSockets,
     /// The client's request broke off or was malformed.
     #[error("the client's request broke off: {0}")]
     Client(String),
@@ -219,7 +231,7 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Broke(_) | Self::Limit { .. } | Self::Timeout(_) | Self::Garbage(_) | Self::Down(_) => Blame::Plugin,
-            Self::Client(_) => Blame::Client,
+            Self::Client(_) | Self::NoSockets => Blame::Client,
             Self::Full | Self::Host(_) => Blame::Host,
         }
     }
@@ -249,6 +261,11 @@ impl Fault {
                 "All places for running plugins are taken on this server. Try again in a moment.",
             )
             .retry_after(1),
+            Self::NoSockets => Refusal::new(
+                Kind::Invalid,
+                "feature.not_implemented",
+                "This plugin runs in shared mode, where it cannot be reached by WebSocket. Use plain requests.",
+            ),
             Self::Client(_) => Refusal::new(Kind::Invalid, "request.bad_request", "The request broke off or was malformed."),
             Self::Host(_) => Refusal::new(
                 Kind::Unavailable,

@@ -11,6 +11,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 /// The gate of one installation.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct Admission {
     queue_max: u64,
     waiting: AtomicU64,
     refused: AtomicU64,
+    leaving: CancellationToken,
 }
 
 /// A place in service; given back when dropped.
@@ -39,6 +41,7 @@ impl Admission {
             queue_max: limits.queue_max,
             waiting: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            leaving: CancellationToken::new(),
         }
     }
 
@@ -74,8 +77,14 @@ impl Admission {
         (busy, self.waiting.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
+    /// Cancelled when the gate begins to be closed, for those who would stay for ever.
+    pub fn leaving(&self) -> CancellationToken {
+        self.leaving.clone()
+    }
+
     /// Waits until nobody is served any more, or `deadline`, and closes the gate. True when nobody is served.
     pub async fn drained(&self, deadline: Instant) -> bool {
+        self.leaving.cancel();
         let all = u32::try_from(self.slots_max).unwrap_or(u32::MAX);
         let drained = timeout_at(deadline, self.slots.acquire_many(all)).await;
         // While all places are held, so that nobody slips in. Whoever still waits here looks again, and finds the gate

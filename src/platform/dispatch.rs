@@ -1,20 +1,28 @@
 //! One request to a plugin, in either mode: authorise, admit, clean, hand over, count.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, header::CONTENT_LENGTH};
+use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH, request::Parts};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 use mint_context::{
     Call, headers,
     runtime::{Blame, Body, BodyError, Fault},
+    trailers,
 };
 use mint_domain::{Kind, Permission, Refusal, RequestId};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{Caller, Platform, admission::Admitted, body, routes, running::Active};
+
+/// A request's place in service.
+pub(crate) struct Turn {
+    pub(crate) call: Call,
+    pub(crate) active: Arc<Active>,
+    pub(crate) admitted: Admitted,
+}
 
 impl Platform {
     /// Answers a request under a plugin's prefix; none when no plugin of the tenant is installed there.
@@ -26,70 +34,85 @@ impl Platform {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BodyError>,
     {
-        while let Some(active) = self.running().find(caller.tenant, request.uri().path()) {
+        let (head, body) = request.into_parts();
+        match self.turn(caller, &head).await? {
+            Ok(turn) => Some(hand_over(turn, Request::from_parts(head, body)).await),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
+    /// Waits for a request's turn; none when no plugin of the tenant is installed under its path.
+    pub(crate) async fn turn(&self, caller: &Caller, head: &Parts) -> Option<Result<Turn, Refusal>> {
+        let path = head.uri.path();
+        while let Some(active) = self.running().find(caller.tenant, path) {
             let patience = Duration::from_millis(active.authority.limits.wall_ms_max);
             let mut call = caller.call_through(self.services(), active.authority.clone(), Instant::now() + patience);
-            if let Err(refusal) = check(&call, &active, &request) {
+            if let Err(refusal) = check(&call, &active, head) {
                 return Some(Err(refusal));
             }
             match active.admission.enter(call.deadline).await {
                 Ok(Some(admitted)) => {
                     // Its time begins with its turn: that a request waited is no fault of the plugin.
                     call.deadline = Instant::now() + patience;
-                    return Some(hand_over(call, &active, request, admitted).await);
+                    return Some(Ok(Turn { call, active, admitted }));
                 }
                 // Another generation has taken its place in the meantime.
                 Ok(None) => {}
                 Err(refusal) => return Some(Err(refusal)),
             }
         }
-        Some(Err(Box::pin(self.not_ready(caller, request.uri().path())).await?))
+        Some(Err(Box::pin(self.not_ready(caller, path)).await?))
     }
 }
 
 /// What can be refused without asking the plugin.
-fn check<B>(call: &Call, active: &Active, request: &Request<B>) -> Result<(), Refusal> {
+fn check(call: &Call, active: &Active, head: &Parts) -> Result<(), Refusal> {
     let _permit = call.permit_person(Permission::PluginsUse)?;
-    if !routes::is_plain(request.uri().path()) {
+    if !routes::is_plain(head.uri.path()) {
         return Err(Refusal::invalid("The path has dot segments, empty segments or encoded slashes. Send it in plain form."));
     }
-    refuse_oversize(request, active.authority.limits.request_body_bytes_max)
+    refuse_oversize(&head.headers, active.authority.limits.request_body_bytes_max)
 }
 
-async fn hand_over<B>(call: Call, active: &Active, request: Request<B>, admitted: Admitted) -> Result<Response<Body>, Refusal>
+async fn hand_over<B>(turn: Turn, request: Request<B>) -> Result<Response<Body>, Refusal>
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BodyError>,
 {
+    let Turn { call, active, admitted } = turn;
     let limits = &active.authority.limits;
     active.usage.request();
     let (mut parts, incoming) = request.into_parts();
     headers::present(&mut parts.headers, &call, &active.forwarded_prefix);
+    let incoming = incoming.map_frame(|frame| cleaned(frame, trailers::strip_request));
     let (incoming, overrun) = body::watched(incoming, "request_body_bytes_max", limits.request_body_bytes_max);
     let request_id = call.request_id.clone();
     match active.plugin.handle(call, Request::from_parts(parts, incoming)).await {
         // Whatever the plugin made of half a body.
         Ok(_) if overrun.happened() => Err(too_large(limits.request_body_bytes_max)),
-        Ok(response) => {
-            let (mut parts, outgoing) = response.into_parts();
-            headers::strip_response(&mut parts.headers);
-            let outgoing = outgoing.map_frame(cleaned);
-            let outgoing = body::bounded(outgoing, "response_body_bytes_max", limits.response_body_bytes_max, admitted);
-            Ok(Response::from_parts(parts, outgoing))
-        }
+        Ok(response) => Ok(outgoing(&active, response, admitted)),
         Err(fault) => {
-            let refusal = note(active, &request_id, &fault);
+            let refusal = note(&active, &request_id, &fault);
             let too_long = fault.blame() == Blame::Client && overrun.happened();
             Err(if too_long { too_large(limits.request_body_bytes_max) } else { refusal })
         }
     }
 }
 
+/// A plugin's response as it leaves, with its place until its body has ended.
+pub(crate) fn outgoing(active: &Active, response: Response<Body>, admitted: Admitted) -> Response<Body> {
+    let (mut parts, outgoing) = response.into_parts();
+    headers::strip_response(&mut parts.headers);
+    let outgoing = outgoing.map_frame(|frame| cleaned(frame, trailers::strip_response));
+    let max = active.authority.limits.response_body_bytes_max;
+    Response::from_parts(parts, body::bounded(outgoing, "response_body_bytes_max", max, admitted))
+}
+
 /// Trailers are headers that come late.
-fn cleaned(frame: Frame<Bytes>) -> Frame<Bytes> {
+fn cleaned(frame: Frame<Bytes>, strip: fn(&mut HeaderMap)) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            headers::strip_response(&mut trailers);
+            strip(&mut trailers);
             Frame::trailers(trailers)
         }
         Err(data) => data,
@@ -97,7 +120,7 @@ fn cleaned(frame: Frame<Bytes>) -> Frame<Bytes> {
 }
 
 /// Counts a fault, writes it down for whoever is to blame, and gives the client's part of it.
-fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refusal {
+pub(crate) fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refusal {
     let blame = fault.blame();
     active.usage.fault(blame);
     let (tenant, plugin) = (&active.authority.tenant_slug, active.slug());
@@ -116,9 +139,8 @@ fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refusal {
 }
 
 /// Refuses at once what says itself that it is too long.
-fn refuse_oversize<B>(request: &Request<B>, max: u64) -> Result<(), Refusal> {
-    let declared =
-        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+fn refuse_oversize(headers: &HeaderMap, max: u64) -> Result<(), Refusal> {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     if declared.is_some_and(|length| length > max) {
         return Err(too_large(max));
     }
@@ -132,17 +154,17 @@ fn too_large(max: u64) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderValue;
 
     use super::*;
 
     #[test]
     fn trailers_are_cleaned_like_headers() {
-        let mut trailers = HeaderMap::new();
-        trailers.insert("x-checksum", HeaderValue::from_static("1"));
-        trailers.insert("clear-site-data", HeaderValue::from_static("*"));
-        let kept = cleaned(Frame::trailers(trailers)).into_trailers().unwrap();
+        let mut late = HeaderMap::new();
+        late.insert("x-checksum", HeaderValue::from_static("1"));
+        late.insert("clear-site-data", HeaderValue::from_static("*"));
+        let kept = cleaned(Frame::trailers(late), trailers::strip_response).into_trailers().unwrap();
         assert_eq!(kept.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["x-checksum"]);
-        assert_eq!(cleaned(Frame::data(Bytes::from_static(b"x"))).into_data().unwrap(), "x");
+        assert_eq!(cleaned(Frame::data(Bytes::from_static(b"x")), trailers::strip_response).into_data().unwrap(), "x");
     }
 }

@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod routes;
 pub mod running;
 pub mod sign_in;
+pub mod sockets;
 mod state;
 pub mod tenants;
 pub mod uninstall;

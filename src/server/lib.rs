@@ -8,9 +8,11 @@ mod auth;
 mod door;
 mod error;
 mod extract;
+mod framing;
 mod gateway;
 pub mod listen;
 mod middleware;
 pub mod router;
+mod socket;
 
 pub use router::{State, router};

@@ -1,18 +1,24 @@
 //! Accepts connections: bounded in number, in the size of their heads, and in how long those may take.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::Router;
-use futures_util::FutureExt as _;
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::timeout,
 };
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::door;
+use crate::{door, socket::Ends};
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -29,7 +35,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
-    let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -50,18 +55,49 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "TCP_NODELAY could not be set");
         }
-        let router = router.clone();
-        let service = service_fn(move |request| door::enter(router.clone(), request).map(Ok::<_, Infallible>));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection = serve_connection(http.clone(), stream, router.clone(), stop.clone());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = %error, "a connection ended with an error");
-            }
+            connection.await;
             drop(slot);
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    let drained = timeout(DRAIN_TIMEOUT, async { while connections.join_next().await.is_some() {} });
+    if drained.await.is_err() {
         tracing::warn!("requests were cut off because they did not end in time");
+    }
+}
+
+/// Serves requests until one side has had enough, then the WebSocket that the last of them may have asked for.
+async fn serve_connection(http: http1::Builder, stream: TcpStream, router: Router, stop: CancellationToken) {
+    let ends = Arc::new(OnceLock::<Ends>::new());
+    let found = Arc::clone(&ends);
+    let service = service_fn(move |request| {
+        let (router, found) = (router.clone(), Arc::clone(&found));
+        async move {
+            let mut response = door::enter(router, request).await;
+            if let Some(ends) = response.extensions_mut().remove::<Ends>() {
+                found.get_or_init(|| ends);
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let served = tokio::select! {
+        biased;
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    match (served, ends.get()) {
+        (Err(error), _) => tracing::debug!(%error, "a connection ended with an error"),
+        (Ok(()), None) => {}
+        // Who has one open learns of the server's end by the end of it.
+        (Ok(()), Some(ends)) => tokio::select! {
+            () = ends.join() => {}
+            () = stop.cancelled() => {}
+        },
     }
 }

@@ -16,6 +16,7 @@ use mint_context::{
     followers::{SaveEvent, Verdict},
     headers,
     runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind},
+    socket::Opened,
 };
 use mint_domain::{ExperimentId, lifecycle::Failure};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::{
     events::{self, Answer, Event},
-    incarnation::Setup,
+    incarnation::{Incarnation, Setup},
     proxy::{Paths, Proxy},
     supervisor::Supervisor,
 };
@@ -80,9 +81,13 @@ impl IsolatedGeneration {
     }
 
     async fn exchange(&self, call: &Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        let until = call.deadline.min(Instant::now() + self.setup.config.restart_wait);
-        let incarnation = self.supervisor.ready(until).await?;
+        let incarnation = self.ready(call).await?;
         self.proxy.forward(&incarnation, call, request).await
+    }
+
+    async fn ready(&self, call: &Call) -> Result<Arc<Incarnation>, Fault> {
+        let until = call.deadline.min(Instant::now() + self.setup.config.restart_wait);
+        self.supervisor.ready(until).await
     }
 }
 
@@ -90,6 +95,11 @@ impl IsolatedGeneration {
 impl Generation for IsolatedGeneration {
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
         self.exchange(&call, request).await
+    }
+
+    async fn open(&self, call: Call, request: Request<Body>) -> Result<Opened, Fault> {
+        let incarnation = self.ready(&call).await?;
+        self.proxy.open(&incarnation, &call, request).await
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {

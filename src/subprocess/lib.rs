@@ -33,6 +33,7 @@ mod sdk;
 mod spawn;
 mod supervisor;
 mod task;
+mod tunnel;
 mod upload;
 mod uv;
 mod venv;

@@ -20,7 +20,7 @@ use hyper::{
     body::Incoming,
     client::conn::{
         TrySendError,
-        http1::{self, SendRequest},
+        http1::{self, Parts, SendRequest},
     },
 };
 use hyper_util::rt::TokioIo;
@@ -58,10 +58,15 @@ pub(crate) struct Link {
 /// Reads and writes when it is driven.
 struct Connection {
     /// None when it has ended.
-    open: Option<Pin<Box<Open>>>,
+    open: Option<Box<Open>>,
+    /// What it left when it ended.
+    left: Option<Left>,
 }
 
 type Open = http1::Connection<TokioIo<UnixStream>, Upload>;
+
+/// A connection that does not speak HTTP any more, and what was read of what came after.
+pub(crate) type Left = Parts<TokioIo<UnixStream>>;
 
 /// The body of a response, with its connection.
 #[derive(Debug)]
@@ -148,19 +153,18 @@ impl Pool {
         }
         let (sender, connection) =
             http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX).handshake(TokioIo::new(stream)).await?;
-        Ok(Link { sender, connection: Connection { open: Some(Box::pin(connection)) } })
+        Ok(Link { sender, connection: Connection { open: Some(Box::new(connection)), left: None } })
     }
 }
 
 impl Connection {
     /// Does what can be done now, and wakes the task of `context` when there is more.
     fn drive(&mut self, context: &mut Context<'_>) {
-        let Some(open) = &mut self.open else { return };
-        if let Poll::Ready(ended) = open.as_mut().poll(context) {
-            self.open = None;
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection to a plugin ended");
-            }
+        let Some(mut open) = self.open.take() else { return };
+        match Pin::new(&mut *open).poll(context) {
+            Poll::Pending => self.open = Some(open),
+            Poll::Ready(Ok(())) => self.left = Some(open.into_parts()),
+            Poll::Ready(Err(error)) => tracing::debug!(%error, "a connection to a plugin ended"),
         }
     }
 }
@@ -175,6 +179,16 @@ impl Link {
             response.as_mut().poll(context)
         })
         .await
+    }
+
+    /// The connection, after it was switched to another protocol; none when it broke.
+    pub(crate) async fn into_left(mut self) -> Option<Left> {
+        poll_fn(|context| {
+            self.connection.drive(context);
+            if self.connection.open.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.connection.left
     }
 
     /// Whether it is open and takes another request, now or in a moment.

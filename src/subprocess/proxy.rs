@@ -2,26 +2,27 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, HOST, UPGRADE},
+    HeaderValue, Request, Response, StatusCode, Uri,
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE},
 };
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use mint_context::{
-    Call, envelope, headers,
+    Call, headers,
     runtime::{Body, Fault},
+    socket::{self, Opened},
 };
-use mint_domain::{Kind, Limits, Refusal};
+use mint_domain::Limits;
 use tokio::time::{Duration, Instant};
 
 use crate::{
     exit::Exit,
     incarnation::Incarnation,
-    link::LinkError,
+    link::{Answer, LinkError},
     mld,
     registry::Session,
     response::{self, Kept},
+    tunnel,
     upload::{Progress, Stage, Upload},
 };
 
@@ -79,21 +80,49 @@ impl Proxy {
         call: &Call,
         request: Request<Body>,
     ) -> Result<Response<Body>, Fault> {
-        if wants_tunnel(&request) {
-            return Ok(no_tunnels(call));
+        let (response, kept) = self.exchange(incarnation, call, self.prepare(incarnation, request)?).await?;
+        let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
+        Ok(response.map(BodyExt::boxed_unsync))
+    }
+
+    /// Hands a request for a WebSocket to `incarnation`.
+    ///
+    /// # Errors
+    /// A [`Fault`] when there is no response.
+    pub(crate) async fn open(
+        &self,
+        incarnation: &Arc<Incarnation>,
+        call: &Call,
+        request: Request<Body>,
+    ) -> Result<Opened, Fault> {
+        let mut request = self.prepare(incarnation, request)?;
+        // One body less to be of two minds about.
+        request.headers_mut().remove(CONTENT_LENGTH);
+        request.headers_mut().remove(TE);
+        socket::switch(request.headers_mut());
+        let (response, kept) = self.exchange(incarnation, call, request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return tunnel::open(response, kept, Arc::clone(incarnation), call.deadline).await.map(Opened::Socket);
         }
+        let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
+        Ok(Opened::Answer(response.map(BodyExt::boxed_unsync)))
+    }
+
+    /// Sends a request, and waits for the head of the response as long as it may.
+    async fn exchange(
+        &self,
+        incarnation: &Incarnation,
+        call: &Call,
+        request: Request<Upload>,
+    ) -> Result<(Response<Answer>, Kept), Fault> {
         let began = Instant::now();
         let deadline = call.deadline.min(began + Duration::from_millis(self.limits.wall_ms_max));
-        let (request, progress) = self.prepare(incarnation, request)?;
+        let progress = request.body().progress();
         let acts_for = self.session.enter(&call.actor);
         let pool = incarnation.pool();
         let sent = tokio::time::timeout_at(deadline, pool.send(request)).await;
         match sent {
-            Ok(Ok(response)) => {
-                let kept = Kept { pool: Arc::clone(pool), progress, acts_for };
-                let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
-                Ok(response.map(BodyExt::boxed_unsync))
-            }
+            Ok(Ok(response)) => Ok((response, Kept { pool: Arc::clone(pool), progress, acts_for })),
             Ok(Err(error)) => Err(self.explain(incarnation, error, &progress).await),
             Err(_elapsed) if progress.stage() == Stage::Awaited => {
                 Err(Fault::Client(format!("its body did not arrive within {:?}", began.elapsed())))
@@ -103,7 +132,7 @@ impl Proxy {
     }
 
     /// The request as the plugin sees it: same method, path, query and body, and the headers of a process.
-    fn prepare(&self, incarnation: &Incarnation, request: Request<Body>) -> Result<(Request<Upload>, Progress), Fault> {
+    fn prepare(&self, incarnation: &Incarnation, request: Request<Body>) -> Result<Request<Upload>, Fault> {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let uri = Uri::try_from(self.paths.seen(target).as_ref())
@@ -114,13 +143,14 @@ impl Proxy {
         }
         headers.insert(headers::INTERNAL_TOKEN, incarnation.token().clone());
         headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
-        let upload = Upload::new(body, self.limits.request_body_bytes_max);
-        let progress = upload.progress();
-        let mut request = Request::new(upload);
+        if headers.contains_key(TE) {
+            headers.insert(CONNECTION, HeaderValue::from_static("TE"));
+        }
+        let mut request = Request::new(Upload::new(body, self.limits.request_body_bytes_max));
         *request.method_mut() = head.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        Ok((request, progress))
+        Ok(request)
     }
 
     async fn explain(&self, incarnation: &Incarnation, error: LinkError, progress: &Progress) -> Fault {
@@ -152,25 +182,6 @@ impl Proxy {
             },
         }
     }
-}
-
-fn wants_tunnel(request: &Request<Body>) -> bool {
-    let wants_websocket = || {
-        let mut protocols = request.headers().get_all(UPGRADE).iter();
-        protocols.any(|protocol| protocol.as_bytes().to_ascii_lowercase().starts_with(b"websocket"))
-    };
-    request.method() == Method::CONNECT || wants_websocket()
-}
-
-fn no_tunnels(call: &Call) -> Response<Body> {
-    let refusal =
-        Refusal::new(Kind::Invalid, "feature.not_implemented", "Plugins cannot be reached by WebSocket. Use plain requests.");
-    let said = envelope::envelope(&refusal, &call.request_id);
-    let body = Full::new(Bytes::from(said.body.to_string())).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(said.status).unwrap_or(StatusCode::NOT_IMPLEMENTED);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 #[cfg(test)]

@@ -50,15 +50,24 @@ fn check_head(status: StatusCode, headers: &HeaderMap, bytes_max: u64) -> Result
     if status.is_informational() {
         return Err(Fault::Garbage(format!("it answered {status} without being asked to")));
     }
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes > HEADER_BYTES_MAX {
-        return Err(Fault::Garbage(format!("its headers have {bytes} bytes; at most {HEADER_BYTES_MAX} are allowed")));
-    }
+    check_size(headers)?;
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match announced {
         Some(length) if length > bytes_max => Err(too_large(bytes_max)),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Checks how much there is of a head.
+///
+/// # Errors
+/// [`Fault::Garbage`] when it is too much.
+pub(crate) fn check_size(headers: &HeaderMap) -> Result<(), Fault> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > HEADER_BYTES_MAX {
+        return Err(Fault::Garbage(format!("its headers have {bytes} bytes; at most {HEADER_BYTES_MAX} are allowed")));
+    }
+    Ok(())
 }
 
 fn too_large(bytes_max: u64) -> Fault {

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 /// A home for commands, and perhaps a server.
 pub(crate) struct Mint {
     home: TempDir,
+    variables: Vec<(&'static str, String)>,
     serving: Option<Child>,
-    environment: Vec<(String, String)>,
     /// Where the server listens, once it runs.
     pub(crate) url: String,
 }
@@ -35,7 +35,7 @@ impl Mint {
     /// A new home without a server.
     pub(crate) fn new() -> Self {
         let home = tempfile::Builder::new().prefix("mint-").tempdir().unwrap();
-        Self { home, serving: None, environment: Vec::new(), url: "http://127.0.0.1:9".to_owned() }
+        Self { home, variables: Vec::new(), serving: None, url: "http://127.0.0.1:9".to_owned() }
     }
 
     /// A home with an administrator `admin` and a server.
@@ -46,16 +46,40 @@ impl Mint {
     /// The same on a database of another address.
     pub(crate) async fn serving_on(database: Option<&str>) -> Self {
         let mut mint = Self::new();
-        mint.environment.extend(database.map(|url| ("MINT_DATABASE__URL".to_owned(), url.to_owned())));
+        mint.variables.extend(database.map(|url| ("MINT_DATABASE__URL", url.to_owned())));
         let made = mint.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
         assert_eq!(made.code, Some(0), "{}", made.stderr);
         mint.serve().await;
         mint
     }
 
+    /// Sets a variable for the commands to come.
+    pub(crate) fn set(&mut self, name: &'static str, value: String) {
+        self.variables.push((name, value));
+    }
+
     /// The directory of it all.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// A home with an administrator `admin`, and a server that is started with few open files.
+    #[expect(clippy::disallowed_methods, reason = "a shell sets the limit for the program under test")]
+    pub(crate) async fn serving_with_open_files(files: u32) -> Self {
+        let mut mint = Self::new();
+        let made = mint.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        let program = mint.command(&["serve"]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -Sn {files} && exec \"$0\" serve")]).arg(program.get_program());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        mint.serve_by(shell).await;
+        mint
     }
 
     /// Starts the server and waits until it listens.
@@ -65,10 +89,14 @@ impl Mint {
 
     /// Starts the server, which kills itself at a moment of an operation.
     pub(crate) async fn serve_until(&mut self, moment: Option<&str>) {
-        let path = self.home().join("serve.log");
-        let log = File::create(&path).unwrap();
         let mut command = self.command(&["serve"]);
         command.envs(moment.map(|moment| ("MINT_ABORT_AT", moment)));
+        self.serve_by(command).await;
+    }
+
+    async fn serve_by(&mut self, mut command: Command) {
+        let path = self.home().join("serve.log");
+        let log = File::create(&path).unwrap();
         self.serving = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
         self.url = eventually("the server to listen", || async {
             let log = fs::read_to_string(&path).unwrap();
@@ -78,9 +106,14 @@ impl Mint {
         .await;
     }
 
+    /// The server's process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(self.serving.as_ref().unwrap())
+    }
+
     /// Sends the server a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.serving.as_ref().unwrap()), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Sends the server a signal, and waits for its end. Gives the exit code, if it has one.
@@ -146,11 +179,11 @@ impl Mint {
             .env("MINT_SERVER__RUNTIME_PATH", self.home().join("run"))
             .env("MINT_PLUGINS__INSTANCES", "64")
             .env("MINT_PLUGINS__TRIAL_SECONDS", "0")
-            .envs(self.environment.iter().cloned())
             .env("MINT_PLUGINS__UV__PATH", uv());
         if let Some(python) = python() {
             command.env("MINT_PLUGINS__UV__PYTHON", python);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }

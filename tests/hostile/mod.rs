@@ -11,3 +11,4 @@ mod prisoners;
 mod processes;
 mod quarantine;
 mod quotas;
+mod slow_clients;

@@ -80,6 +80,32 @@ pub(super) async fn children_that_went_elsewhere_are_counted_too() {
     forks(1).await;
 }
 
+/// Processes whose command line has this in it.
+fn family(text: &str) -> Vec<i32> {
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(text))).collect()
+}
+
+#[tokio::test]
+async fn a_fork_bomb_is_put_out() {
+    let server = process_with(&greedy(), json!({ "processes_max": 40 })).await;
+    let first = server.admin.get("/api/greedy/pid").await.json();
+    let run = server.data.with_file_name("run").display().to_string();
+    assert_eq!(family(&run), [first["pid"].as_i64().unwrap() as i32]);
+    let (reply, _) = beside(&server, server.admin.get("/api/greedy/bomb")).await;
+    assert!(reply.status == StatusCode::OK || reply.status.is_server_error(), "{reply:?}");
+    let second = eventually("another process", || async {
+        neighbour_answers(&server).await;
+        let reply = server.admin.get("/api/greedy/pid").await;
+        (reply.status == StatusCode::OK && reply.json() != first).then(|| reply.json())
+    })
+    .await;
+    eventually("the end of all others", || async { (family(&run) == [second["pid"].as_i64().unwrap() as i32]).then_some(()) })
+        .await;
+    let runtime = server.admin.plugin("greedy").await["runtime"].clone();
+    assert!(runtime["last_exit"]["how"].as_str().unwrap().contains("processes_max of 40"), "{runtime}");
+}
+
 #[tokio::test]
 pub(super) async fn a_crowd_before_a_process_waits_or_is_sent_away() {
     let server = process_with(&greedy(), json!({ "concurrency_max": 1, "queue_max": 1 })).await;

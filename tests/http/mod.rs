@@ -1,5 +1,6 @@
 //! The REST API through its door.
 
 mod access;
+mod framing;
 mod laboratory;
 mod strangers;

@@ -1,7 +1,11 @@
 //! A process that ends by itself, or by a foreign hand, is started again: within a budget.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
 use http::StatusCode;
 use mint_tests::{TestServer, bundle, eventually};
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,6 +13,9 @@ use serde_json::{Value, json};
 
 use super::{Program, is_alive};
 use crate::hostile::neighbour::beside;
+
+/// A first restart waits for half a second at most; the rest is for a machine that is busy.
+const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn a_killed_process_is_replaced_while_others_go_on() {
@@ -19,20 +26,21 @@ async fn a_killed_process_is_replaced_while_others_go_on() {
     let first = admin.get("/api/mortal/pid").await.json()["pid"].clone();
 
     let ended = AtomicBool::new(false);
-    let mortal = async {
+    let mortal = join_all((0..8).map(async |_| {
         let mut statuses = Vec::new();
         while !ended.load(Ordering::Relaxed) {
             statuses.push(admin.get("/api/mortal/pid").await.status.as_u16());
         }
         statuses
-    };
-    let neighbour = async {
+    }));
+    let neighbour = join_all((0..8).map(async |_| {
         while !ended.load(Ordering::Relaxed) {
             let reply = admin.get("/api/hello-process/").await;
             assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         }
-    };
+    }));
     let killer = async {
+        let began = Instant::now();
         kill_process(Pid::from_raw(first.as_i64().unwrap() as i32).unwrap(), Signal::KILL).unwrap();
         let second = eventually("another process", || async {
             let reply = admin.get("/api/mortal/pid").await;
@@ -40,10 +48,11 @@ async fn a_killed_process_is_replaced_while_others_go_on() {
         })
         .await;
         ended.store(true, Ordering::Relaxed);
+        assert!(began.elapsed() < RECOVERY_MAX, "it answered again after {:?}", began.elapsed());
         second
     };
-    let (statuses, (), second) = tokio::join!(mortal, neighbour, killer);
-    assert!(statuses.iter().all(|status| [200, 500, 502, 503].contains(status)), "{statuses:?}");
+    let (statuses, _, second) = tokio::join!(mortal, neighbour, killer);
+    assert!(statuses.iter().flatten().all(|status| [200, 500, 502, 503].contains(status)), "{statuses:?}");
     assert!(!is_alive(&first) && is_alive(&second));
 
     let shown = admin.plugin("mortal").await;

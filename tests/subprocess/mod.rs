@@ -1,5 +1,6 @@
 //! Plugins in processes of their own, good and bad.
 
+mod bulk;
 pub(crate) mod crashes;
 pub(crate) mod endings;
 pub(crate) mod garbage;
@@ -8,8 +9,10 @@ mod killed_host;
 mod packages;
 mod program;
 pub(crate) mod sandbox;
+mod sockets;
 mod starts;
 mod tokens;
+mod trailers;
 mod wheels;
 
 pub(crate) use program::{Program, is_alive};

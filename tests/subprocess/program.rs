@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub(crate) struct Program(&'static str);
 
 impl Program {
+    /// Takes and gives very many bytes.
+    pub(crate) const BULKY: Self = Self(include_str!("programs/bulky.py"));
     /// Ends when asked to.
     pub(crate) const MORTAL: Self = Self(include_str!("programs/mortal.py"));
     /// Answers with everything but proper responses.
@@ -21,6 +23,10 @@ impl Program {
     pub(crate) const PRISONER: Self = Self(include_str!("programs/prisoner.py"));
     /// Does not end when asked to.
     pub(crate) const STUBBORN: Self = Self(include_str!("programs/stubborn.py"));
+    /// Answers handshakes of WebSockets, well and badly.
+    pub(crate) const TUNNELS: Self = Self(include_str!("programs/tunnels.py"));
+    /// Reads and writes trailers.
+    pub(crate) const TRAILERS: Self = Self(include_str!("programs/trailers.py"));
     /// Prints without end.
     pub(crate) const TALKATIVE: Self = Self(include_str!("programs/talkative.py"));
 

@@ -56,6 +56,11 @@ impl Client {
         self.token.as_deref().expect("token")
     }
 
+    /// The server's address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A request with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));

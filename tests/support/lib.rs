@@ -5,10 +5,12 @@ mod bundles;
 mod client;
 mod memory;
 mod server;
+mod socket;
 mod wait;
 
 pub use bundles::{Guest, bundle, manifest, repackaged};
 pub use client::{Client, Reply};
-pub use memory::resident_bytes;
+pub use memory::{forget_peak, peak_bytes, resident_bytes};
 pub use server::{PASSWORD, TestServer, python, uv};
+pub use socket::{HANDSHAKE, read_head};
 pub use wait::eventually;

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{Config, LogFormat, Logging},
+    open_files,
     serve::Server,
 };
 
@@ -14,6 +15,7 @@ use crate::{
 pub(super) async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let config = Config::load(config)?;
     begin_logging(&config.logging)?;
+    open_files::raise();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let server = Server::start(&config).await?;
     tracing::info!(server.address = %server.address, data.path = %config.server.data_path.display(), "listening on http://{}", server.address);

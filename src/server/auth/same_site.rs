@@ -3,10 +3,10 @@
 use http::{HeaderMap, Method, header};
 use mint_domain::{Kind, Refusal};
 
-/// Refuses a change that another site's page asks a browser for. `Sec-Fetch-Site` decides where the browser sends it,
+/// Refuses a change, and a WebSocket, that another site's page asks a browser for. `Sec-Fetch-Site` decides where the browser sends it,
 /// else `Origin` must name the host that was asked.
 pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
-    if method.is_safe() {
+    if method.is_safe() && !headers.contains_key(header::UPGRADE) {
         return Ok(());
     }
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
@@ -14,7 +14,7 @@ pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal>
         (Some(site), _, _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, authority)| authority == host),
         (None, Some(_), None) => false,
-        // No browser: those send one of the two with every change.
+        // No browser: those send one of the two with every change, and an origin with every handshake.
         (None, None, _) => true,
     };
     if ours {
@@ -42,5 +42,9 @@ mod tests {
         assert!(!allowed(Method::POST, &[("origin", "http://b:1"), ("host", "a:1")]));
         assert!(!allowed(Method::POST, &[("origin", "null"), ("host", "a:1")]));
         assert!(allowed(Method::POST, &[]));
+        assert!(allowed(Method::GET, &[("upgrade", "websocket"), ("origin", "http://a:1"), ("host", "a:1")]));
+        assert!(!allowed(Method::GET, &[("upgrade", "websocket"), ("origin", "http://b:1"), ("host", "a:1")]));
+        assert!(!allowed(Method::GET, &[("upgrade", "websocket"), ("origin", "null"), ("host", "a:1")]));
+        assert!(!allowed(Method::GET, &[("upgrade", "websocket"), ("sec-fetch-site", "cross-site")]));
     }
 }

@@ -32,6 +32,18 @@ def fork(handler):
     return {"pids": [child.pid for child in taken]}
 
 
+@route("/bomb")
+def bomb(_):
+    """Everybody forks, again and again. It has an end, for the sake of machines where nothing stops it."""
+    if os.fork() == 0:
+        for _ in range(9):
+            os.fork()
+            time.sleep(0.05)
+        while True:
+            time.sleep(600)
+    return {}
+
+
 @route("/sleep")
 def sleep(handler):
     time.sleep(asked(handler, "ms") / 1000)

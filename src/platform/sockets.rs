@@ -1,0 +1,93 @@
+//! A WebSocket to a plugin: admitted like a request, and in its place until it ends.
+
+use std::future::pending;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use mint_context::{
+    headers,
+    runtime::{Body, BodyError},
+    socket::{Opened, Socket},
+};
+use mint_domain::Refusal;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Caller, Platform,
+    admission::Admitted,
+    body,
+    dispatch::{self, Turn},
+};
+
+/// What a client gets that asked for a WebSocket.
+#[derive(Debug)]
+pub enum Connected {
+    /// The plugin's end, under the head that says so. What makes it a handshake's is for whoever sends it.
+    Socket(Response<OpenSocket>),
+    /// The plugin did not want to.
+    Answer(Response<Body>),
+}
+
+/// A plugin's end of a WebSocket, and its place in service.
+#[derive(Debug)]
+pub struct OpenSocket {
+    /// The plugin's end.
+    pub socket: Socket,
+    /// Its place.
+    pub place: Place,
+}
+
+/// The place of a WebSocket.
+#[derive(Debug)]
+pub struct Place {
+    admitted: Admitted,
+    leaving: CancellationToken,
+}
+
+impl Place {
+    /// Holds the place until the plugin is to be stopped: nobody waits then for an end that may never come, and the plugin
+    /// itself says farewell when it is told to end. Never returns.
+    pub async fn hold(self) {
+        self.leaving.cancelled().await;
+        drop(self.admitted);
+        pending().await
+    }
+}
+
+impl Platform {
+    /// Opens a WebSocket under a plugin's prefix; none when no plugin of the tenant is installed there. The caller has
+    /// checked the handshake.
+    ///
+    /// # Errors
+    /// The refusal for the client.
+    pub async fn connect<B>(&self, caller: &Caller, request: Request<B>) -> Option<Result<Connected, Refusal>>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BodyError>>,
+    {
+        let (head, _no_body) = request.into_parts();
+        match self.turn(caller, &head).await? {
+            Ok(turn) => Some(open(turn, Request::from_parts(head, body::empty())).await),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+}
+
+async fn open(turn: Turn, mut request: Request<Body>) -> Result<Connected, Refusal> {
+    let Turn { call, active, admitted } = turn;
+    active.usage.request();
+    headers::present(request.headers_mut(), &call, &active.forwarded_prefix);
+    let request_id = call.request_id.clone();
+    match active.plugin.open(call, request).await {
+        Ok(Opened::Socket(response)) => {
+            let (mut parts, socket) = response.into_parts();
+            headers::strip_response(&mut parts.headers);
+            Ok(Connected::Socket(Response::from_parts(
+                parts,
+                OpenSocket { socket, place: Place { admitted, leaving: active.admission.leaving() } },
+            )))
+        }
+        Ok(Opened::Answer(response)) => Ok(Connected::Answer(dispatch::outgoing(&active, response, admitted))),
+        Err(fault) => Err(dispatch::note(&active, &request_id, &fault)),
+    }
+}

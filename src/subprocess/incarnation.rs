@@ -4,15 +4,14 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use http::{HeaderValue, Request, StatusCode, header::HOST};
-use http_body_util::{BodyExt, Empty, Limited};
-use mint_context::{headers, runtime::Activation};
+use http::HeaderValue;
+use mint_context::{runtime::Activation, settings};
 use mint_domain::{Capability, lifecycle::Failure};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -30,23 +29,19 @@ use crate::{
     exit::Exit,
     launch::Launch,
     leftovers,
-    link::{LinkError, Pool},
+    link::Pool,
     output,
     registry::{Bearer, Registration, Registry, Session, Token},
     sandbox::{self, Allowance, Level, Network, Sandbox},
+    shim::{self, About, NotTaken},
     spawn::{Bounds, Confinement, Program, Spawner},
     task,
-    upload::Upload,
 };
 
 /// The phase of a failure while a process is started.
 pub(crate) const PHASE: &str = "start";
 /// Pause between two looks whether it answers.
 const PROBE_PAUSE: Duration = Duration::from_millis(20);
-/// Longest single probe.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most bytes of an answer to a probe.
-const PROBE_BYTES_MAX: usize = 64 << 10;
 /// Longest wait for the rest of the output of a process that has ended.
 const REST_OF_OUTPUT: Duration = Duration::from_millis(500);
 /// Longest wait for a process that was killed; the kernel may be busy with it.
@@ -73,6 +68,8 @@ pub(crate) struct Setup {
     pub(crate) level: Level,
     /// `/api` and the plugin's prefix.
     pub(crate) public_prefix: String,
+    /// What the plugin has, once it has answered.
+    pub(crate) about: OnceLock<About>,
 }
 
 /// A process as those see it who talk to it.
@@ -99,6 +96,8 @@ pub(crate) struct Running {
     crowd: Crowd,
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
+    /// What it was started to try.
+    trial_settings: Option<Arc<Value>>,
     directory: Directory,
     /// Carries its calls to the platform, where it has a network of its own.
     forwarder: Option<AbortOnDropHandle<()>>,
@@ -153,25 +152,6 @@ impl Incarnation {
             Err(_supervisor_gone) => Exit::Unknown,
         }
     }
-
-    /// Asks for a page that every application of its SDK has, and that needs no token. Any status is an answer.
-    pub(crate) async fn probe(&self, setup: &Setup) -> Result<StatusCode, LinkError> {
-        let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let mut request = Request::new(Upload::new(empty, 0));
-        *request.uri_mut() = setup.launch.probe_path(&setup.public_prefix).parse().map_err(io::Error::other)?;
-        request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-        request.headers_mut().insert(headers::INTERNAL_TOKEN, self.token.clone());
-        let answer = async {
-            let (head, body) = self.pool.send(request).await?.into_parts();
-            // Taken to its end: a server may complain about a client that hangs up. What it says counts for nothing.
-            let _said = Limited::new(body, PROBE_BYTES_MAX).collect().await;
-            Ok(head.status)
-        };
-        match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
-            Ok(answered) => answered,
-            Err(_elapsed) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-        }
-    }
 }
 
 impl Running {
@@ -185,9 +165,13 @@ impl Running {
         let incarnation = Arc::clone(&running.incarnation);
         let answers = async {
             // Everything that is not HTTP counts as not yet.
-            while incarnation.probe(setup).await.is_err() {
-                tokio::time::sleep(PROBE_PAUSE).await;
-            }
+            let about = loop {
+                match shim::probe(&incarnation, setup).await {
+                    Ok((_, about)) => break about,
+                    Err(_not_yet) => tokio::time::sleep(PROBE_PAUSE).await,
+                }
+            };
+            running.hand_over_settings(setup, setup.about.get_or_init(|| about)).await
         };
         tokio::select! {
             biased;
@@ -196,10 +180,17 @@ impl Running {
                 let reason = format!("The plugin's process {exit} before it answered.");
                 Err(failure(setup, reason, "Its last lines are in the log excerpt."))
             }
-            () = answers => {
-                running.registration.end_trial();
-                Ok(running)
-            }
+            handed_over = answers => match handed_over {
+                Ok(()) => {
+                    running.registration.end_trial();
+                    Ok(running)
+                }
+                Err(words) => {
+                    running.stop(Duration::ZERO).await;
+                    let reason = format!("The plugin did not take its settings: {words}");
+                    Err(failure(setup, reason, "Change its settings, and reload it."))
+                }
+            },
             () = tokio::time::sleep_until(deadline) => {
                 running.child.signal_group(Signal::KILL);
                 running.stop(Duration::ZERO).await;
@@ -207,6 +198,22 @@ impl Running {
                 Err(failure(setup, reason, "Its last lines are in the log excerpt. It must serve HTTP/1.1 on the socket it is given."))
             }
         }
+    }
+
+    /// Gives the plugin its settings where its SDK does not read them.
+    async fn hand_over_settings(&self, setup: &Setup, about: &About) -> Result<(), String> {
+        let settings = match &self.trial_settings {
+            _ if !about.awaits_settings() => return Ok(()),
+            Some(trial) => Value::clone(trial),
+            None => settings::load(setup.session.call()).await.map_err(|error| error.public().message)?.settings,
+        };
+        if settings.as_object().is_none_or(serde_json::Map::is_empty) {
+            return Ok(());
+        }
+        shim::apply(&self.incarnation, &settings, None).await.map_err(|not_taken| match not_taken {
+            NotTaken::Refused(words) => words,
+            NotTaken::Silent(silence) => silence.to_string(),
+        })
     }
 
     async fn spawn(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
@@ -245,7 +252,7 @@ impl Running {
                 allowance: allowance(setup, &directory, temporary.path()),
             }),
         };
-        let bearer = Bearer { session: Arc::clone(&setup.session), trial_settings };
+        let bearer = Bearer { session: Arc::clone(&setup.session), trial_settings: trial_settings.clone() };
         let registration = setup.registry.register(&token, bearer);
         let broken = |error: io::Error| {
             failure(
@@ -280,7 +287,18 @@ impl Running {
             token: secret,
             exit: exit_seen,
         });
-        Ok(Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary: temporary })
+        Ok(Self {
+            incarnation,
+            child,
+            output,
+            crowd,
+            exit,
+            registration,
+            trial_settings,
+            directory,
+            forwarder,
+            _temporary: temporary,
+        })
     }
 
     /// As others see it.
@@ -313,7 +331,7 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary } = self;
+        let Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary, .. } = self;
         // Waits for whoever is in its control group.
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));

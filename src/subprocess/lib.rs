@@ -30,6 +30,7 @@ pub mod rpc;
 mod runtime;
 mod sandbox;
 mod sdk;
+mod shim;
 mod spawn;
 mod supervisor;
 mod task;

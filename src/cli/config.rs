@@ -11,6 +11,7 @@ use std::{
 };
 
 use mint_domain::{Slug, mode::Mode};
+use mint_platform::HealthOptions;
 use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -39,6 +40,8 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Allow packages without a wheel: building one runs its author's code with the server's rights",
     ),
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
+    ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
+    ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
     ("plugins.sandbox.require", Kind::List, SANDBOX_REQUIRE),
     ("plugins.sandbox.readable", Kind::List, "Files and directories that every isolated plugin may read and run"),
     (
@@ -141,6 +144,8 @@ pub struct Plugins {
     pub force_isolated: Vec<Slug>,
     /// How venvs are made.
     pub uv: Uv,
+    /// How often they are asked how they are.
+    pub health: Health,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
 }
@@ -157,6 +162,26 @@ pub struct Sandbox {
     pub users: Option<UserRange>,
     /// Processors of one plugin.
     pub cpus: Option<NonZeroU32>,
+}
+
+/// How often plugins are asked how they are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Health {
+    /// Between two questions.
+    pub interval_seconds: NonZeroU32,
+    /// Unhealthy answers in a row after which one is stopped.
+    pub failures: NonZeroU32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        let interval = u32::try_from(HealthOptions::INTERVAL.as_secs()).ok();
+        Self {
+            interval_seconds: interval.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
+            failures: NonZeroU32::new(HealthOptions::FAILURES_MAX).unwrap_or(NonZeroU32::MIN),
+        }
+    }
 }
 
 /// How venvs are made.
@@ -217,6 +242,7 @@ impl Default for Plugins {
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
             uv: Uv::default(),
+            health: Health::default(),
             sandbox: Sandbox::default(),
         }
     }

@@ -7,12 +7,13 @@ use std::{
     num::NonZeroU32,
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use mint_context::{Services, blobs::Blobs, runtime::Runtime};
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
-use mint_platform::{Options, Platform, layout::Layout, running::Running};
+use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running};
 use mint_server::State;
 use mint_store::Db;
 use mint_subprocess::{IsolatedRuntime, Registry, RpcState, SandboxOptions, SubprocessConfig};
@@ -77,6 +78,10 @@ impl Server {
             layout,
             forced: config.forced(),
             python: python(config)?,
+            health: HealthOptions {
+                interval: Duration::from_secs(config.plugins.health.interval_seconds.get().into()),
+                failures_max: config.plugins.health.failures.get(),
+            },
             process_id: lock.process_id.clone(),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });

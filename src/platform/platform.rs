@@ -24,12 +24,13 @@ use mint_store::{
 use moka::sync::Cache;
 use rand::Rng as _;
 use serde_json::Value;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller,
     admission::Admission,
+    health::{CHECKS_AT_ONCE, HealthOptions, Watch},
     layout::Layout,
     operation::not_installed,
     running::{Active, Running, Usage},
@@ -60,6 +61,8 @@ pub struct Options {
     pub forced: BTreeMap<String, Mode>,
     /// What there is for Python plugins.
     pub python: PlatformPython,
+    /// How often plugins are asked how they are.
+    pub health: HealthOptions,
     /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
     pub process_id: String,
 }
@@ -73,6 +76,8 @@ pub struct Platform {
     layout: Layout,
     forced: BTreeMap<String, Mode>,
     python: Arc<PlatformPython>,
+    health: HealthOptions,
+    health_places: Semaphore,
     process_id: String,
     operations: Mutex<HashMap<OperationId, (TenantId, String)>>,
     identities: Cache<String, Identity>,
@@ -95,6 +100,8 @@ impl Platform {
             layout: options.layout,
             forced: options.forced,
             python: Arc::new(options.python),
+            health: options.health,
+            health_places: Semaphore::new(CHECKS_AT_ONCE),
             process_id: options.process_id,
             operations: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
@@ -126,6 +133,14 @@ impl Platform {
     /// What there is for Python plugins.
     pub(crate) fn python(&self) -> &Arc<PlatformPython> {
         &self.python
+    }
+
+    pub(crate) fn health_options(&self) -> HealthOptions {
+        self.health
+    }
+
+    pub(crate) fn health_places(&self) -> &Semaphore {
+        &self.health_places
     }
 
     /// Cancelled when the platform ends.
@@ -246,7 +261,8 @@ impl Platform {
         let plugin = self.runtime(installation.mode()).start(activation).await?;
         let admission = Admission::new(&authority.limits);
         let (generation, usage) = (installation.generation, Usage::default());
-        Ok(Active { authority, prefix, forwarded_prefix, generation, plugin, admission, log, usage })
+        let watch = Watch::default();
+        Ok(Active { authority, prefix, forwarded_prefix, generation, plugin, admission, log, usage, watch })
     }
 
     /// Puts a generation up to answer, and watches it. Gives the one that it replaces.
@@ -257,6 +273,7 @@ impl Platform {
             let failure = watched.plugin.failed().await;
             platform.went_down(&watched, failure).await;
         });
+        self.watch_health(active);
         old
     }
 
@@ -276,7 +293,7 @@ impl Platform {
     }
 
     /// A generation failed for good: others go on, this one is told to whoever asks.
-    async fn went_down(&self, active: &Arc<Active>, failure: Failure) {
+    pub(crate) async fn went_down(&self, active: &Arc<Active>, failure: Failure) {
         let (tenant, id) = (active.authority.tenant, active.authority.installation);
         if self.running.remove(tenant, id, Some(active.generation)).is_none() {
             return;

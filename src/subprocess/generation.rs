@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::{
     events::{self, Event},
-    incarnation::Setup,
+    incarnation::{Incarnation, Setup},
     launch::Launch,
     proxy::{Paths, Proxy},
     shim::{self, About},
@@ -56,7 +56,8 @@ impl IsolatedGeneration {
         let mut request = event.request(path, call, session.slug(), session.name());
         headers::present(request.headers_mut(), call, &self.proxy.forwarded_prefix);
         request.headers_mut().extend(events::protocol_headers(session.name()));
-        let response = self.exchange(call, request).await?;
+        let incarnation = self.ready(call).await?;
+        let response = self.proxy.forward(&incarnation, call, request).await?;
         let (head, body) = response.into_parts();
         match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
             Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),
@@ -68,17 +69,17 @@ impl IsolatedGeneration {
         self.setup.about.get()
     }
 
-    async fn exchange(&self, call: &Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        let until = call.deadline.min(Instant::now() + self.setup.config.restart_wait);
-        let incarnation = self.supervisor.ready(until).await?;
-        self.proxy.forward(&incarnation, call, request).await
+    async fn ready(&self, call: &Call) -> Result<Arc<Incarnation>, Fault> {
+        self.supervisor.ready(call.deadline.min(Instant::now() + self.setup.config.restart_wait)).await
     }
 }
 
 #[async_trait]
 impl Generation for IsolatedGeneration {
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        self.exchange(&call, request).await
+        let incarnation = self.ready(&call).await?;
+        incarnation.served.note(&call.actor);
+        self.proxy.forward(&incarnation, &call, request).await
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {

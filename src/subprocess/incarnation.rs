@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     SubprocessConfig,
-    census::{Census, Family},
+    census::{Census, Crowd},
     child::Child,
     directory::Directory,
     environment::{self, Facts},
@@ -33,9 +33,9 @@ use crate::{
     output,
     registry::{Bearer, Registration, Registry, Session, Token},
     sandbox::{self, Allowance, Level, Network, Sandbox},
+    served::Served,
     shim::{self, About, NotTaken},
     spawn::{Bounds, Confinement, Program, Spawner},
-    task,
 };
 
 /// The phase of a failure while a process is started.
@@ -81,6 +81,8 @@ pub(crate) struct Incarnation {
     pub(crate) pid: i32,
     /// When it was started.
     pub(crate) started_at: OffsetDateTime,
+    /// Whom it served.
+    pub(crate) served: Arc<Served>,
     tasks: Arc<AtomicU64>,
     pool: Arc<Pool>,
     token: HeaderValue,
@@ -102,30 +104,6 @@ pub(crate) struct Running {
     /// Carries its calls to the platform, where it has a network of its own.
     forwarder: Option<AbortOnDropHandle<()>>,
     _temporary: TempDir,
-}
-
-/// Its processes and threads at the last look, and the task that counts them.
-#[derive(Debug)]
-struct Crowd {
-    tasks: Arc<AtomicU64>,
-    tasks_max: u64,
-    _census: AbortOnDropHandle<()>,
-}
-
-impl Crowd {
-    fn watched(setup: &Setup, child: &Child, socket: PathBuf) -> io::Result<Self> {
-        let tasks_max = setup.activation.authority.limits.processes_max;
-        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max };
-        let tasks = Arc::default();
-        let census = task::owned(Arc::clone(&setup.census).watch(family, Arc::clone(&tasks)));
-        Ok(Self { tasks, tasks_max, _census: census })
-    }
-
-    /// How it ended, if it was killed for having too many.
-    fn exit(&self) -> Option<Exit> {
-        let (tasks, tasks_max) = (self.tasks.load(Ordering::Relaxed), self.tasks_max);
-        (tasks > tasks_max).then_some(Exit::Crowded { tasks, tasks_max })
-    }
 }
 
 impl Incarnation {
@@ -252,7 +230,9 @@ impl Running {
                 allowance: allowance(setup, &directory, temporary.path()),
             }),
         };
-        let bearer = Bearer { session: Arc::clone(&setup.session), trial_settings: trial_settings.clone() };
+        let served = Served::new(setup.config.acts_after);
+        let bearer =
+            Bearer { session: Arc::clone(&setup.session), served: Arc::clone(&served), trial_settings: trial_settings.clone() };
         let registration = setup.registry.register(&token, bearer);
         let broken = |error: io::Error| {
             failure(
@@ -274,7 +254,8 @@ impl Running {
         if let Some(pipe) = stderr {
             output.push(output::into_log(pipe, Arc::clone(log), "stderr").map_err(broken)?);
         }
-        let crowd = Crowd::watched(setup, &child, socket.clone()).map_err(broken)?;
+        let crowd = Crowd::watched(&setup.census, &child, socket.clone(), setup.activation.authority.limits.processes_max)
+            .map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
         secret.set_sensitive(true);
@@ -282,7 +263,8 @@ impl Running {
             number,
             pid: child.pid().as_raw_nonzero().get(),
             started_at: call.services.clock.now(),
-            tasks: Arc::clone(&crowd.tasks),
+            served,
+            tasks: Arc::clone(crowd.tasks()),
             pool: Arc::new(Pool::new(socket, child.pid())),
             token: secret,
             exit: exit_seen,

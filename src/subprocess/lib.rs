@@ -30,6 +30,7 @@ pub mod rpc;
 mod runtime;
 mod sandbox;
 mod sdk;
+mod served;
 mod shim;
 mod spawn;
 mod supervisor;

@@ -165,6 +165,7 @@ impl Supervisor {
             "incarnation": incarnation.as_ref().map(|incarnation| incarnation.number),
             "started_at": incarnation.as_ref().map(|incarnation| said(&incarnation.started_at)),
             "tasks": incarnation.as_ref().and_then(|incarnation| incarnation.tasks()),
+            "calls_after_requests": incarnation.as_ref().map(|incarnation| incarnation.served.under_way()),
             "restarts": history.restarts,
             "last_exit": last_exit,
         })

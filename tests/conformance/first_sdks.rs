@@ -1,0 +1,115 @@
+//! What the first SDKs have as plain methods, and MINT forgets when a plugin runs in a process of its own: hooks and
+//! settings. The plugins are unmodified.
+
+use http::{Method, StatusCode, header};
+use mint_tests::{Client, TestServer, eventually};
+use serde_json::{Value, json};
+
+use super::sdk_fixture::Fixture;
+use crate::subprocess::Program;
+
+const SDKS: [&str; 2] = ["mld_sdk_0_16_5", "mint_sdk_1_0_0"];
+
+/// A server with the plugin, and another that saves designs.
+async fn serving(fixture: &Fixture) -> Option<TestServer> {
+    let python = fixture.python()?;
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
+    let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+    assert_eq!(operation["status"], "done", "{operation:#}");
+    let designer = Program::NOSY.bundle_with("designer", json!({ "capabilities": [{ "name": "designs:write" }] }));
+    assert_eq!(server.install(&designer).await["status"], "done");
+    Some(server)
+}
+
+async fn save_design(admin: &Client, experiment: i64, data: Value) -> Value {
+    let call = json!({
+        "method": "PUT",
+        "path": format!("/experiments/{experiment}/data"),
+        "body": { "plugin_id": "designer", "data": data },
+    });
+    admin.post("/api/designer/call", &call).await.json()
+}
+
+async fn seen(admin: &Client, slug: &str) -> Value {
+    admin.get(&format!("/api/{slug}/seen")).await.json()
+}
+
+async fn hooks(sdk: &str) {
+    let fixture = Fixture::of(sdk);
+    let Some(server) = serving(&fixture).await else { return };
+    let (admin, slug) = (&server.admin, fixture.slug());
+    let experiment = admin.experiment("Run 1").await;
+    let vetoed = save_design(admin, experiment, json!({ "veto": true })).await;
+    assert_eq!((&vetoed["status"], &vetoed["body"]["code"]), (&json!(422), &json!("EVENT_VETO")), "{vetoed}");
+    assert!(vetoed["body"]["message"].as_str().unwrap().contains("This design asks to be refused."), "{vetoed}");
+    assert_eq!(admin.get(&format!("/api/experiments/{experiment}/data")).await.status, StatusCode::NOT_FOUND);
+
+    let saved = save_design(admin, experiment, json!({ "plates": 2 })).await;
+    assert_eq!(saved["status"], 200, "{saved}");
+    let path = format!("/api/experiments/{experiment}");
+    assert_eq!(admin.patch(&path, &json!({ "status": "ongoing" })).await.status, StatusCode::OK);
+    let expected = json!([["saved", experiment, "designer", { "plates": 2 }], ["status", experiment, "planned", "ongoing"]]);
+    eventually("both to be told", || async { (seen(admin, slug).await["seen"] == expected).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn overridden_hooks_of_mld_sdk_0_16_5_are_called_and_veto() {
+    hooks(SDKS[0]).await;
+}
+
+#[tokio::test]
+async fn overridden_hooks_of_mint_sdk_1_0_0_are_called_and_veto() {
+    hooks(SDKS[1]).await;
+}
+
+#[tokio::test]
+async fn settings_reach_a_running_process_and_the_next() {
+    for sdk in SDKS {
+        let fixture = Fixture::of(sdk);
+        let Some(server) = serving(&fixture).await else { continue };
+        let (admin, slug) = (&server.admin, fixture.slug());
+        let began = seen(admin, slug).await;
+        assert_eq!(began["settings"], json!({ "threshold": 3, "label": "peaks" }));
+
+        let wanted = json!({ "threshold": 8, "label": "ours" });
+        let reply = admin.configure(slug, wanted.clone()).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        let now = seen(admin, slug).await;
+        assert_eq!((&now["settings"], &now["pid"]), (&wanted, &began["pid"]), "{sdk}");
+
+        for refused in [json!({ "threshold": "many" }), json!({ "label": "refused" })] {
+            let reply = admin.configure(slug, refused).await;
+            assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{reply:?}");
+            assert_eq!(seen(admin, slug).await["settings"], wanted, "{sdk}");
+        }
+
+        assert_eq!(admin.reload(slug).await["status"], "done");
+        let later = seen(admin, slug).await;
+        assert_eq!(later["settings"], wanted, "{sdk}");
+        assert_ne!(later["pid"], began["pid"]);
+    }
+}
+
+/// Clients reach a plugin's prefix only, whatever they write; the platform's own paths are beside it.
+#[tokio::test]
+async fn nobody_else_reaches_what_stands_beside_the_plugin() {
+    let fixture = Fixture::of(SDKS[0]);
+    let Some(server) = serving(&fixture).await else { return };
+    let (admin, slug) = (&server.admin, fixture.slug());
+    let before = seen(admin, slug).await;
+    for path in [
+        "/__platform/health".to_owned(),
+        "/__platform/settings".to_owned(),
+        format!("/api/{slug}/__platform/settings"),
+        format!("/api/{slug}/../../__platform/settings"),
+        format!("/api/{slug}/..%2f..%2f__platform/settings"),
+        format!("/api/{slug}//__platform/settings"),
+    ] {
+        for method in [Method::GET, Method::POST] {
+            let request = admin.request(method, &path).header(header::CONTENT_TYPE, "application/json");
+            let reply = admin.send(request.body(json!({ "settings": { "threshold": 99 } }).to_string())).await;
+            assert!(!reply.status.is_success(), "{path}: {reply:?}");
+        }
+    }
+    assert_eq!(seen(admin, slug).await["settings"], before["settings"]);
+}

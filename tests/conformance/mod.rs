@@ -3,6 +3,7 @@
 mod dose_response;
 mod first_sdks;
 mod health;
+mod jobs;
 mod mint_bundle;
 mod notebook;
 mod redact;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::HeaderValue;
-use mint_context::{runtime::Activation, settings};
+use mint_context::{logs::PluginLog, runtime::Activation, settings};
 use mint_domain::{Capability, lifecycle::Failure};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -207,29 +207,8 @@ impl Running {
         })?;
         let token = Token::random();
         let socket = directory.socket();
-        let own_url = setup.sandbox.own_platform_url(&setup.network);
-        let facts = Facts {
-            platform_url: own_url.as_ref().unwrap_or(&setup.config.platform_url),
-            token: token.as_str(),
-            slug: authority.slug(),
-            socket: &socket,
-            home: data_directory,
-            temporary: temporary.path(),
-            search_path: &setup.config.search_path,
-            launch: &setup.launch,
-        };
-        let (file, args) = setup.launch.command(&socket);
-        let program = Program {
-            file: file.clone(),
-            args,
-            environment: environment::environment(&facts),
-            directory: directory.standing_place(),
-            bounds: Bounds::of(&authority.limits),
-            confinement: Some(Confinement {
-                sandbox: Arc::clone(&setup.sandbox),
-                allowance: allowance(setup, &directory, temporary.path()),
-            }),
-        };
+        let program = program(setup, &directory, temporary.path(), &token);
+        let file = program.file.clone();
         let served = Served::new(setup.config.acts_after);
         let bearer =
             Bearer { session: Arc::clone(&setup.session), served: Arc::clone(&served), trial_settings: trial_settings.clone() };
@@ -246,14 +225,7 @@ impl Running {
         let forwarder = child.listener().map_err(broken)?;
         let forwarder = forwarder.map(|listener| sandbox::forward(listener, Arc::clone(setup.sandbox.platform())));
         let forwarder = forwarder.transpose().map_err(broken)?;
-        let (stdout, stderr) = child.output();
-        let mut output = Vec::with_capacity(2);
-        if let Some(pipe) = stdout {
-            output.push(output::into_log(pipe, Arc::clone(log), "stdout").map_err(broken)?);
-        }
-        if let Some(pipe) = stderr {
-            output.push(output::into_log(pipe, Arc::clone(log), "stderr").map_err(broken)?);
-        }
+        let output = read_output(&mut child, log).map_err(broken)?;
         let crowd = Crowd::watched(&setup.census, &child, socket.clone(), setup.activation.authority.limits.processes_max)
             .map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
@@ -349,6 +321,40 @@ pub(crate) fn failure(setup: &Setup, mut reason: String, hint: &str) -> Failure 
     let mut failure = Failure::new(PHASE, reason, hint);
     failure.log_excerpt = lines.split_off(lines.len().saturating_sub(EXCERPT_LINES));
     failure
+}
+
+/// What to start, and what it is held to.
+fn program(setup: &Setup, directory: &Directory, temporary: &Path, token: &Token) -> Program {
+    let Activation { authority, data_directory, .. } = &setup.activation;
+    let socket = directory.socket();
+    let own_url = setup.sandbox.own_platform_url(&setup.network);
+    let facts = Facts {
+        platform_url: own_url.as_ref().unwrap_or(&setup.config.platform_url),
+        token: token.as_str(),
+        slug: authority.slug(),
+        socket: &socket,
+        home: data_directory,
+        temporary,
+        search_path: &setup.config.search_path,
+        launch: &setup.launch,
+    };
+    let (file, args) = setup.launch.command(&socket);
+    Program {
+        file,
+        args,
+        environment: environment::environment(&facts),
+        directory: directory.standing_place(),
+        bounds: Bounds::of(&authority.limits),
+        confinement: Some(Confinement { sandbox: Arc::clone(&setup.sandbox), allowance: allowance(setup, directory, temporary) }),
+    }
+}
+
+/// Takes what it prints into its log.
+fn read_output(child: &mut Child, log: &Arc<PluginLog>) -> io::Result<Vec<AbortOnDropHandle<()>>> {
+    let (stdout, stderr) = child.output();
+    let stdout = stdout.map(|pipe| output::into_log(pipe, Arc::clone(log), "stdout")).transpose()?;
+    let stderr = stderr.map(|pipe| output::into_log(pipe, Arc::clone(log), "stderr")).transpose()?;
+    Ok(stdout.into_iter().chain(stderr).collect())
 }
 
 /// What a process may do, by the effective grants. Its own directory is there to read without the grant of files too:

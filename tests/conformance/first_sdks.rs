@@ -2,7 +2,7 @@
 //! settings. The plugins are unmodified.
 
 use http::{Method, StatusCode, header};
-use mint_tests::{Client, TestServer, eventually};
+use mint_tests::{Client, TestServer, bundle, eventually};
 use serde_json::{Value, json};
 
 use super::sdk_fixture::Fixture;
@@ -112,4 +112,18 @@ async fn nobody_else_reaches_what_stands_beside_the_plugin() {
         }
     }
     assert_eq!(seen(admin, slug).await["settings"], before["settings"]);
+}
+
+/// This platform's own SDK takes settings in the same way.
+#[tokio::test]
+async fn settings_reach_a_running_process_of_our_own_sdk() {
+    let server = TestServer::start().await;
+    let decision = json!({ "grant_requested": true, "mode": "isolated" });
+    assert_eq!(server.admin.install(&bundle("notebook"), decision).await["status"], "done");
+    let pid = server.admin.plugin("notebook").await["runtime"]["pid"].clone();
+    assert_eq!(server.admin.configure("notebook", json!({ "notes_max": 7 })).await.status, StatusCode::OK);
+    assert_eq!(server.admin.get("/api/notebook/").await.json()["notes_max"], 7);
+    let plugin = server.admin.plugin("notebook").await;
+    assert_eq!(plugin["runtime"]["pid"], pid, "{plugin:#}");
+    assert_eq!(plugin["health"]["details"], json!({ "notes_max": 7 }), "{plugin:#}");
 }

@@ -1,6 +1,11 @@
 //! What the first SDKs have as plain methods, and MINT forgets when a plugin runs in a process of its own: hooks and
 //! settings. The plugins are unmodified.
 
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+};
+
 use http::{Method, StatusCode, header};
 use mint_tests::{Client, TestServer, bundle, eventually};
 use serde_json::{Value, json};
@@ -90,6 +95,16 @@ async fn settings_reach_a_running_process_and_the_next() {
     }
 }
 
+/// The first line of what stands behind a socket answers.
+fn asked_directly(socket: &Value, path: &str, token: &str) -> String {
+    let mut stream = UnixStream::connect(socket.as_str().unwrap()).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
 /// Clients reach a plugin's prefix only, whatever they write; the platform's own paths are beside it.
 #[tokio::test]
 async fn nobody_else_reaches_what_stands_beside_the_plugin() {
@@ -112,6 +127,12 @@ async fn nobody_else_reaches_what_stands_beside_the_plugin() {
         }
     }
     assert_eq!(seen(admin, slug).await["settings"], before["settings"]);
+    for token in ["", "X-MINT-Internal-Token: \r\n", "X-MINT-Internal-Token: 00\r\n"] {
+        for path in ["/__platform/about", "/__platform/health", "/__platform/nothing"] {
+            let answer = asked_directly(&before["socket"], path, token);
+            assert!(answer.contains(" 403 "), "{path} with `{token}`: {answer}");
+        }
+    }
 }
 
 /// This platform's own SDK takes settings in the same way.

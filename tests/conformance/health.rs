@@ -53,6 +53,31 @@ where
     assert_eq!(shown_as(admin, slug, "healthy").await["state"], "ready");
 }
 
+async fn in_a_mood(admin: &Client, slug: &str, mood: &str) {
+    let reply = admin.post(&format!("/api/{slug}/mood/{mood}"), &Value::Null).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+}
+
+#[tokio::test]
+async fn an_opinion_that_breaks_or_never_comes_is_a_bad_one() {
+    let fixture = Fixture::of("mint_sdk_1_0_0");
+    let Some(python) = fixture.python() else { return };
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
+    let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+    assert_eq!(operation["status"], "done", "{operation:#}");
+    for (mood, status, words) in [
+        ("healthy", "healthy", "I am healthy."),
+        ("broken", "unhealthy", "check_health failed: RuntimeError: the cupboard is empty"),
+        ("silent", "unhealthy", "check_health did not answer within 5 s."),
+        ("unknown", "unknown", "I am unknown."),
+    ] {
+        in_a_mood(&server.admin, fixture.slug(), mood).await;
+        let plugin = server.admin.plugin(fixture.slug()).await;
+        assert_eq!((&plugin["health"]["status"], &plugin["health"]["message"]), (&json!(status), &json!(words)), "{plugin:#}");
+        assert_eq!(plugin["state"], "ready");
+    }
+}
+
 #[tokio::test]
 async fn an_isolated_plugin_that_stays_unhealthy_is_stopped_until_a_reload() {
     let fixture = Fixture::of("mld_sdk_0_16_5");
@@ -62,10 +87,7 @@ async fn an_isolated_plugin_that_stays_unhealthy_is_stopped_until_a_reload() {
     let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
     assert_eq!(operation["status"], "done", "{operation:#}");
     let (admin, slug) = (&server.admin, fixture.slug());
-    let mood = |mood| async move {
-        let reply = admin.post(&format!("/api/{slug}/mood/{mood}"), &Value::Null).await;
-        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
-    };
+    let mood = |mood| in_a_mood(admin, slug, mood);
     // A new process is in the mood of a new process.
     failed_when_unhealthy(admin, slug, mood, async {}).await;
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use mint_domain::{Slug, mode::Mode};
-use mint_platform::operation::Moment;
+use mint_platform::{HealthOptions, operation::Moment};
 use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -41,6 +41,8 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Allow packages without a wheel: building one runs its author's code with the server's rights",
     ),
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
+    ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
+    ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
     ("plugins.sandbox.require", Kind::List, SANDBOX_REQUIRE),
     ("plugins.sandbox.readable", Kind::List, "Files and directories that every isolated plugin may read and run"),
     (
@@ -148,6 +150,8 @@ pub struct Plugins {
     pub trial_seconds: u32,
     /// How venvs are made.
     pub uv: Uv,
+    /// How often they are asked how they are.
+    pub health: Health,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
 }
@@ -164,6 +168,26 @@ pub struct Sandbox {
     pub users: Option<UserRange>,
     /// Processors of one plugin.
     pub cpus: Option<NonZeroU32>,
+}
+
+/// How often plugins are asked how they are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Health {
+    /// Between two questions.
+    pub interval_seconds: NonZeroU32,
+    /// Unhealthy answers in a row after which one is stopped.
+    pub failures: NonZeroU32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        let interval = u32::try_from(HealthOptions::INTERVAL.as_secs()).ok();
+        Self {
+            interval_seconds: interval.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
+            failures: NonZeroU32::new(HealthOptions::FAILURES_MAX).unwrap_or(NonZeroU32::MIN),
+        }
+    }
 }
 
 /// How venvs are made.
@@ -225,6 +249,7 @@ impl Default for Plugins {
             force_isolated: Vec::new(),
             trial_seconds: 10,
             uv: Uv::default(),
+            health: Health::default(),
             sandbox: Sandbox::default(),
         }
     }

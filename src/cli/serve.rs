@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use mint_context::{Services, blobs::Blobs, runtime::Runtime};
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
-use mint_platform::{Options, Platform, layout::Layout, running::Running};
+use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running};
 use mint_server::State;
 use mint_store::Db;
 use mint_subprocess::{IsolatedRuntime, Registry, RpcState, SandboxOptions, SubprocessConfig};
@@ -80,6 +80,10 @@ impl Server {
             python: python(config)?,
             abort_at: config.abort_at.clone(),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
+            health: HealthOptions {
+                interval: Duration::from_secs(config.plugins.health.interval_seconds.get().into()),
+                failures_max: config.plugins.health.failures.get(),
+            },
             process_id: lock.process_id.clone(),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });

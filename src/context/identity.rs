@@ -1,11 +1,13 @@
 //! Who acts, and who else belongs to the tenant.
 
-use mint_domain::{Actor, Capability, Permission, Refusal, UserId};
-use mint_store::{Page, users};
+use std::collections::BTreeMap;
+
+use mint_domain::{Actor, Capability, Permission, Refusal, TenantId, UserId, permission::SystemRole};
+use mint_store::{Page, plugin_roles, users};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::{Call, Result};
+use crate::{Call, Result, Services};
 
 /// The person on whose behalf a plugin runs.
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +64,23 @@ impl From<users::User> for User {
             last_name: row.last_name,
         }
     }
+}
+
+/// A person as the platform knows them, with what their role allows.
+pub fn with_permissions(id: UserId, username: String, role: String, plugin_roles: BTreeMap<String, String>) -> mint_domain::User {
+    let permissions = SystemRole::parse(&role).map(SystemRole::permissions).unwrap_or_default();
+    mint_domain::User { id, username, role, permissions, plugin_roles }
+}
+
+/// A person as they are now; none when they are not of the tenant, or may not sign in any more.
+///
+/// # Errors
+/// The database's.
+pub async fn person(services: &Services, tenant: TenantId, id: UserId) -> Result<Option<mint_domain::User>> {
+    let mut tx = services.db.read().await?;
+    let Some(row) = users::get(&mut tx, tenant, id).await?.filter(|row| row.is_active) else { return Ok(None) };
+    let plugin_roles = plugin_roles::of_user(&mut tx, tenant, id).await?;
+    Ok(Some(with_permissions(row.id, row.username, row.role, plugin_roles)))
 }
 
 /// The acting person; none when a plugin or the platform acts on its own.

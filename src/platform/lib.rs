@@ -8,6 +8,7 @@ pub mod body;
 pub mod caller;
 pub mod dispatch;
 mod followers;
+pub mod health;
 pub mod install;
 pub mod layout;
 mod not_ready;
@@ -26,5 +27,6 @@ pub mod tenants;
 pub mod uninstall;
 
 pub use caller::Caller;
+pub use health::HealthOptions;
 pub use platform::{Options, Platform};
 pub use tenants::Accounts;

@@ -24,12 +24,13 @@ use mint_store::{
 use moka::sync::Cache;
 use rand::Rng as _;
 use serde_json::Value;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller,
     admission::Admission,
+    health::{CHECKS_AT_ONCE, HealthOptions, Watch},
     layout::Layout,
     operation::{Moment, not_installed},
     running::{Active, Running, Usage},
@@ -64,6 +65,8 @@ pub struct Options {
     pub trial: Duration,
     /// Where a server that is under test kills itself; without effect in a release build.
     pub abort_at: Option<Moment>,
+    /// How often plugins are asked how they are.
+    pub health: HealthOptions,
     /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
     pub process_id: String,
 }
@@ -79,6 +82,8 @@ pub struct Platform {
     python: Arc<PlatformPython>,
     trial: Duration,
     abort_at: Option<Moment>,
+    health: HealthOptions,
+    health_places: Semaphore,
     process_id: String,
     operations: Mutex<HashMap<OperationId, (TenantId, String)>>,
     identities: Cache<String, Identity>,
@@ -103,6 +108,8 @@ impl Platform {
             python: Arc::new(options.python),
             trial: options.trial,
             abort_at: options.abort_at,
+            health: options.health,
+            health_places: Semaphore::new(CHECKS_AT_ONCE),
             process_id: options.process_id,
             operations: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
@@ -143,6 +150,14 @@ impl Platform {
 
     pub(crate) fn abort_at(&self) -> Option<&Moment> {
         self.abort_at.as_ref()
+    }
+
+    pub(crate) fn health_options(&self) -> HealthOptions {
+        self.health
+    }
+
+    pub(crate) fn health_places(&self) -> &Semaphore {
+        &self.health_places
     }
 
     /// Cancelled when the platform ends.
@@ -263,7 +278,8 @@ impl Platform {
         let plugin = self.runtime(installation.mode()).start(activation).await?;
         let admission = Admission::new(&authority.limits);
         let (generation, usage) = (installation.generation, Usage::default());
-        Ok(Active { authority, prefix, forwarded_prefix, generation, plugin, admission, log, usage })
+        let watch = Watch::default();
+        Ok(Active { authority, prefix, forwarded_prefix, generation, plugin, admission, log, usage, watch })
     }
 
     /// Puts a generation up to answer, and watches it. Gives the one that it replaces.
@@ -280,6 +296,7 @@ impl Platform {
             let failure = watched.plugin.failed().await;
             platform.went_down(&watched, failure).await;
         });
+        self.watch_health(active);
     }
 
     /// Waits until a replaced generation has answered what it had begun, and ends it.
@@ -298,7 +315,7 @@ impl Platform {
     }
 
     /// A generation failed for good: others go on, this one is told to whoever asks.
-    async fn went_down(&self, active: &Arc<Active>, failure: Failure) {
+    pub(crate) async fn went_down(&self, active: &Arc<Active>, failure: Failure) {
         let (tenant, id) = (active.authority.tenant, active.authority.installation);
         if self.running.remove(tenant, id, Some(active.generation)).is_none() {
             return;

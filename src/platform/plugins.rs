@@ -1,13 +1,13 @@
 //! What people see of plugins.
 
-use mint_context::{Result, runtime::Health, settings};
+use mint_context::{Result, runtime::HealthStatus, settings};
 use mint_domain::{Grants, Limits, Manifest, Permission, State, mode::Mode, plan::Findings};
 use mint_store::{installations, releases, tenants};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{Caller, Platform};
+use crate::{Caller, Platform, health::Checked};
 
 /// An installed plugin, in a line.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -39,6 +39,10 @@ pub struct PluginSummary {
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     pub state_since: OffsetDateTime,
+    /// What it last said of its health: `healthy`, `degraded`, `unhealthy` or `unknown`; null before the first answer, and
+    /// while it does not run here.
+    #[schema(value_type = Option<String>)]
+    pub health_status: Option<HealthStatus>,
 }
 
 /// An installed plugin, in full.
@@ -66,9 +70,8 @@ pub struct PluginDetails {
     pub usage: Value,
     /// What its runtime tells of it; null while it does not run here.
     pub runtime: Value,
-    /// Its own opinion; null while it does not run here.
-    #[schema(value_type = Object)]
-    pub health: Option<Health>,
+    /// Its own opinion, asked now; null while it does not run here.
+    pub health: Option<Checked>,
     /// Its last lines.
     pub log: Vec<String>,
 }
@@ -84,7 +87,7 @@ impl Platform {
         let mut plugins = Vec::new();
         for installation in installations::list(&mut tx, caller.tenant).await? {
             if let Some(release) = releases::get(&mut tx, installation.release_id).await? {
-                plugins.push(summary(installation, &release.manifest));
+                plugins.push(self.summary(installation, &release.manifest));
             }
         }
         Ok(plugins)
@@ -100,10 +103,9 @@ impl Platform {
         let manifest = &release.manifest;
         let limits = Limits::default().merged(&manifest.limits).and_then(|limits| limits.merged(&installation.limits));
         let active = self.running().get(installation.id);
-        let health = match &active {
-            Some(active) => Some(active.plugin.check_health().await),
-            None => None,
-        };
+        if let Some(active) = &active {
+            self.check_health(active).await;
+        }
         Ok(PluginDetails {
             digest: release.digest,
             requested: manifest.capabilities.clone(),
@@ -112,9 +114,9 @@ impl Platform {
             plan: installation.findings.clone(),
             usage: active.as_ref().map_or(Value::Null, |active| active.usage.as_json(&active.admission)),
             runtime: active.as_ref().map_or(Value::Null, |active| active.plugin.status()),
-            health,
+            health: active.as_ref().and_then(|active| active.watch.last()),
             log: active.map(|active| active.log.recent()).unwrap_or_default(),
-            summary: summary(installation, manifest),
+            summary: self.summary(installation, manifest),
         })
     }
 
@@ -151,21 +153,23 @@ impl Platform {
         tenants::list(&mut tx).await?;
         Ok(())
     }
-}
 
-fn summary(installation: installations::Installation, manifest: &Manifest) -> PluginSummary {
-    let plugin = &manifest.plugin;
-    PluginSummary {
-        name: installation.slug.clone(),
-        version: plugin.version.clone(),
-        display_name: if plugin.display_name.is_empty() { installation.slug.clone() } else { plugin.display_name.clone() },
-        description: plugin.description.clone(),
-        analysis_type: plugin.analysis_type.clone(),
-        plugin_type: plugin.plugin_type,
-        api_prefix: format!("/api{}", installation.prefix),
-        mode: installation.mode(),
-        mode_reason: installation.mode_reason.clone(),
-        state: installation.state,
-        state_since: installation.state_since,
+    fn summary(&self, installation: installations::Installation, manifest: &Manifest) -> PluginSummary {
+        let plugin = &manifest.plugin;
+        let last = self.running().get(installation.id).and_then(|active| active.watch.last());
+        PluginSummary {
+            name: installation.slug.clone(),
+            version: plugin.version.clone(),
+            display_name: if plugin.display_name.is_empty() { installation.slug.clone() } else { plugin.display_name.clone() },
+            description: plugin.description.clone(),
+            analysis_type: plugin.analysis_type.clone(),
+            plugin_type: plugin.plugin_type,
+            api_prefix: format!("/api{}", installation.prefix),
+            mode: installation.mode(),
+            mode_reason: installation.mode_reason.clone(),
+            state: installation.state,
+            state_since: installation.state_since,
+            health_status: last.map(|last| last.health.status),
+        }
     }
 }

@@ -18,7 +18,7 @@ use mint_context::{
 use mint_domain::{ExperimentId, InstallationId, Prefix, Slug, TenantId};
 use serde_json::{Value, json};
 
-use crate::{admission::Admission, routes::Routes};
+use crate::{admission::Admission, health::Watch, routes::Routes};
 
 /// A started installation with everything that a request to it needs.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct Active {
     pub log: Arc<PluginLog>,
     /// What it did.
     pub usage: Usage,
+    /// What it said of its health.
+    pub watch: Watch,
 }
 
 /// Counters of one start.

@@ -1,9 +1,9 @@
 //! Signing in and out, and whom a credential stands for.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use mint_context::Result;
-use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User, permission::SystemRole};
+use mint_context::{Result, identity::with_permissions};
+use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User};
 use mint_store::{plugin_roles, sessions, tenants, users};
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -65,7 +65,7 @@ impl Platform {
         sessions::insert(&mut tx, &hashed(&token), tenant.id, id, now, expires_at).await?;
         let plugin_roles = plugin_roles::of_user(&mut tx, tenant.id, row.id).await?;
         tx.commit().await?;
-        Ok(Signed { token: token.into(), expires_at, user: user(row.id, row.username, row.role, plugin_roles) })
+        Ok(Signed { token: token.into(), expires_at, user: with_permissions(row.id, row.username, row.role, plugin_roles) })
     }
 
     /// Ends a session. Other replicas follow within a second.
@@ -102,7 +102,7 @@ impl Platform {
         let identity = Identity {
             tenant: session.tenant_id,
             tenant_slug: session.tenant_slug,
-            user: Arc::new(user(session.user_id, session.username, session.role, plugin_roles)),
+            user: Arc::new(with_permissions(session.user_id, session.username, session.role, plugin_roles)),
         };
         self.identities().insert(hash, identity.clone());
         Ok(Some(identity))
@@ -114,11 +114,6 @@ impl Identity {
     pub fn caller(self, request_id: RequestId) -> Caller {
         Caller { actor: Actor::User(self.user), tenant: self.tenant, tenant_slug: self.tenant_slug, request_id }
     }
-}
-
-fn user(id: mint_domain::UserId, username: String, role: String, plugin_roles: BTreeMap<String, String>) -> User {
-    let permissions = SystemRole::parse(&role).map(SystemRole::permissions).unwrap_or_default();
-    User { id, username, role, permissions, plugin_roles }
 }
 
 fn hashed(token: &str) -> String {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     sync::{
@@ -17,8 +17,14 @@ use std::{
 
 use rustix::process::{Pid, Signal};
 use tokio::{sync::Mutex, time::Instant};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::leftovers::{SOCKET_VARIABLE, environment_entry};
+use crate::{
+    child::Child,
+    exit::Exit,
+    leftovers::{SOCKET_VARIABLE, environment_entry},
+    task,
+};
 
 /// Pause between two looks at one plugin.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,6 +62,38 @@ struct Process {
     threads: u64,
     /// The socket in the environment of one that lost its parent.
     socket: Option<Vec<u8>>,
+}
+
+/// Its processes and threads at the last look, and the task that counts them.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    tasks: Arc<AtomicU64>,
+    tasks_max: u64,
+    _census: AbortOnDropHandle<()>,
+}
+
+impl Crowd {
+    /// Counts the family of `child` until dropped.
+    ///
+    /// # Errors
+    /// When the system gives no descriptor.
+    pub(crate) fn watched(census: &Arc<Census>, child: &Child, socket: PathBuf, tasks_max: u64) -> io::Result<Self> {
+        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max };
+        let tasks = Arc::default();
+        let census = task::owned(Arc::clone(census).watch(family, Arc::clone(&tasks)));
+        Ok(Self { tasks, tasks_max, _census: census })
+    }
+
+    /// The last count.
+    pub(crate) fn tasks(&self) -> &Arc<AtomicU64> {
+        &self.tasks
+    }
+
+    /// How it ended, if it was killed for having too many.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        let (tasks, tasks_max) = (self.tasks.load(Ordering::Relaxed), self.tasks_max);
+        (tasks > tasks_max).then_some(Exit::Crowded { tasks, tasks_max })
+    }
 }
 
 impl Census {

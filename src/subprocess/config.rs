@@ -37,6 +37,8 @@ pub struct SubprocessConfig {
     pub build_timeout: Duration,
     /// How long a request waits for a process that is being started again.
     pub restart_wait: Duration,
+    /// How long a process may act for a person after their last request: the longest job.
+    pub acts_after: Duration,
 }
 
 impl SubprocessConfig {
@@ -46,6 +48,8 @@ impl SubprocessConfig {
     pub const BUILD_TIMEOUT: Duration = Duration::from_secs(600);
     /// Longest wait for a restart by default.
     pub const RESTART_WAIT: Duration = Duration::from_secs(5);
+    /// Longest job by default.
+    pub const ACTS_AFTER: Duration = Duration::from_secs(60 * 60);
 
     /// A configuration with uv's default index and the default times.
     pub fn new(cache_directory: PathBuf, runtime_directory: PathBuf, platform_url: String, search_path: String) -> Self {
@@ -65,6 +69,7 @@ impl SubprocessConfig {
             start_timeout: Self::START_TIMEOUT,
             build_timeout: Self::BUILD_TIMEOUT,
             restart_wait: Self::RESTART_WAIT,
+            acts_after: Self::ACTS_AFTER,
         }
     }
 }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     exit::Exit,
-    launch::ENTRY,
     output,
     sandbox::{Allowance, Network, Sandbox, of_interpreter},
+    shim,
     spawn::{Bounds, Confinement, Program, Spawner},
 };
 
@@ -65,7 +65,7 @@ pub(crate) async fn ask(
     };
     let program = Program {
         file: interpreter,
-        args: ["-c", ENTRY, "describe"].map(Into::into).into(),
+        args: ["-c", shim::TEXT, "describe"].map(Into::into).into(),
         environment,
         directory: directory.to_owned(),
         bounds: Bounds::of(&limits),

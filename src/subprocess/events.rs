@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Full};
 use mint_context::{
     Call,
     followers::{SaveEvent, Verdict},
-    runtime::{Body, BodyError, Fault},
+    runtime::{Body, BodyError, Fault, HookKind},
 };
 use mint_domain::{ExperimentId, Slug};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::environment::API_VERSION;
 
-/// The route.
+/// The SDK's route, outside of the plugin's prefix.
 pub(crate) const ROUTE: &str = "/__mint/events";
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -29,15 +29,6 @@ pub(crate) enum Event {
     StatusChanged { experiment: ExperimentId, old: String, new: String },
 }
 
-/// What a plugin says of an event.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Answer {
-    /// It has no such route, so it follows nothing.
-    NoRoute,
-    /// It said this.
-    Said(Verdict),
-}
-
 #[derive(Deserialize)]
 struct Reply {
     #[serde(default)]
@@ -50,14 +41,32 @@ struct Veto {
     message: String,
 }
 
+/// The name of an event on the wire.
+pub(crate) fn name(kind: HookKind) -> &'static str {
+    match kind {
+        HookKind::BeforeSave => "experiment.before_save",
+        HookKind::AfterSave => "experiment.after_save",
+        HookKind::StatusChanged => "experiment.status_changed",
+    }
+}
+
 impl Event {
-    /// The request that tells the plugin `own`, which calls itself `name`, of it. The token and [`protocol_headers`] are
-    /// added by whoever sends it.
-    pub(crate) fn request(&self, call: &Call, own: &Slug, name: &str) -> Request<Body> {
+    /// What kind it is.
+    pub(crate) fn kind(&self) -> HookKind {
+        match self {
+            Self::BeforeSave(_) => HookKind::BeforeSave,
+            Self::AfterSave(_) => HookKind::AfterSave,
+            Self::StatusChanged { .. } => HookKind::StatusChanged,
+        }
+    }
+
+    /// The request to `path` that tells the plugin `own`, which calls itself `name`, of it. The token and
+    /// [`protocol_headers`] are added by whoever sends it.
+    pub(crate) fn request(&self, path: &'static str, call: &Call, own: &Slug, name: &str) -> Request<Body> {
         let json = self.json(call, own, name).to_string();
         let mut request = Request::new(Full::new(json.into()).map_err(|never| match never {}).boxed_unsync());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = http::Uri::from_static(ROUTE);
+        *request.uri_mut() = http::Uri::from_static(path);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request
     }
@@ -70,16 +79,15 @@ impl Event {
                 "data": { "plugin_id": plugin, "data": event.data },
             })
         };
-        let (name, payload) = match self {
-            Self::BeforeSave(event) => ("experiment.before_save", saved(event)),
-            Self::AfterSave(event) => ("experiment.after_save", saved(event)),
+        let payload = match self {
+            Self::BeforeSave(event) | Self::AfterSave(event) => saved(event),
             Self::StatusChanged { experiment, old, new } => {
-                ("experiment.status_changed", json!({ "experiment_id": experiment.0, "old_status": old, "new_status": new }))
+                json!({ "experiment_id": experiment.0, "old_status": old, "new_status": new })
             }
         };
         let actor =
             call.actor.user().map(|user| json!({ "user_id": user.id.to_string(), "username": user.username, "role": user.role }));
-        json!({ "event": name, "payload": payload, "request_id": call.request_id, "actor": actor })
+        json!({ "event": self::name(self.kind()), "payload": payload, "request_id": call.request_id, "actor": actor })
     }
 }
 
@@ -98,10 +106,7 @@ pub(crate) fn protocol_headers(name: &str) -> HeaderMap {
 ///
 /// # Errors
 /// A [`Fault`] when it is none.
-pub(crate) async fn read(status: StatusCode, body: Body) -> Result<Answer, Fault> {
-    if status == StatusCode::NOT_FOUND {
-        return Ok(Answer::NoRoute);
-    }
+pub(crate) async fn read(status: StatusCode, body: Body) -> Result<Verdict, Fault> {
     let garbage = |what: String| Fault::Garbage(format!("its answer to an event {what}"));
     let collected = collect(body).await;
     let bytes = collected.map_err(|error| garbage(format!("broke off: {error}")))?;
@@ -109,11 +114,11 @@ pub(crate) async fn read(status: StatusCode, body: Body) -> Result<Answer, Fault
         return Err(garbage(format!("has the status {status}")));
     }
     let reply: Reply = serde_json::from_slice(&bytes).map_err(|error| garbage(format!("cannot be read: {error}")))?;
-    Ok(Answer::Said(match reply.veto {
+    Ok(match reply.veto {
         Some(veto) if veto.message.is_empty() => Verdict::Veto("The plugin refused the design.".to_owned()),
         Some(veto) => Verdict::Veto(veto.message),
         None => Verdict::Accept,
-    }))
+    })
 }
 
 /// The bytes of a body, as long as they are few.
@@ -140,14 +145,14 @@ mod tests {
 
     #[tokio::test]
     async fn answers() {
-        let said = |verdict| Ok(Answer::Said(verdict));
+        let said = Ok::<Verdict, ()>;
         let veto = |text: &str| said(Verdict::Veto(text.to_owned()));
         let table = [
             (200, r#"{"handled":false,"veto":null}"#, said(Verdict::Accept)),
             (200, r#"{"handled":true}"#, said(Verdict::Accept)),
             (200, r#"{"handled":true,"veto":{"message":"Too hot."}}"#, veto("Too hot.")),
             (200, r#"{"handled":true,"veto":{}}"#, veto("The plugin refused the design.")),
-            (404, "whatever", Ok(Answer::NoRoute)),
+            (404, "whatever", Err(())),
             (200, "<html>", Err(())),
             (500, "{}", Err(())),
             (403, "{}", Err(())),

@@ -1,13 +1,6 @@
 //! A started installation: requests, events, health and the end of its process.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response};
@@ -23,9 +16,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    events::{self, Answer, Event},
+    events::{self, Event},
     incarnation::{Incarnation, Setup},
+    launch::Launch,
     proxy::{Paths, Proxy},
+    shim::{self, About},
     supervisor::Supervisor,
 };
 
@@ -35,7 +30,6 @@ pub(crate) struct IsolatedGeneration {
     setup: Arc<Setup>,
     supervisor: Supervisor,
     proxy: Proxy,
-    has_events: AtomicBool,
 }
 
 impl IsolatedGeneration {
@@ -52,37 +46,28 @@ impl IsolatedGeneration {
             paths: Paths::new(&setup.public_prefix, setup.launch.own_prefix()),
             is_mld: setup.launch.is_mld(),
         };
-        let has_events = AtomicBool::new(setup.launch.has_sdk());
         let setup = Arc::new(setup);
         let supervisor = Supervisor::start(Arc::clone(&setup)).await?;
-        Ok(Self { setup, supervisor, proxy, has_events })
+        Ok(Self { setup, supervisor, proxy })
     }
 
     async fn tell(&self, call: &Call, event: Event) -> Result<Verdict, Fault> {
-        if !self.has_events.load(Ordering::Relaxed) {
-            return Ok(Verdict::Accept);
-        }
+        let Some(path) = self.about().and_then(|about| about.path_of(event.kind())) else { return Ok(Verdict::Accept) };
         let session = &self.setup.session;
-        let mut request = event.request(call, session.slug(), session.name());
+        let mut request = event.request(path, call, session.slug(), session.name());
         headers::present(request.headers_mut(), call, &self.proxy.forwarded_prefix);
         request.headers_mut().extend(events::protocol_headers(session.name()));
-        let response = self.exchange(call, request).await?;
+        let incarnation = self.ready(call).await?;
+        let response = self.proxy.forward(&incarnation, call, request).await?;
         let (head, body) = response.into_parts();
         match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
             Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),
-            Ok(answer) => match answer? {
-                Answer::Said(verdict) => Ok(verdict),
-                Answer::NoRoute => {
-                    self.has_events.store(false, Ordering::Relaxed);
-                    Ok(Verdict::Accept)
-                }
-            },
+            Ok(verdict) => verdict,
         }
     }
 
-    async fn exchange(&self, call: &Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        let incarnation = self.ready(call).await?;
-        self.proxy.forward(&incarnation, call, request).await
+    fn about(&self) -> Option<&About> {
+        self.setup.about.get()
     }
 
     async fn ready(&self, call: &Call) -> Result<Arc<Incarnation>, Fault> {
@@ -94,20 +79,21 @@ impl IsolatedGeneration {
 #[async_trait]
 impl Generation for IsolatedGeneration {
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        self.exchange(&call, request).await
+        let incarnation = self.ready(&call).await?;
+        incarnation.served.note(&call.actor);
+        self.proxy.forward(&incarnation, &call, request).await
     }
 
     async fn open(&self, call: Call, request: Request<Body>) -> Result<Opened, Fault> {
         let incarnation = self.ready(&call).await?;
+        incarnation.served.note(&call.actor);
         self.proxy.open(&incarnation, &call, request).await
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {
-        if self.has_events.load(Ordering::Relaxed) {
-            [HookKind::BeforeSave, HookKind::AfterSave, HookKind::StatusChanged].into()
-        } else {
-            BTreeSet::new()
-        }
+        let Some(about) = self.about() else { return BTreeSet::new() };
+        let kinds = [HookKind::BeforeSave, HookKind::AfterSave, HookKind::StatusChanged];
+        kinds.into_iter().filter(|kind| about.path_of(*kind).is_some()).collect()
     }
 
     async fn before_save(&self, call: Call, event: SaveEvent) -> Result<Verdict, Fault> {
@@ -123,30 +109,36 @@ impl Generation for IsolatedGeneration {
         self.tell(&call, event).await.map(drop)
     }
 
-    /// A process has no way to say how it feels; that it answers is what can be known.
+    /// An executable has no way to say how it feels; that it answers is what can be known.
     async fn check_health(&self) -> Health {
         let began = Instant::now();
         let incarnation = match self.supervisor.ready(began + self.setup.config.restart_wait).await {
             Ok(incarnation) => incarnation,
             Err(fault) => return Health::unhealthy(fault.to_string()),
         };
-        match incarnation.probe(&self.setup).await {
-            Ok(status) if status.is_server_error() => Health::unhealthy(format!("Its process answers with the status {status}.")),
-            Ok(status) => Health {
+        let silent = |silence| Health::unhealthy(format!("Its process does not answer: {silence}."));
+        if let Launch::Python(_) = self.setup.launch {
+            return shim::health(&incarnation).await.unwrap_or_else(silent);
+        }
+        match shim::probe(&incarnation, &self.setup).await {
+            Ok((status, _)) if status.is_server_error() => {
+                Health::unhealthy(format!("Its process answers with the status {status}."))
+            }
+            Ok((status, _)) => Health {
                 status: HealthStatus::Healthy,
                 message: Some("Its process answers.".to_owned()),
                 details: json!({ "status": status.as_u16(), "answered_after_ms": began.elapsed().as_millis() as u64 }),
             },
-            Err(error) => Health::unhealthy(format!("Its process does not answer: {error}.")),
+            Err(silence) => silent(silence),
         }
     }
 
-    /// MINT has no route for this: a new process reads them and takes the place of the present one.
+    /// The running process takes them, or a new one reads them and takes its place, as its SDK allows.
     async fn apply_settings(&self, settings: Value) -> Result<(), String> {
         if self.setup.session.is_own_change(&settings) {
             return Ok(());
         }
-        self.supervisor.replace(settings).await
+        self.supervisor.apply(settings).await
     }
 
     async fn failed(&self) -> Failure {

@@ -4,15 +4,14 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use http::{HeaderValue, Request, StatusCode, header::HOST};
-use http_body_util::{BodyExt, Empty, Limited};
-use mint_context::{headers, runtime::Activation};
+use http::HeaderValue;
+use mint_context::{logs::PluginLog, runtime::Activation, settings};
 use mint_domain::{Capability, lifecycle::Failure};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -23,30 +22,26 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     SubprocessConfig,
-    census::{Census, Family},
+    census::{Census, Crowd},
     child::Child,
     directory::Directory,
     environment::{self, Facts},
     exit::Exit,
     launch::Launch,
     leftovers,
-    link::{LinkError, Pool},
+    link::Pool,
     output,
     registry::{Bearer, Registration, Registry, Session, Token},
     sandbox::{self, Allowance, Level, Network, Sandbox},
+    served::Served,
+    shim::{self, About, NotTaken},
     spawn::{Bounds, Confinement, Program, Spawner},
-    task,
-    upload::Upload,
 };
 
 /// The phase of a failure while a process is started.
 pub(crate) const PHASE: &str = "start";
 /// Pause between two looks whether it answers.
 const PROBE_PAUSE: Duration = Duration::from_millis(20);
-/// Longest single probe.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most bytes of an answer to a probe.
-const PROBE_BYTES_MAX: usize = 64 << 10;
 /// Longest wait for the rest of the output of a process that has ended.
 const REST_OF_OUTPUT: Duration = Duration::from_millis(500);
 /// Longest wait for a process that was killed; the kernel may be busy with it.
@@ -73,6 +68,8 @@ pub(crate) struct Setup {
     pub(crate) level: Level,
     /// `/api` and the plugin's prefix.
     pub(crate) public_prefix: String,
+    /// What the plugin has, once it has answered.
+    pub(crate) about: OnceLock<About>,
 }
 
 /// A process as those see it who talk to it.
@@ -84,6 +81,8 @@ pub(crate) struct Incarnation {
     pub(crate) pid: i32,
     /// When it was started.
     pub(crate) started_at: OffsetDateTime,
+    /// Whom it served.
+    pub(crate) served: Arc<Served>,
     tasks: Arc<AtomicU64>,
     pool: Arc<Pool>,
     token: HeaderValue,
@@ -99,34 +98,12 @@ pub(crate) struct Running {
     crowd: Crowd,
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
+    /// What it was started to try.
+    trial_settings: Option<Arc<Value>>,
     directory: Directory,
     /// Carries its calls to the platform, where it has a network of its own.
     forwarder: Option<AbortOnDropHandle<()>>,
     _temporary: TempDir,
-}
-
-/// Its processes and threads at the last look, and the task that counts them.
-#[derive(Debug)]
-struct Crowd {
-    tasks: Arc<AtomicU64>,
-    tasks_max: u64,
-    _census: AbortOnDropHandle<()>,
-}
-
-impl Crowd {
-    fn watched(setup: &Setup, child: &Child, socket: PathBuf) -> io::Result<Self> {
-        let tasks_max = setup.activation.authority.limits.processes_max;
-        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max };
-        let tasks = Arc::default();
-        let census = task::owned(Arc::clone(&setup.census).watch(family, Arc::clone(&tasks)));
-        Ok(Self { tasks, tasks_max, _census: census })
-    }
-
-    /// How it ended, if it was killed for having too many.
-    fn exit(&self) -> Option<Exit> {
-        let (tasks, tasks_max) = (self.tasks.load(Ordering::Relaxed), self.tasks_max);
-        (tasks > tasks_max).then_some(Exit::Crowded { tasks, tasks_max })
-    }
 }
 
 impl Incarnation {
@@ -153,25 +130,6 @@ impl Incarnation {
             Err(_supervisor_gone) => Exit::Unknown,
         }
     }
-
-    /// Asks for a page that every application of its SDK has, and that needs no token. Any status is an answer.
-    pub(crate) async fn probe(&self, setup: &Setup) -> Result<StatusCode, LinkError> {
-        let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let mut request = Request::new(Upload::new(empty, 0));
-        *request.uri_mut() = setup.launch.probe_path(&setup.public_prefix).parse().map_err(io::Error::other)?;
-        request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-        request.headers_mut().insert(headers::INTERNAL_TOKEN, self.token.clone());
-        let answer = async {
-            let (head, body) = self.pool.send(request).await?.into_parts();
-            // Taken to its end: a server may complain about a client that hangs up. What it says counts for nothing.
-            let _said = Limited::new(body, PROBE_BYTES_MAX).collect().await;
-            Ok(head.status)
-        };
-        match tokio::time::timeout(PROBE_TIMEOUT, answer).await {
-            Ok(answered) => answered,
-            Err(_elapsed) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-        }
-    }
 }
 
 impl Running {
@@ -185,9 +143,13 @@ impl Running {
         let incarnation = Arc::clone(&running.incarnation);
         let answers = async {
             // Everything that is not HTTP counts as not yet.
-            while incarnation.probe(setup).await.is_err() {
-                tokio::time::sleep(PROBE_PAUSE).await;
-            }
+            let about = loop {
+                match shim::probe(&incarnation, setup).await {
+                    Ok((_, about)) => break about,
+                    Err(_not_yet) => tokio::time::sleep(PROBE_PAUSE).await,
+                }
+            };
+            running.hand_over_settings(setup, setup.about.get_or_init(|| about)).await
         };
         tokio::select! {
             biased;
@@ -196,10 +158,17 @@ impl Running {
                 let reason = format!("The plugin's process {exit} before it answered.");
                 Err(failure(setup, reason, "Its last lines are in the log excerpt."))
             }
-            () = answers => {
-                running.registration.end_trial();
-                Ok(running)
-            }
+            handed_over = answers => match handed_over {
+                Ok(()) => {
+                    running.registration.end_trial();
+                    Ok(running)
+                }
+                Err(words) => {
+                    running.stop(Duration::ZERO).await;
+                    let reason = format!("The plugin did not take its settings: {words}");
+                    Err(failure(setup, reason, "Change its settings, and reload it."))
+                }
+            },
             () = tokio::time::sleep_until(deadline) => {
                 running.child.signal_group(Signal::KILL);
                 running.stop(Duration::ZERO).await;
@@ -207,6 +176,22 @@ impl Running {
                 Err(failure(setup, reason, "Its last lines are in the log excerpt. It must serve HTTP/1.1 on the socket it is given."))
             }
         }
+    }
+
+    /// Gives the plugin its settings where its SDK does not read them.
+    async fn hand_over_settings(&self, setup: &Setup, about: &About) -> Result<(), String> {
+        let settings = match &self.trial_settings {
+            _ if !about.awaits_settings() => return Ok(()),
+            Some(trial) => Value::clone(trial),
+            None => settings::load(setup.session.call()).await.map_err(|error| error.public().message)?.settings,
+        };
+        if settings.as_object().is_none_or(serde_json::Map::is_empty) {
+            return Ok(());
+        }
+        shim::apply(&self.incarnation, &settings, None).await.map_err(|not_taken| match not_taken {
+            NotTaken::Refused(words) => words,
+            NotTaken::Silent(silence) => silence.to_string(),
+        })
     }
 
     async fn spawn(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
@@ -222,30 +207,11 @@ impl Running {
         })?;
         let token = Token::random();
         let socket = directory.socket();
-        let own_url = setup.sandbox.own_platform_url(&setup.network);
-        let facts = Facts {
-            platform_url: own_url.as_ref().unwrap_or(&setup.config.platform_url),
-            token: token.as_str(),
-            slug: authority.slug(),
-            socket: &socket,
-            home: data_directory,
-            temporary: temporary.path(),
-            search_path: &setup.config.search_path,
-            launch: &setup.launch,
-        };
-        let (file, args) = setup.launch.command(&socket);
-        let program = Program {
-            file: file.clone(),
-            args,
-            environment: environment::environment(&facts),
-            directory: directory.standing_place(),
-            bounds: Bounds::of(&authority.limits),
-            confinement: Some(Confinement {
-                sandbox: Arc::clone(&setup.sandbox),
-                allowance: allowance(setup, &directory, temporary.path()),
-            }),
-        };
-        let bearer = Bearer { session: Arc::clone(&setup.session), trial_settings };
+        let program = program(setup, &directory, temporary.path(), &token);
+        let file = program.file.clone();
+        let served = Served::new(setup.config.acts_after);
+        let bearer =
+            Bearer { session: Arc::clone(&setup.session), served: Arc::clone(&served), trial_settings: trial_settings.clone() };
         let registration = setup.registry.register(&token, bearer);
         let broken = |error: io::Error| {
             failure(
@@ -259,15 +225,9 @@ impl Running {
         let forwarder = child.listener().map_err(broken)?;
         let forwarder = forwarder.map(|listener| sandbox::forward(listener, Arc::clone(setup.sandbox.platform())));
         let forwarder = forwarder.transpose().map_err(broken)?;
-        let (stdout, stderr) = child.output();
-        let mut output = Vec::with_capacity(2);
-        if let Some(pipe) = stdout {
-            output.push(output::into_log(pipe, Arc::clone(log), "stdout").map_err(broken)?);
-        }
-        if let Some(pipe) = stderr {
-            output.push(output::into_log(pipe, Arc::clone(log), "stderr").map_err(broken)?);
-        }
-        let crowd = Crowd::watched(setup, &child, socket.clone()).map_err(broken)?;
+        let output = read_output(&mut child, log).map_err(broken)?;
+        let crowd = Crowd::watched(&setup.census, &child, socket.clone(), setup.activation.authority.limits.processes_max)
+            .map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
         secret.set_sensitive(true);
@@ -275,12 +235,24 @@ impl Running {
             number,
             pid: child.pid().as_raw_nonzero().get(),
             started_at: call.services.clock.now(),
-            tasks: Arc::clone(&crowd.tasks),
+            served,
+            tasks: Arc::clone(crowd.tasks()),
             pool: Arc::new(Pool::new(socket, child.pid())),
             token: secret,
             exit: exit_seen,
         });
-        Ok(Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary: temporary })
+        Ok(Self {
+            incarnation,
+            child,
+            output,
+            crowd,
+            exit,
+            registration,
+            trial_settings,
+            directory,
+            forwarder,
+            _temporary: temporary,
+        })
     }
 
     /// As others see it.
@@ -313,7 +285,7 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary } = self;
+        let Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary, .. } = self;
         // Waits for whoever is in its control group.
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
@@ -349,6 +321,40 @@ pub(crate) fn failure(setup: &Setup, mut reason: String, hint: &str) -> Failure 
     let mut failure = Failure::new(PHASE, reason, hint);
     failure.log_excerpt = lines.split_off(lines.len().saturating_sub(EXCERPT_LINES));
     failure
+}
+
+/// What to start, and what it is held to.
+fn program(setup: &Setup, directory: &Directory, temporary: &Path, token: &Token) -> Program {
+    let Activation { authority, data_directory, .. } = &setup.activation;
+    let socket = directory.socket();
+    let own_url = setup.sandbox.own_platform_url(&setup.network);
+    let facts = Facts {
+        platform_url: own_url.as_ref().unwrap_or(&setup.config.platform_url),
+        token: token.as_str(),
+        slug: authority.slug(),
+        socket: &socket,
+        home: data_directory,
+        temporary,
+        search_path: &setup.config.search_path,
+        launch: &setup.launch,
+    };
+    let (file, args) = setup.launch.command(&socket);
+    Program {
+        file,
+        args,
+        environment: environment::environment(&facts),
+        directory: directory.standing_place(),
+        bounds: Bounds::of(&authority.limits),
+        confinement: Some(Confinement { sandbox: Arc::clone(&setup.sandbox), allowance: allowance(setup, directory, temporary) }),
+    }
+}
+
+/// Takes what it prints into its log.
+fn read_output(child: &mut Child, log: &Arc<PluginLog>) -> io::Result<Vec<AbortOnDropHandle<()>>> {
+    let (stdout, stderr) = child.output();
+    let stdout = stdout.map(|pipe| output::into_log(pipe, Arc::clone(log), "stdout")).transpose()?;
+    let stderr = stderr.map(|pipe| output::into_log(pipe, Arc::clone(log), "stderr")).transpose()?;
+    Ok(stdout.into_iter().chain(stderr).collect())
 }
 
 /// What a process may do, by the effective grants. Its own directory is there to read without the grant of files too:

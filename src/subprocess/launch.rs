@@ -5,10 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{description::Description, sandbox::of_interpreter, sdk::Sdk};
-
-/// The program that loads a plugin where no SDK does.
-pub(crate) const ENTRY: &str = include_str!("entry.py");
+use crate::{description::Description, sandbox::of_interpreter, sdk::Sdk, shim};
 
 /// A staged release, ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +40,9 @@ impl Launch {
     /// The file to run, and its arguments.
     pub(crate) fn command(&self, socket: &Path) -> (PathBuf, Vec<OsString>) {
         match self {
-            Self::Python(python) if python.sdk.has_factory => {
-                let before = ["-m", "uvicorn", "mint_sdk.runtime:create_plugin_app", "--factory", "--uds"];
-                let after = ["--lifespan", "on", "--log-level", "info", "--no-access-log"];
-                let args = before.iter().map(OsString::from).chain([socket.into()]).chain(after.iter().map(OsString::from));
-                (python.interpreter.clone(), args.collect())
+            Self::Python(python) => {
+                (python.interpreter.clone(), vec!["-c".into(), shim::TEXT.into(), "serve".into(), socket.into()])
             }
-            Self::Python(python) => (python.interpreter.clone(), vec!["-c".into(), ENTRY.into(), "serve".into(), socket.into()]),
             Self::Executable { file, args } => {
                 let socket = socket.to_string_lossy();
                 (file.clone(), args.iter().map(|arg| arg.replace("{socket}", &socket).into()).collect())
@@ -66,19 +59,6 @@ impl Launch {
             }
             Self::Executable { file, .. } => vec![file.clone()],
         }
-    }
-
-    /// Where its process can be asked whether it answers, for routes under `prefix`.
-    pub(crate) fn probe_path(&self, prefix: &str) -> String {
-        match self {
-            Self::Python(python) if !python.sdk.has_factory => "/openapi.json".to_owned(),
-            Self::Python(_) | Self::Executable { .. } => format!("{}/_mint/runtime", self.own_prefix().unwrap_or(prefix)),
-        }
-    }
-
-    /// Whether it speaks the SDK's protocol, and so may follow events.
-    pub(crate) fn has_sdk(&self) -> bool {
-        matches!(self, Self::Python(python) if python.sdk.has_factory)
     }
 
     /// Whether its SDK has the variables and headers from before MINT's first release.
@@ -121,37 +101,21 @@ fn fits_header(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn python(has_factory: bool) -> Launch {
-        Launch::Python(PythonLaunch {
+    #[test]
+    fn commands() {
+        let python = Launch::Python(PythonLaunch {
             interpreter: PathBuf::from("/v/bin/python"),
             distribution: "d".to_owned(),
             entry_point: "e".to_owned(),
-            sdk: Sdk { has_factory, ..Sdk::default() },
-            description: Some(Description { name: "Peak tools".to_owned(), public_prefix: "/api/peaks".to_owned() }),
-        })
-    }
-
-    #[test]
-    fn commands() {
-        let (file, args) = python(true).command(Path::new("/r/s"));
+            sdk: Sdk::default(),
+            description: None,
+        });
+        let (file, args) = python.command(Path::new("/r/s"));
         assert_eq!(file, Path::new("/v/bin/python"));
-        assert_eq!(
-            args.join(" ".as_ref()),
-            "-m uvicorn mint_sdk.runtime:create_plugin_app --factory --uds /r/s --lifespan on --log-level info --no-access-log"
-        );
-        assert_eq!(python(false).command(Path::new("/r/s")).1, ["-c", ENTRY, "serve", "/r/s"]);
+        assert_eq!(args, ["-c", shim::TEXT, "serve", "/r/s"]);
         let executable =
             Launch::Executable { file: PathBuf::from("/b"), args: vec!["--at={socket}".to_owned(), "-v".to_owned()] };
         assert_eq!(executable.command(Path::new("/r/s")).1, ["--at=/r/s", "-v"]);
-        assert!(python(true).has_sdk() && !python(false).has_sdk() && !executable.has_sdk());
-    }
-
-    #[test]
-    fn probes() {
-        assert_eq!(python(true).probe_path("/api/x"), "/api/peaks/_mint/runtime");
-        assert_eq!(python(false).probe_path("/api/x"), "/openapi.json");
-        let executable = Launch::Executable { file: PathBuf::from("/b"), args: vec![] };
-        assert_eq!(executable.probe_path("/api/x"), "/api/x/_mint/runtime");
     }
 
     #[test]

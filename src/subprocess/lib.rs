@@ -30,6 +30,8 @@ pub mod rpc;
 mod runtime;
 mod sandbox;
 mod sdk;
+mod served;
+mod shim;
 mod spawn;
 mod supervisor;
 mod task;

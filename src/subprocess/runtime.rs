@@ -1,6 +1,9 @@
 //! Isolated mode as the platform sees it.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use mint_context::runtime::{Activation, Generation, Release, Runtime};
@@ -87,6 +90,7 @@ impl Runtime for IsolatedRuntime {
             network,
             level,
             public_prefix: prefix.public(),
+            about: OnceLock::new(),
             activation,
         };
         Ok(Arc::new(IsolatedGeneration::start(setup).await?))

@@ -8,8 +8,6 @@ const FIELD_BY_FIELD: [u32; 3] = [1, 0, 63];
 /// The SDK of a venv.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sdk {
-    /// It brings the factory that makes a plugin's application.
-    pub(crate) has_factory: bool,
     /// It has the name from before MINT's first release, with variables and headers of its own.
     pub(crate) is_mld: bool,
     /// Version of `mint-sdk`, where that is it.
@@ -22,7 +20,6 @@ impl Sdk {
         let mut sdk = Self::default();
         let libraries = fs::read_dir(venv.join("lib")).into_iter().flatten().flatten();
         for packages in libraries.map(|library| library.path().join("site-packages")) {
-            sdk.has_factory |= packages.join("mint_sdk/runtime.py").is_file();
             let has_mint = packages.join("mint_sdk").is_dir();
             sdk.is_mld |= !has_mint && packages.join("mld_sdk").is_dir();
             for entry in fs::read_dir(&packages).into_iter().flatten().flatten() {
@@ -57,15 +54,15 @@ mod tests {
 
     #[test]
     fn the_venv_tells() {
-        let table: [(&[&str], bool, bool, Option<bool>); 6] = [
-            (&["mld_sdk/app.py", "mld_sdk-0.16.5.dist-info/METADATA"], false, true, Some(false)),
-            (&["mint_sdk/app.py", "mint_sdk-1.0.0.dist-info/METADATA"], false, false, Some(false)),
-            (&["mint_sdk/app.py", "mint_sdk-1.0.63.dist-info/METADATA"], false, false, Some(true)),
-            (&["mint_sdk/runtime.py", "mint_sdk-1.2.10.dist-info/METADATA"], true, false, Some(true)),
-            (&["mint_sdk/runtime.py", "mint_guest_sdk-1.0.0.dist-info/METADATA"], true, false, None),
-            (&["flask/app.py"], false, false, None),
+        let table: [(&[&str], bool, Option<bool>); 6] = [
+            (&["mld_sdk/app.py", "mld_sdk-0.16.5.dist-info/METADATA"], true, Some(false)),
+            (&["mint_sdk/app.py", "mint_sdk-1.0.0.dist-info/METADATA"], false, Some(false)),
+            (&["mint_sdk/app.py", "mint_sdk-1.0.63.dist-info/METADATA"], false, Some(true)),
+            (&["mint_sdk/app.py", "mint_sdk-1.2.10.dist-info/METADATA"], false, Some(true)),
+            (&["mint_sdk/app.py", "mint_guest_sdk-1.0.0.dist-info/METADATA"], false, None),
+            (&["flask/app.py"], false, None),
         ];
-        for (files, has_factory, is_mld, takes_new_keys) in table {
+        for (files, is_mld, takes_new_keys) in table {
             let venv = tempfile::tempdir().unwrap();
             for file in files {
                 let path = venv.path().join("lib/python3.13/site-packages").join(file);
@@ -73,7 +70,7 @@ mod tests {
                 fs::write(path, "").unwrap();
             }
             let sdk = Sdk::of_venv(venv.path());
-            assert_eq!((sdk.has_factory, sdk.is_mld, sdk.takes_new_keys()), (has_factory, is_mld, takes_new_keys), "{files:?}");
+            assert_eq!((sdk.is_mld, sdk.takes_new_keys()), (is_mld, takes_new_keys), "{files:?}");
         }
     }
 

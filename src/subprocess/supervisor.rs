@@ -8,6 +8,7 @@ use std::{
 use mint_context::{
     budget::{self, FaultBudget},
     runtime::Fault,
+    settings,
 };
 use mint_domain::lifecycle::Failure;
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ use crate::{
     backoff::Backoff,
     exit::Exit,
     incarnation::{self, Incarnation, Running, Setup},
+    shim::{self, About, NotTaken},
     task,
 };
 
@@ -62,8 +64,8 @@ struct History {
 
 #[derive(Debug)]
 enum Order {
-    /// Put a new process in the place of the present one, which is to work with these settings.
-    Replace { settings: Value, done: oneshot::Sender<Result<(), String>> },
+    /// Have the plugin work with these settings.
+    Apply { settings: Value, done: oneshot::Sender<Result<(), String>> },
     /// End.
     Stop { grace: Duration, done: oneshot::Sender<()> },
 }
@@ -126,14 +128,14 @@ impl Supervisor {
         std::future::pending().await
     }
 
-    /// Puts a new process in the place of the present one, with new settings.
+    /// Hands new settings to the process, or puts a new one in its place that reads them.
     ///
     /// # Errors
-    /// Why the new one does not start; then the present one stays.
-    pub(crate) async fn replace(&self, settings: Value) -> Result<(), String> {
+    /// The plugin's words, or why a new process does not start; then the present one stays, with the old settings.
+    pub(crate) async fn apply(&self, settings: Value) -> Result<(), String> {
         let (done, answer) = oneshot::channel();
         let stopped = || "The plugin was stopped.".to_owned();
-        self.orders.send(Order::Replace { settings, done }).await.map_err(|_| stopped())?;
+        self.orders.send(Order::Apply { settings, done }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -163,6 +165,7 @@ impl Supervisor {
             "incarnation": incarnation.as_ref().map(|incarnation| incarnation.number),
             "started_at": incarnation.as_ref().map(|incarnation| said(&incarnation.started_at)),
             "tasks": incarnation.as_ref().and_then(|incarnation| incarnation.tasks()),
+            "calls_after_requests": incarnation.as_ref().map(|incarnation| incarnation.served.under_way()),
             "restarts": history.restarts,
             "last_exit": last_exit,
         })
@@ -208,7 +211,7 @@ impl Keeper {
             biased;
             order = self.orders.recv() => match order {
                 None => Next::End,
-                Some(Order::Replace { settings, done }) => self.replace(running, settings, done).await,
+                Some(Order::Apply { settings, done }) => self.apply(running, settings, done).await,
                 Some(Order::Stop { grace, done }) => {
                     self.phase.send_replace(Phase::Stopped);
                     self.note_exit(running.stop(grace).await);
@@ -237,7 +240,7 @@ impl Keeper {
             biased;
             order = self.orders.recv() => match order {
                 None => Next::End,
-                Some(Order::Replace { settings: _, done }) => {
+                Some(Order::Apply { settings: _, done }) => {
                     // A start under way may have read the old settings; the next one, a moment later, reads the new.
                     let _nobody = done.send(Ok(()));
                     Next::StartAfter(AGAIN)
@@ -263,12 +266,32 @@ impl Keeper {
     async fn rest(&mut self) -> Next {
         match self.orders.recv().await {
             None => Next::End,
-            Some(Order::Replace { settings: _, done }) => {
+            Some(Order::Apply { settings: _, done }) => {
                 let _nobody = done.send(Err("The plugin is not running.".to_owned()));
                 Next::Rest
             }
             Some(Order::Stop { grace: _, done }) => self.end(done),
         }
+    }
+
+    /// Hands settings to the process where it takes them. One that does not answer is replaced like one that cannot.
+    async fn apply(&mut self, present: Running, settings: Value, done: oneshot::Sender<Result<(), String>>) -> Next {
+        if self.setup.about.get().is_some_and(About::takes_settings) {
+            // What is stored is still what it runs with.
+            let previous = settings::load(self.setup.session.call()).await.ok().map(|stored| stored.settings);
+            match shim::apply(present.incarnation(), &settings, previous.as_ref()).await {
+                Ok(()) => {
+                    let _nobody = done.send(Ok(()));
+                    return Next::Watch(Box::new(present));
+                }
+                Err(NotTaken::Refused(words)) => {
+                    let _nobody = done.send(Err(words));
+                    return Next::Watch(Box::new(present));
+                }
+                Err(NotTaken::Silent(silence)) => tracing::warn!(%silence, "a plugin did not take settings, and is replaced"),
+            }
+        }
+        self.replace(present, settings, done).await
     }
 
     /// Starts a new process beside the present one, and changes over if it answers.

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use mint_context::{
     Call,
     followers::{SaveEvent, Verdict},
-    runtime::{Body, Fault, Generation, Health, HookKind},
+    runtime::{Blame, Body, Fault, Generation, Health, HookKind},
 };
 use mint_domain::{Capability, Digest, ExperimentId, lifecycle::Failure};
 use serde_json::{Value, json};
@@ -81,7 +81,10 @@ impl Generation for Component {
 
     async fn check_health(&self) -> Health {
         let said = lifecycle::check_health(&self.guests, self.own_call(HEALTH_TIMEOUT), HEALTH_TIMEOUT).await;
-        said.unwrap_or_else(|fault| Health::unhealthy(fault.public().message))
+        said.unwrap_or_else(|fault| match fault.blame() {
+            Blame::Plugin => Health::unhealthy(fault.public().message),
+            Blame::Host | Blame::Client => Health { message: Some(fault.public().message), ..Health::unknown() },
+        })
     }
 
     async fn apply_settings(&self, settings: Value) -> Result<(), String> {

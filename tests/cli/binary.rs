@@ -219,6 +219,7 @@ macro_rules! assert_session {
             (r"127\.0\.0\.1:\d+", "<address>"),
             (r#""pid":\d+"#, r#""pid":<pid>"#),
             (r#""tasks":(null|\d+)"#, r#""tasks":<tasks>"#),
+            (r#""checked_at":"[^"]+""#, r#""checked_at":"<time>""#),
             (r#""answered_after_ms":\d+"#, r#""answered_after_ms":<ms>"#),
             (r"/\S*/guests/", "<guests>/"),
             (r"(cgroup|files|limits|network|privileges|session|signals|syscalls|user) (?:on|off): .*", "$1 <state>"),

@@ -1,6 +1,9 @@
 //! The same plugin in both modes, and the plugins of the examples on real data.
 
 mod dose_response;
+mod first_sdks;
+mod health;
+mod jobs;
 mod live;
 mod mint_bundle;
 mod notebook;

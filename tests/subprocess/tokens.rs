@@ -46,7 +46,7 @@ async fn a_token_is_good_for_one_plugin_while_it_runs() {
         &[(TOKEN, &token[..63]), (NAME, "nosy")],
         &[(TOKEN, &token), (TOKEN, &token), (NAME, "nosy")],
         &[(TOKEN, &token), (NAME, "nosy"), (NAME, "other")],
-        &[(TOKEN, &token), (NAME, "nosy"), ("x-mint-user-id", "1")],
+        &[(TOKEN, &token), (NAME, "nosy"), ("x-mint-user-id", "2")],
         &[(TOKEN, &token), (NAME, "nosy"), ("x-mint-user-id", "")],
         &[("authorization", &format!("Bearer {token}")), (NAME, "nosy")],
     ];
@@ -72,7 +72,7 @@ async fn a_token_is_good_for_one_plugin_while_it_runs() {
 }
 
 #[tokio::test]
-async fn a_plugin_acts_for_a_person_only_while_it_serves_them() {
+async fn a_plugin_acts_for_those_whom_its_process_serves_or_served() {
     let server = serving().await;
     let viewer = server.client("viewer").await;
     let id = viewer.get("/api/auth/verify").await.json()["id"].clone();
@@ -90,6 +90,16 @@ async fn a_plugin_acts_for_a_person_only_while_it_serves_them() {
     };
     let (held, released) = tokio::join!(serve, use_it);
     assert_eq!((held.status, released.status), (StatusCode::OK, StatusCode::OK));
+    // What the request began may go on in the process that served it, with no more than the viewer may do.
+    assert_eq!(ask(&server, path, &as_viewer).await.status, StatusCode::OK);
+    let write = Client::anonymous(&server.url).request(Method::PUT, "/api/internal/experiments/1/results/nosy");
+    let write = as_viewer.iter().fold(write, |request, (name, value)| request.header(*name, *value));
+    let write = write.header("x-mint-user-role", "admin").json(&json!({ "plugin_id": "nosy", "result": {} }));
+    assert_eq!(server.admin.send(write).await.code(), "PERMISSION_DENIED");
+
+    assert_eq!(server.admin.reload("nosy").await["status"], "done");
+    let token = environment(&server.admin, "nosy").await["MINT_PLUGIN_TOKEN"].as_str().unwrap().to_owned();
+    let as_viewer = [(TOKEN, token.as_str()), (NAME, "nosy"), ("x-mint-user-id", &id.to_string())];
     let reply = ask(&server, path, &as_viewer).await;
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::FORBIDDEN, "auth.forbidden"), "{reply:?}");
 }

@@ -120,8 +120,15 @@ async fn list(client: &Client, output: Output) -> anyhow::Result<ExitCode> {
             return "no plugin is installed; `mint plugin install <bundle>` installs one".to_owned();
         }
         let head = ["PLUGIN", "VERSION", "STATE", "MODE", "ROUTES"].map(str::to_owned).to_vec();
-        let row =
-            |plugin: &Value| ["name", "version", "state", "mode", "api_prefix"].map(|key| text(plugin, key).to_owned()).to_vec();
+        let row = |plugin: &Value| {
+            let state = match text(plugin, "health_status") {
+                status @ ("degraded" | "unhealthy") => format!("{}, {status}", text(plugin, "state")),
+                _ => text(plugin, "state").to_owned(),
+            };
+            let rest = ["name", "version", "mode", "api_prefix"].map(|key| text(plugin, key).to_owned());
+            let [name, version, mode, prefix] = rest;
+            vec![name, version, state, mode, prefix]
+        };
         let rows: Vec<_> = std::iter::once(head).chain(installed.iter().map(row)).collect();
         table(&rows)
     })?;

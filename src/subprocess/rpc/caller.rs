@@ -1,4 +1,7 @@
-//! Who calls: a live process of a plugin, for a person whose request it serves right now, or on its own account.
+//! Who calls: a live process of a plugin, for a person whose request it serves right now or served not long ago, or on its
+//! own account.
+
+use std::sync::Arc;
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -6,8 +9,8 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use mint_context::{Call, headers};
-use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, UserId};
+use mint_context::{Call, headers, identity};
+use mint_domain::{Actor, Kind, Permission, Refusal, RequestId, Slug, UserId};
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
@@ -16,7 +19,7 @@ use super::{
     error::{Refused, attach_request_id},
     names,
 };
-use crate::{environment::API_VERSION, mld, registry::Bearer};
+use crate::{environment::API_VERSION, mld, registry::Bearer, served::UnderWay};
 
 const PLUGIN_NAME: HeaderName = HeaderName::from_static("x-mint-plugin-name");
 const SDK_VERSION: HeaderName = HeaderName::from_static("x-mint-sdk-version");
@@ -90,8 +93,8 @@ impl Caller {
 pub(crate) async fn authenticate(State(state): State<RpcState>, mut request: Request, next: Next) -> Response {
     let said = one(request.headers(), &headers::REQUEST_ID).and_then(|id| RequestId::parse(std::str::from_utf8(id).ok()?));
     let request_id = said.unwrap_or_else(|| RequestId::from_bits(rand::random()));
-    let mut response = match identify(&state, request.headers(), &request_id) {
-        Ok(caller) => {
+    let mut response = match identify(&state, request.headers(), &request_id).await {
+        Ok((caller, _under_way)) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -101,7 +104,7 @@ pub(crate) async fn authenticate(State(state): State<RpcState>, mut request: Req
     response
 }
 
-fn identify(state: &RpcState, headers: &HeaderMap, request_id: &RequestId) -> Result<Caller, Refusal> {
+async fn identify(state: &RpcState, headers: &HeaderMap, request_id: &RequestId) -> Result<(Caller, Option<UnderWay>), Refusal> {
     let untrusted = || Refusal::new(Kind::Denied, "auth.forbidden", "This is not a plugin that runs here at the moment.");
     let credentials = match (one(headers, &headers::INTERNAL_TOKEN), one(headers, &PLUGIN_NAME)) {
         (None, None) => (one(headers, &mld::INTERNAL_TOKEN), one(headers, &mld::PLUGIN_NAME)),
@@ -116,18 +119,36 @@ fn identify(state: &RpcState, headers: &HeaderMap, request_id: &RequestId) -> Re
         return Err(Refusal::new(Kind::Invalid, "plugin.api_version_mismatch", message));
     }
     let session = &bearer.session;
-    let actor = match claimed_user(headers)? {
-        Some(id) => session.person(id).ok_or_else(|| not_served(id))?,
-        None => Actor::Plugin(session.slug().clone()),
+    let (actor, under_way) = match claimed_user(headers)? {
+        None => (Actor::Plugin(session.slug().clone()), None),
+        Some(id) => match session.person(id) {
+            Some(person) => (person, None),
+            None => (served_before(&bearer, id, request_id).await?, Some(bearer.served.begin())),
+        },
     };
     let wall = Duration::from_millis(session.call().limits().wall_ms_max);
     let call = Call { actor, request_id: request_id.clone(), deadline: Instant::now() + wall, ..session.call().clone() };
     let takes_new_keys = session.takes_new_keys().unwrap_or_else(|| headers.contains_key(SDK_VERSION));
-    Ok(Caller { call, is_strict: !takes_new_keys, bearer })
+    Ok((Caller { call, is_strict: !takes_new_keys, bearer }, under_way))
+}
+
+/// A person whose request has ended, and who may have begun something that has not. Who they are, and whether they may
+/// use plugins, is read anew.
+async fn served_before(bearer: &Bearer, id: UserId, request_id: &RequestId) -> Result<Actor, Refusal> {
+    if !bearer.served.remembers(id) {
+        return Err(not_served(id));
+    }
+    let call = bearer.session.call();
+    let found = identity::person(&call.services, call.tenant, id).await.map_err(|error| {
+        tracing::error!(request.id = %request_id, %error, "it could not be read for whom a plugin acts");
+        error.public()
+    })?;
+    let person = found.map(|user| Actor::User(Arc::new(user))).filter(|person| person.may(Permission::PluginsUse));
+    person.ok_or_else(|| not_served(id))
 }
 
 fn not_served(person: UserId) -> Refusal {
-    let message = format!("The plugin is not serving a request of user {person} at the moment.");
+    let message = format!("The plugin is not serving a request of user {person} at the moment, and did not lately.");
     Refusal::new(Kind::Denied, "auth.forbidden", message)
 }
 

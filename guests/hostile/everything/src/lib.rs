@@ -5,7 +5,7 @@ mod calls;
 mod files;
 mod outbound;
 
-use mint_sdk::{Route, Router};
+use mint_sdk::{Health, HealthStatus, Lifecycle, Route, Router, settings};
 
 static ROUTER: Router = Router::new(&[
     Route::post("/call/{function}", calls::call),
@@ -14,3 +14,20 @@ static ROUTER: Router = Router::new(&[
 ]);
 
 mint_sdk::routes!(ROUTER);
+
+/// Is as well as its setting `mood` says.
+struct Moody;
+
+impl Lifecycle for Moody {
+    fn check_health() -> Health {
+        let mood = settings::text("mood").ok().flatten();
+        let status = match mood.as_deref() {
+            Some("unhealthy") => HealthStatus::Unhealthy,
+            Some("degraded") => HealthStatus::Degraded,
+            _ => HealthStatus::Healthy,
+        };
+        Health { status, message: mood.map(|mood| format!("I am {mood}.")), details: None }
+    }
+}
+
+mint_sdk::lifecycle!(Moody);

@@ -14,7 +14,7 @@ from mint_sdk import (
     service,
 )
 from mint_sdk.process.config import read_config
-from mint_sdk.runtime import create_app
+from mint_sdk.app import create_app
 from notebook import NotebookPlugin
 
 from .fake_platform import TOKEN, FakePlatform

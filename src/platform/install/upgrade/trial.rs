@@ -24,7 +24,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             () = install.platform.stopping().cancelled() => {}
             () = tokio::time::sleep(window) => {}
         }
-        let health = active.plugin.check_health().await;
+        let health = install.platform.check_health(&active).await;
         if health.status == HealthStatus::Unhealthy {
             let reason = format!("It is unhealthy: {}", health.message.unwrap_or_else(|| "it does not say why.".to_owned()));
             return failed(Failure::new("trial", reason, "Look at its log."));

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import sys
 from importlib.metadata import EntryPoint, entry_points
 
+from .app import create_standalone_app
 from .exceptions import ConfigurationException
-from .logs import JsonLines, install
 from .plugin import AnalysisPlugin
 from .process.asgi import PluginApp
 from .process.config import ProcessConfig, read_config
-from .process.lifespan import PluginProcess
 
 ENTRY_POINT_GROUPS = ("mint.plugins", "mld.plugins")
 
 
 def create_plugin_app() -> PluginApp:
     """The ASGI application of the plugin that the environment names."""
-    _set_up_logs()
-    config = read_config(os.environ)
-    plugin = load_plugin_class(config)()
-    return create_app(plugin, config)
-
-
-def create_app(plugin: AnalysisPlugin, config: ProcessConfig) -> PluginApp:
-    """The ASGI application of a plugin object."""
-    return PluginApp(plugin, PluginProcess(plugin, config.platform))
+    return create_standalone_app(load_plugin_class(read_config(os.environ)))
 
 
 def load_plugin_class(config: ProcessConfig) -> type[AnalysisPlugin]:
@@ -53,14 +42,3 @@ def _fits(item: EntryPoint, config: ProcessConfig) -> bool:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _set_up_logs() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    install(handler)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)

@@ -1,0 +1,237 @@
+"""Loads one plugin of a venv, whatever its SDK: describes it, or serves it.
+
+The platform runs this text with `python -c`, so it needs no file that a plugin could change. Arguments: `describe`, or
+`serve` and the path of the socket. Beside the plugin's own paths stand a few under `PLACE`, for the platform alone: the
+gateway forwards nothing there, and they want the secret of this start. They reach what MINT's SDKs have no route for.
+"""
+
+import asyncio
+import hmac
+import inspect
+import json
+import logging
+import os
+import re
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+
+GROUPS = ("mint.plugins", "mld.plugins")
+SDKS = ("mint_sdk", "mld_sdk")
+PLACE = "/__platform/"
+HOOKS = {
+    "experiment.before_save": "on_before_experiment_save",
+    "experiment.after_save": "on_after_experiment_save",
+    "experiment.status_changed": "on_experiment_status_change",
+}
+HEALTH_SECONDS = 5
+TEXT_MAX = 2000
+
+
+def normalized(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def plugin_class():
+    distribution = normalized(os.environ["MINT_PLUGIN_DISTRIBUTION"])
+    name = os.environ["MINT_PLUGIN_ENTRY_POINT"]
+    found = {
+        point.value: point
+        for group in GROUPS
+        for point in entry_points(group=group)
+        if point.name == name and normalized(point.dist.name) == distribution
+    }
+    if len(found) != 1:
+        sys.exit(f"`{distribution}` must have one entry point `{name}` among {' and '.join(GROUPS)}; it has {len(found)}.")
+    return next(iter(found.values())).load()
+
+
+def sdk_of(cls):
+    for base in cls.__mro__:
+        root = base.__module__.partition(".")[0]
+        if root in SDKS:
+            return root
+    sys.exit(f"`{cls.__name__}` is not a plugin: no class of an SDK is among its bases.")
+
+
+def describe():
+    metadata = plugin_class()().metadata
+    facts = {"name": str(metadata.name), "public_prefix": f"/api{metadata.routes_prefix}"}
+    print("\nplugin=" + json.dumps(facts), flush=True)
+
+
+class Sdk:
+    """What the SDK of a plugin has, seen in its public modules."""
+
+    def __init__(self, cls):
+        self.name = sdk_of(cls)
+        # This platform's own SDK is the one that calls back without a context over HTTP of that name.
+        self.is_ours = not self.has("remote_context")
+
+    def has(self, module):
+        return find_spec(f"{self.name}.{module}") is not None
+
+    def module(self, name):
+        return import_module(f"{self.name}.{name}")
+
+    def settings(self):
+        """`handed`: by the platform, at the start and later. `live`: read at the start, taken later. `own`: read at the
+        start and kept in several places, so that new ones need a new process."""
+        if self.is_ours:
+            return "live"
+        context = self.module("remote_context").RemotePlatformContext
+        return "own" if hasattr(context, "load_platform_capabilities") else "handed"
+
+    def routed(self, plugin):
+        """Events that the SDK's own route hands to this plugin."""
+        if self.is_ours:
+            return [event for event, method in HOOKS.items() if plugin.handles(method)]
+        if not self.has("events_router"):
+            return []
+        names = getattr(self.module("plugin_decorators"), "declared_event_names", None)
+        return list(HOOKS) if names is None else [event for event in HOOKS if event in names(plugin)]
+
+    def by_method(self, plugin):
+        """Events whose method this plugin has, or may have by decorators that its SDK has no route for."""
+        if not self.is_ours and not self.has("events_router") and self.has("plugin_decorators"):
+            return list(HOOKS)
+        return [event for event, method in HOOKS.items() if overrides(plugin, method)]
+
+    def veto_class(self):
+        return getattr(self.module("exceptions"), "EventVetoException", ())
+
+
+def overrides(plugin, method):
+    owner = next((base for base in type(plugin).__mro__ if method in vars(base)), None)
+    return owner is not None and owner.__module__.partition(".")[0] not in SDKS
+
+
+class Refused(Exception):
+    """An answer that is not 200: the status, and words."""
+
+
+class Host:
+    """The application of a plugin, with the platform's paths beside it."""
+
+    def __init__(self, app, plugin, sdk):
+        self.app, self.plugin, self.sdk = app, plugin, sdk
+        self.token = os.environ["MINT_PLUGIN_TOKEN"].encode()
+        routed = sdk.routed(plugin)
+        methods = [event for event in sdk.by_method(plugin) if event not in routed]
+        self.facts = {"settings": sdk.settings(), "routed": routed, "methods": methods}
+        self.answers = {
+            ("GET", "about"): self.about,
+            ("GET", "health"): self.health,
+            ("POST", "hook"): self.hook,
+            ("POST", "settings"): self.settings,
+        }
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and scope["path"].startswith(PLACE):
+            await self.serve(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def serve(self, scope, receive, send):
+        try:
+            given = [value for name, value in scope["headers"] if name == b"x-mint-internal-token"]
+            if len(given) != 1 or not hmac.compare_digest(given[0], self.token):
+                raise Refused(403, "This is for the platform.")
+            answer = self.answers.get((scope["method"], scope["path"].removeprefix(PLACE)))
+            if answer is None:
+                raise Refused(404, "There is nothing at this path.")
+            status, body = 200, await answer(await body_of(receive))
+        except Refused as refused:
+            status, body = refused.args[0], {"message": refused.args[1]}
+        except Exception as error:
+            logging.getLogger("mint.platform").exception("%s failed", scope["path"])
+            status, body = 500, {"message": words(error)}
+        data = json.dumps(body, default=str).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(data)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": data})
+
+    async def about(self, _asked):
+        return self.facts
+
+    async def health(self, _asked):
+        try:
+            said = await asyncio.wait_for(settled(self.plugin.check_health()), HEALTH_SECONDS)
+        except asyncio.TimeoutError:
+            return {"status": "unhealthy", "message": f"check_health did not answer within {HEALTH_SECONDS} s."}
+        except Exception as error:
+            return {"status": "unhealthy", "message": f"check_health failed: {words(error)}"}
+        status = getattr(said, "status", None)
+        message, details = getattr(said, "message", None), getattr(said, "details", None)
+        return {
+            "status": str(getattr(status, "value", status)),
+            "message": None if message is None else str(message)[:TEXT_MAX],
+            "details": details if isinstance(details, dict) else {},
+        }
+
+    async def hook(self, asked):
+        event, payload = asked["event"], asked["payload"]
+        method = getattr(self.plugin, HOOKS[event])
+        if event == "experiment.status_changed":
+            arguments = (payload["experiment_id"], payload["old_status"], payload["new_status"])
+        else:
+            arguments = (payload["experiment_id"], payload["data"])
+        try:
+            result = await settled(method(*arguments))
+        except self.sdk.veto_class() as veto:
+            return {"handled": True, "veto": {"message": words(veto)}}
+        if event != "experiment.before_save" or result is None or result.success:
+            return {"handled": True, "veto": None}
+        return {"handled": True, "veto": {"message": str(result.message or "")[:TEXT_MAX]}}
+
+    async def settings(self, asked):
+        if self.facts["settings"] == "own":
+            raise Refused(409, "New settings need a new process.")
+        try:
+            await settled(self.plugin.apply_settings(asked["settings"]))
+        except Exception as error:
+            previous = asked.get("previous")
+            if previous:
+                await settled(self.plugin.apply_settings(previous))
+            raise Refused(422, words(error)) from error
+        return {}
+
+
+def words(error):
+    return str(getattr(error, "message", None) or f"{type(error).__name__}: {error}")[:TEXT_MAX]
+
+
+async def settled(value):
+    return await value if inspect.isawaitable(value) else value
+
+
+async def body_of(receive):
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Refused(400, "The request broke off.")
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            data = b"".join(chunks)
+            return json.loads(data) if data else None
+
+
+def make_app():
+    cls = plugin_class()
+    sdk = Sdk(cls)
+    plugin = cls()
+    return Host(sdk.module("app").create_standalone_app(plugin), plugin, sdk)
+
+
+def serve(socket):
+    import uvicorn
+
+    uvicorn.run(make_app, factory=True, uds=socket, lifespan="on", log_level="info", access_log=False)
+
+
+if sys.argv[1] == "describe":
+    describe()
+else:
+    serve(sys.argv[2])

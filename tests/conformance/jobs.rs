@@ -1,0 +1,77 @@
+//! Jobs of the real SDK: they go on when the request that began them has ended, as the person who began them.
+
+use http::StatusCode;
+use mint_tests::{Client, TestServer, eventually};
+use serde_json::{Value, json};
+
+use super::sdk_fixture::Fixture;
+
+/// Begins a job, and gives its id.
+async fn begin(client: &Client, slug: &str, definition: &str, inputs: Value) -> String {
+    let base = format!("/api/{slug}/jobs");
+    let session = client.post(&format!("{base}/sessions"), &json!({ "tab_id": definition })).await;
+    assert_eq!(session.status, StatusCode::OK, "{session:?}");
+    let asked = json!({
+        "definition_id": definition,
+        "inputs": inputs,
+        "session_id": session.json()["id"],
+        "client_request_id": definition,
+    });
+    let reply = client.post(&base, &asked).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    reply.json()["job_id"].as_str().unwrap_or_else(|| panic!("{reply:?}")).to_owned()
+}
+
+/// What a job says when it is done.
+async fn result(client: &Client, slug: &str, job: &str) -> String {
+    let path = format!("/api/{slug}/jobs/{job}");
+    let state = eventually("the job to end", || async {
+        let state = client.get(&path).await.json();
+        ["completed", "failed", "cancelled"].contains(&state["status"].as_str().unwrap()).then_some(state)
+    })
+    .await;
+    assert_eq!(state["status"], "completed", "{state:#}");
+    client.get(&format!("{path}/result")).await.text()
+}
+
+#[tokio::test]
+async fn a_job_of_mint_sdk_1_2_10_acts_for_whoever_began_it_and_nobody_else() {
+    let fixture = Fixture::of("mint_sdk_1_2_10");
+    let Some(python) = fixture.python() else { return };
+    for server in TestServer::on_every_database(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await {
+        let (admin, slug) = (&server.admin, fixture.slug());
+        let operation = admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+        assert_eq!(operation["status"], "done", "{operation:#}");
+        let experiment = admin.experiment("Run 1").await;
+        let (member, viewer) = (server.client("member").await, server.client("viewer").await);
+        let stranger = viewer.get("/api/auth/verify").await.json()["id"].clone();
+
+        let job = begin(&member, slug, "save_later", json!({ "experiment": experiment, "stranger": stranger })).await;
+        // From here on nobody but the administrator asks for anything, until the job has saved.
+        assert_eq!(admin.post(&format!("/api/{slug}/release"), &Value::Null).await.status, StatusCode::OK);
+        let path = format!("/api/experiments/{experiment}/results/{slug}");
+        let saved = eventually("the job to save", || async {
+            let reply = admin.get(&path).await;
+            (reply.status == StatusCode::OK).then(|| reply.json())
+        })
+        .await;
+        assert_eq!(saved["result"], json!({ "saved for": "member" }), "{saved}");
+        let said = result(&member, slug, &job).await;
+        assert!(said.contains("refused: ") && said.contains("not serving a request of user"), "{said}");
+    }
+}
+
+/// A worker process is a fresh start of Python, which finds the plugin by itself.
+#[tokio::test]
+async fn a_job_of_mint_sdk_1_2_10_runs_in_a_process_of_its_own() {
+    let fixture = Fixture::of("mint_sdk_1_2_10");
+    let Some(python) = fixture.python() else { return };
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
+    let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+    assert_eq!(operation["status"], "done", "{operation:#}");
+    let member = server.client("member").await;
+    let job = begin(&member, fixture.slug(), "elsewhere", json!({ "value": 21 })).await;
+    let said = result(&member, fixture.slug(), &job).await;
+    let pid = server.admin.plugin(fixture.slug()).await["runtime"]["pid"].to_string();
+    assert!(said.contains("42 in ") && !said.contains(&pid), "{said}");
+}

@@ -39,6 +39,9 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Allow packages without a wheel: building one runs its author's code with the server's rights",
     ),
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
+    ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
+    ("plugins.components.componentizePy", Kind::Text, "A venv with componentize-py for that; by default uv makes one"),
+    ("plugins.components.secondsMax", Kind::Number, "Longest time to make one component"),
     ("plugins.sandbox.require", Kind::List, SANDBOX_REQUIRE),
     ("plugins.sandbox.readable", Kind::List, "Files and directories that every isolated plugin may read and run"),
     (
@@ -141,8 +144,22 @@ pub struct Plugins {
     pub force_isolated: Vec<Slug>,
     /// How venvs are made.
     pub uv: Uv,
+    /// How components are made of wheels.
+    pub components: Components,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
+}
+
+/// How components are made of wheels.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Components {
+    /// Whether any are made.
+    pub make: bool,
+    /// A venv with componentize-py.
+    pub componentize_py: Option<PathBuf>,
+    /// Longest time for one, in seconds.
+    pub seconds_max: NonZeroU32,
 }
 
 /// What isolated plugins are held to.
@@ -217,6 +234,7 @@ impl Default for Plugins {
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
             uv: Uv::default(),
+            components: Components::default(),
             sandbox: Sandbox::default(),
         }
     }
@@ -238,6 +256,12 @@ impl Default for Uv {
             source_builds: false,
             python: None,
         }
+    }
+}
+
+impl Default for Components {
+    fn default() -> Self {
+        Self { make: true, componentize_py: None, seconds_max: const { NonZeroU32::new(300).unwrap() } }
     }
 }
 

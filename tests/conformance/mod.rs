@@ -4,6 +4,7 @@ mod dose_response;
 mod mint_bundle;
 mod notebook;
 mod redact;
+mod scaffold;
 mod sdk_fixture;
 mod sdk_generations;
 mod transcript;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use super::Install;
+use super::{Install, stage};
 use crate::operation::{Step, Stop};
 
 pub(super) const STEP: Step<Install> = Step { name: "start", run, undo };
@@ -14,16 +14,29 @@ const GRACE: Duration = Duration::from_secs(10);
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let began = std::time::Instant::now();
-        let caller = &install.caller;
-        let bumped = install.platform.bump_generation(caller.tenant, install.installation()?.id).await?;
-        if let Some(installation) = &mut install.installation {
-            installation.generation = bumped;
+        let mut note = String::new();
+        match begin(install).await {
+            Err(Stop::Failed(failure)) => {
+                let why = format!("One was made of them and did not start: {}", failure.reason);
+                note = install.fall_back(failure, why).await?;
+                stage::prepare(install).await?;
+                begin(install).await?;
+            }
+            other => other?,
         }
-        let active =
-            install.platform.start(&install.caller, install.installation()?, install.release()?).await.map_err(Stop::Failed)?;
-        install.started = Some(Arc::new(active));
-        Ok(format!("answers after {:.2} s", began.elapsed().as_secs_f64()))
+        Ok(format!("{note}answers after {:.2} s", began.elapsed().as_secs_f64()))
     })
+}
+
+async fn begin(install: &mut Install) -> Result<(), Stop> {
+    let bumped = install.platform.bump_generation(install.caller.tenant, install.installation()?.id).await?;
+    if let Some(installation) = &mut install.installation {
+        installation.generation = bumped;
+    }
+    let active =
+        install.platform.start(&install.caller, install.installation()?, install.release()?).await.map_err(Stop::Failed)?;
+    install.started = Some(Arc::new(active));
+    Ok(())
 }
 
 fn undo(install: &mut Install) -> BoxFuture<'_, ()> {

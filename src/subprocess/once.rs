@@ -3,8 +3,9 @@
 //! Each is made in a directory beside its place and renamed into it. A lock file gives the turns.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -55,6 +56,8 @@ impl Place {
             }
         }
         let building = tempfile::Builder::new().prefix(&unfinished).tempdir_in(&self.parent)?;
+        // A plugin's user may have to pass through it.
+        fs::set_permissions(building.path(), Permissions::from_mode(0o711))?;
         Ok(Turn { place: self, building, _lock: lock })
     }
 }

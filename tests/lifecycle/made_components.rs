@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::SystemTime};
 
 use http::StatusCode;
-use mint_tests::{Client, Guest, TestServer, bundle, python, repackaged};
+use mint_tests::{Client, Guest, TestServer, bundle, cache, python, repackaged};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -35,9 +35,7 @@ fn reason(shown: &Value) -> &str {
 
 /// When each component of a plugin was made, in the cache that tests share.
 fn made(slug: &str) -> Vec<SystemTime> {
-    let cache =
-        std::env::var("MINT_TEST_CACHE_DIR").unwrap_or_else(|_| format!("{}/mint-test-cache", std::env::temp_dir().display()));
-    let entries = fs::read_dir(Path::new(&cache).join("made").join(slug)).unwrap();
+    let entries = fs::read_dir(cache().join("made").join(slug)).unwrap();
     let components = entries.map(|entry| entry.unwrap().path().join("plugin.wasm"));
     components.filter_map(|path| fs::metadata(path).ok()?.modified().ok()).collect()
 }

@@ -10,5 +10,5 @@ mod wait;
 pub use bundles::{Guest, bundle, manifest, repackaged};
 pub use client::{Client, Reply};
 pub use memory::resident_bytes;
-pub use server::{PASSWORD, TestServer, python, uv};
+pub use server::{PASSWORD, TestServer, cache, python, uv};
 pub use wait::eventually;

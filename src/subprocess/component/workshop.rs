@@ -330,3 +330,60 @@ fn failed(what: String) -> Failure {
         "Let it run isolated, or ask the plugin's author for a bundle with a component.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wheel::EntryPoint;
+
+    #[test]
+    fn the_error_that_python_ends_with_says_most() {
+        let told = |text: &str| telling(&text.lines().map(str::to_owned).collect::<Vec<_>>()).map(str::to_owned);
+        let traceback = "Traceback (most recent call last):\n  File \"x.py\", line 1\nModuleNotFoundError: No module named 'ssl'\n\nCaused by:\n    it trapped";
+        assert_eq!(told(traceback).as_deref(), Some("ModuleNotFoundError: No module named 'ssl'"));
+        assert_eq!(told("\nit trapped\nmore").as_deref(), Some("it trapped"));
+        assert_eq!(told("a long Error: x\n").as_deref(), Some("a long Error: x"));
+        assert_eq!(told(""), None);
+    }
+
+    #[test]
+    fn the_platforms_own_packages_are_known_in_every_spelling() {
+        for (entry, expected) in [
+            ("wheels/mint_guest_sdk-1.0.0-py3-none-any.whl", true),
+            ("Mint.Guest_SDK-2-py3-none-any.whl", true),
+            ("wheels/mint_guest_sdk_extra-1.0.0-py3-none-any.whl", false),
+        ] {
+            assert_eq!(is_carried(entry), expected, "{entry}");
+        }
+    }
+
+    #[test]
+    fn the_wheel_says_what_its_entry_point_is() {
+        let wheels = |entry_point: &str| Wheels {
+            main: "w".to_owned(),
+            dependencies: Vec::new(),
+            requirements: None,
+            distribution: "d".to_owned(),
+            entry_point: entry_point.to_owned(),
+        };
+        let points = vec![EntryPoint::of("other", "x:Y"), EntryPoint::of("peaks", "pkg.mod:Peaks")];
+        let info = WheelInfo { entry_points: points, ..WheelInfo::default() };
+        assert_eq!(entry(&info, &wheels("peaks")).unwrap(), Entry::parse("pkg.mod:Peaks").unwrap());
+        assert!(entry(&info, &wheels("none")).unwrap_err().to_string().contains("`none`"));
+    }
+
+    #[test]
+    fn what_was_made_is_taken_only_as_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("made.wasm"), directory.path().join("ready"));
+        fs::create_dir(&to).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &from).unwrap();
+        assert!(take(&from, &to).is_err());
+        fs::remove_file(&from).unwrap();
+        fs::write(&from, b"bytes").unwrap();
+        take(&from, &to).unwrap();
+        let marker: Marker = serde_json::from_slice(&fs::read(to.join(MARKER)).unwrap()).unwrap();
+        assert_eq!((fs::read(to.join(ENTRY)).unwrap().as_slice(), marker.digest), (b"bytes".as_slice(), Digest::of(b"bytes")));
+        assert!(bytes_in(directory.path()) >= 3 << 12);
+    }
+}

@@ -181,6 +181,13 @@ async fn a_component_that_cannot_be_loaded_or_started_gives_way_to_a_process() {
         assert!(reason(&shown).contains(words), "{shown:#}");
         assert_eq!(server.admin.get(&format!("/api/{slug}/")).await.json()["platform"], "linux");
     }
+    // One that starts nowhere fails as any other does, and may run shared once it is mended.
+    let guest = parts.with_plugin("hopeless", &plugin("hopeless", "", "raise RuntimeError('no licence')"));
+    assert_eq!(server.install(&guest).await["status"], "failed");
+    let shown = server.admin.plugin("hopeless").await;
+    assert_eq!((&shown["state"], &shown["mode"]), (&json!("failed"), &json!("shared")), "{shown:#}");
+    assert!(shown["reason"].as_str().unwrap().contains("Shared, it failed before: "), "{shown:#}");
+
     let guest = parts.with_plugin("plain", &plugin("plain", "", "pass"));
     assert_eq!(server.install(&guest).await["status"], "done");
     assert_eq!(server.admin.get("/api/plain/").await.json()["platform"], "wasi");

@@ -20,8 +20,9 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         match prepare(install).await {
             Err(Stop::Failed(failure)) => {
                 let why = failure.reason.clone();
-                note = install.fall_back(failure, why).await?;
-                prepare(install).await?;
+                let fallback = install.fall_back(failure, why).await?;
+                let tried = prepare(install).await;
+                note = install.settle(fallback, tried).await?;
             }
             other => other?,
         }

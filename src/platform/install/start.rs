@@ -18,9 +18,12 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         match begin(install).await {
             Err(Stop::Failed(failure)) => {
                 let why = format!("One was made of them and did not start: {}", failure.reason);
-                note = install.fall_back(failure, why).await?;
-                stage::prepare(install).await?;
-                begin(install).await?;
+                let fallback = install.fall_back(failure, why).await?;
+                let tried = match stage::prepare(install).await {
+                    Ok(()) => begin(install).await,
+                    other => other,
+                };
+                note = install.settle(fallback, tried).await?;
             }
             other => other?,
         }

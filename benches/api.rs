@@ -36,16 +36,26 @@ impl Client {
         let decision = json!({"grant_requested": true}).to_string();
         let bytes = tokio::fs::read(bundle).await.with_context(|| bundle.display().to_string())?;
         let form = multipart::Form::new().text("decision", decision).part("bundle", multipart::Part::bytes(bytes));
-        let mut operation = self.send(self.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;
+        let operation = self.send(self.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;
+        self.done(operation).await.with_context(|| format!("{} was not installed", bundle.display())).map(drop)
+    }
+
+    /// Starts a plugin anew, and gives the operation once it answers.
+    pub(crate) async fn reload(&self, slug: &str) -> Result<Value> {
+        let operation = self.send(self.request(Method::POST, &format!("/api/plugins/{slug}/reload"))).await?;
+        self.done(operation).await
+    }
+
+    async fn done(&self, mut operation: Value) -> Result<Value> {
         let id = operation.get("id").and_then(Value::as_i64).context("the operation has no id")?;
         while operation.get("status").and_then(Value::as_str) == Some("running") {
             tokio::time::sleep(POLL).await;
             operation = self.get(&format!("/api/operations/{id}")).await?;
         }
         if operation.get("status").and_then(Value::as_str) != Some("done") {
-            bail!("{} was not installed:\n{operation:#}", bundle.display());
+            bail!("it did not succeed:\n{operation:#}");
         }
-        Ok(())
+        Ok(operation)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -20,6 +20,7 @@ mod process;
 mod report;
 mod response;
 mod rows;
+mod starts;
 
 use std::{env, path::PathBuf, time::Duration};
 
@@ -86,6 +87,7 @@ fn main() -> Result<()> {
     if plan.only.is_none() {
         inside::run(&plan, dir.path())?;
         installations::run(&plan, dir.path())?;
+        starts::run(&plan, dir.path())?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The program `mint`, as an operator would run it.
 
 use std::{
-    fs,
+    env, fs,
     io::{Read as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -42,6 +42,10 @@ impl Mint {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.dir).env("MINT_SERVER__DATA_PATH", self.data());
         command.env("MINT_LOGGING__LEVEL", "warn").env("MINT_PLUGINS__UV__PATH", &self.uv);
+        // Where the machine's search path leads uv astray.
+        if let Some(python) = env::var_os("UV_PYTHON") {
+            command.env("MINT_PLUGINS__UV__PYTHON", python);
+        }
         command
     }
 

@@ -43,6 +43,9 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
     ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
     ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
+    ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
+    ("plugins.components.componentizePy", Kind::Text, "A venv with componentize-py for that; by default uv makes one"),
+    ("plugins.components.secondsMax", Kind::Number, "Longest time to make one component"),
     ("plugins.sandbox.require", Kind::List, SANDBOX_REQUIRE),
     ("plugins.sandbox.readable", Kind::List, "Files and directories that every isolated plugin may read and run"),
     (
@@ -152,8 +155,22 @@ pub struct Plugins {
     pub uv: Uv,
     /// How often they are asked how they are.
     pub health: Health,
+    /// How components are made of wheels.
+    pub components: Components,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
+}
+
+/// How components are made of wheels.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Components {
+    /// Whether any are made.
+    pub make: bool,
+    /// A venv with componentize-py.
+    pub componentize_py: Option<PathBuf>,
+    /// Longest time for one, in seconds.
+    pub seconds_max: NonZeroU32,
 }
 
 /// What isolated plugins are held to.
@@ -250,6 +267,7 @@ impl Default for Plugins {
             trial_seconds: 10,
             uv: Uv::default(),
             health: Health::default(),
+            components: Components::default(),
             sandbox: Sandbox::default(),
         }
     }
@@ -271,6 +289,12 @@ impl Default for Uv {
             source_builds: false,
             python: None,
         }
+    }
+}
+
+impl Default for Components {
+    fn default() -> Self {
+        Self { make: true, componentize_py: None, seconds_max: const { NonZeroU32::new(300).unwrap() } }
     }
 }
 

@@ -16,12 +16,15 @@ use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running};
 use mint_server::State;
 use mint_store::Db;
-use mint_subprocess::{IsolatedRuntime, Registry, RpcState, SandboxOptions, SubprocessConfig};
+use mint_subprocess::{
+    ComponentOptions, IsolatedRuntime, Registry, RpcState, SandboxOptions, SubprocessConfig,
+    component::{CARRIED, PYTHON_INSIDE},
+};
 use mint_wasm::WasmRuntime;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{build, config::Config, lock::DataLock};
+use crate::{config::Config, lock::DataLock};
 
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
@@ -69,6 +72,7 @@ impl Server {
         let mut isolated = subprocess(config, cache, runtime_directory, address);
         isolated.sandbox.private.push(data.clone());
         let isolated = IsolatedRuntime::new(isolated, registry.clone()).await?;
+        let shared = isolated.with_components(Arc::new(shared));
         let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
             BTreeMap::from([(Mode::Shared.as_str(), Arc::new(shared) as _), (Mode::Isolated.as_str(), Arc::new(isolated) as _)]);
         let platform = Platform::new(Options {
@@ -124,11 +128,10 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
 
 /// What there is for Python plugins: what components carry, and where processes run.
 fn python(config: &Config) -> anyhow::Result<PlatformPython> {
-    let packages = build::CARRIED.iter().map(|(name, version)| Ok(((*name).to_owned(), version.parse()?)));
+    let packages = CARRIED.iter().map(|(name, version)| Ok(((*name).to_owned(), version.parse()?)));
     Ok(PlatformPython {
-        component: build::PYTHON_INSIDE.parse()?,
+        component: PYTHON_INSIDE.parse()?,
         packages: packages.collect::<anyhow::Result<_>>()?,
-        builds_components: false,
         process: config.plugins.uv.python.as_deref().and_then(|python| python.parse().ok()),
         machine: std::env::consts::ARCH.to_owned(),
     })
@@ -148,6 +151,12 @@ fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, addre
     subprocess.source_builds = uv.source_builds;
     subprocess.python.clone_from(&uv.python);
     subprocess.pass_environment.clone_from(&config.uv_environment);
+    let components = &config.plugins.components;
+    subprocess.components = ComponentOptions {
+        make: components.make,
+        tool: components.componentize_py.clone(),
+        timeout: Duration::from_secs(components.seconds_max.get().into()),
+    };
     let sandbox = &config.plugins.sandbox;
     subprocess.sandbox = SandboxOptions {
         require: sandbox.require.clone(),

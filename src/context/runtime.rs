@@ -56,6 +56,14 @@ pub struct Activation {
 /// One way to run plugins.
 #[async_trait]
 pub trait Runtime: Send + Sync + fmt::Debug {
+    /// Whether it makes what it runs of a bundle's wheels, where the bundle has nothing else for it.
+    ///
+    /// # Errors
+    /// Why not, in a sentence for the administrator.
+    async fn makes_components(&self) -> Result<(), String> {
+        Err("This server makes none.".to_owned())
+    }
+
     /// Makes whatever can be made before a start, once per release: compiles, or builds a venv. Safe to repeat, and safe
     /// to be cut off: a half-made result is never used. `grants` are those that the installation will have.
     ///

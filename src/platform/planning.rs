@@ -8,7 +8,7 @@ use mint_domain::{
     Digest, Manifest, Mode, Permission, Plan, TenantId,
     lifecycle::Failure,
     manifest::CapabilityRequest,
-    plan::{self, Findings, ForcedBy, Installed, Question, Refused},
+    plan::{self, Findings, ForcedBy, Installed, PlatformPython, Question, Refused},
     requirement::PythonParts,
 };
 use mint_store::installations::{self, Installation};
@@ -47,6 +47,18 @@ struct Looked {
     manifest: Manifest,
     digest: Digest,
     python: Option<PythonParts>,
+}
+
+/// A question, on its own.
+#[derive(Clone)]
+struct Asked {
+    manifest: Arc<Manifest>,
+    python: Option<Arc<PythonParts>>,
+    platform: Arc<PlatformPython>,
+    not_made: Option<String>,
+    installed: Arc<[Installed]>,
+    configured: Option<Mode>,
+    decided: Option<Mode>,
 }
 
 impl Platform {
@@ -95,6 +107,19 @@ impl Platform {
         self.decide(tenant, &release.manifest, python, mode).await
     }
 
+    /// Decides where an unpacked release runs of whose wheels no component can be made, or none that runs.
+    pub(crate) async fn decide_without_component(
+        &self,
+        tenant: TenantId,
+        release: &Release,
+        why: String,
+    ) -> Result<Result<Plan, Box<Refused>>> {
+        let python = python_parts(&release.directory, &release.manifest).await?;
+        let mut asked = self.asked(tenant, &release.manifest, python, None).await?;
+        asked.not_made = Some(why);
+        asked.decide().await
+    }
+
     /// Decides again where an installation runs, if the configuration has begun to force it elsewhere, or ceased to.
     pub(crate) async fn obey_configuration(&self, installation: &mut Installation, release: &Release) -> Result<(), Failure> {
         let is_obeyed = match self.forced(&installation.slug) {
@@ -127,22 +152,53 @@ impl Platform {
         python: Option<PythonParts>,
         decided: Option<Mode>,
     ) -> Result<Result<Plan, Box<Refused>>> {
+        let mut asked = self.asked(tenant, manifest, python, decided).await?;
+        let plan = asked.decide().await?;
+        // What makes components may have to be fetched, so it is looked for only where one is to be made.
+        if plan.as_ref().is_ok_and(|plan| plan.findings.builds_component)
+            && let Err(why) = self.runtime(Mode::Shared).makes_components().await
+        {
+            asked.not_made = Some(format!("None can be made of them: {why}"));
+            return asked.decide().await;
+        }
+        Ok(plan)
+    }
+
+    async fn asked(
+        &self,
+        tenant: TenantId,
+        manifest: &Manifest,
+        python: Option<PythonParts>,
+        decided: Option<Mode>,
+    ) -> Result<Asked> {
         let mut tx = self.services().db.read().await?;
         let installed = installations::list(&mut tx, tenant).await?;
         drop(tx);
-        let installed: Vec<_> =
-            installed.into_iter().map(|row| Installed { slug: row.slug, wants: row.findings.wants }).collect();
-        let (manifest, platform) = (manifest.clone(), Arc::clone(self.python()));
-        let configured = self.forced(manifest.plugin.slug.as_str());
-        // Somebody else wrote the requirements; comparing many of them takes a while.
+        Ok(Asked {
+            configured: self.forced(manifest.plugin.slug.as_str()),
+            manifest: Arc::new(manifest.clone()),
+            python: python.map(Arc::new),
+            platform: Arc::clone(self.python()),
+            not_made: None,
+            installed: installed.into_iter().map(|row| Installed { slug: row.slug, wants: row.findings.wants }).collect(),
+            decided,
+        })
+    }
+}
+
+impl Asked {
+    /// Somebody else wrote the requirements; comparing many of them takes a while.
+    async fn decide(&self) -> Result<Result<Plan, Box<Refused>>> {
+        let asked = self.clone();
         let decided = tokio::task::spawn_blocking(move || {
             plan::decide(&Question {
-                manifest: &manifest,
-                python: python.as_ref(),
-                platform: &platform,
-                installed: &installed,
-                configured,
-                decided,
+                manifest: &asked.manifest,
+                python: asked.python.as_deref(),
+                platform: &asked.platform,
+                not_made: asked.not_made.as_deref(),
+                installed: &asked.installed,
+                configured: asked.configured,
+                decided: asked.decided,
             })
         });
         Ok(decided.await.map_err(io::Error::other)?)

@@ -31,6 +31,8 @@ pub struct SubprocessConfig {
     pub platform_url: String,
     /// What plugins are held to.
     pub sandbox: SandboxOptions,
+    /// How components are made of wheels.
+    pub components: ComponentOptions,
     /// Longest start of a process until it answers.
     pub start_timeout: Duration,
     /// Longest build of a venv.
@@ -39,6 +41,23 @@ pub struct SubprocessConfig {
     pub restart_wait: Duration,
     /// How long a process may act for a person after their last request: the longest job.
     pub acts_after: Duration,
+}
+
+/// How components are made of wheels.
+#[derive(Clone, Debug)]
+pub struct ComponentOptions {
+    /// Whether any are made.
+    pub make: bool,
+    /// A venv with componentize-py; by default one that uv makes.
+    pub tool: Option<PathBuf>,
+    /// Longest time for one.
+    pub timeout: Duration,
+}
+
+impl Default for ComponentOptions {
+    fn default() -> Self {
+        Self { make: true, tool: None, timeout: Duration::from_secs(300) }
+    }
 }
 
 impl SubprocessConfig {
@@ -66,6 +85,7 @@ impl SubprocessConfig {
             runtime_directory,
             platform_url,
             sandbox: SandboxOptions::default(),
+            components: ComponentOptions::default(),
             start_timeout: Self::START_TIMEOUT,
             build_timeout: Self::BUILD_TIMEOUT,
             restart_wait: Self::RESTART_WAIT,

@@ -3,15 +3,14 @@
 //! Both are known only once the class is loaded, so that is done when the venv is built, in a process of its own that does
 //! nothing else. A class that cannot be loaded is left for the start to tell of.
 
-use std::{collections::BTreeMap, io, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use mint_domain::Limits;
-use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     exit::Exit,
-    output,
+    run::{self, Ended},
     sandbox::{Allowance, Network, Sandbox, of_interpreter},
     shim,
     spawn::{Bounds, Confinement, Program, Spawner},
@@ -71,26 +70,15 @@ pub(crate) async fn ask(
         bounds: Bounds::of(&limits),
         confinement: Some(Confinement { sandbox: Arc::clone(sandbox), allowance }),
     };
-    match run(spawner, program, timeout).await {
-        Ok(lines) => lines.iter().rev().find_map(|line| serde_json::from_str(line.strip_prefix(MARK)?).ok()),
-        Err(error) => {
-            tracing::info!(venv = %venv.display(), %error, "a plugin did not describe itself; its start will tell why");
-            None
+    let untold = |why: &dyn std::fmt::Display| {
+        tracing::info!(venv = %venv.display(), error = %why, "a plugin did not describe itself; its start will tell why");
+        None
+    };
+    match run::to_its_end(spawner, program, timeout, LINES).await {
+        Ok(Ended { exit: Exit::Code(0), stdout, .. }) => {
+            stdout.iter().rev().find_map(|line| serde_json::from_str(line.strip_prefix(MARK)?).ok())
         }
-    }
-}
-
-async fn run(spawner: &Spawner, program: Program, timeout: Duration) -> io::Result<Vec<String>> {
-    let mut child = spawner.start(program).await?;
-    let (stdout, stderr) = child.output();
-    let stdout = stdout.map(|pipe| output::last_lines(pipe, LINES)).transpose()?;
-    let _discarded = stderr.map(|pipe| output::last_lines(pipe, 0)).transpose()?;
-    if tokio::time::timeout(timeout, child.ended()).await.is_err() {
-        child.signal_group(Signal::KILL);
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    match (child.reap()?, stdout) {
-        (Exit::Code(0), Some(lines)) => lines.await.map_err(io::Error::other),
-        (exit, _) => Err(io::Error::other(format!("its process {exit}"))),
+        Ok(Ended { exit, .. }) => untold(&format_args!("its process {exit}")),
+        Err(broken) => untold(&broken),
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     Registry, SubprocessConfig,
     census::Census,
+    component::{ComponentRuntime, Workshop},
     directory, executable,
     generation::IsolatedGeneration,
     incarnation::Setup,
@@ -46,6 +47,13 @@ impl IsolatedRuntime {
         let wanted = Arc::clone(&config);
         let sandbox = spawn_blocking(move || Sandbox::detect(&wanted)).await.map_err(io::Error::other)??;
         Ok(Self { config, registry, spawner: Spawner::new()?, census: Arc::default(), sandbox: Arc::new(sandbox) })
+    }
+
+    /// Shared mode by `components`, which also takes bundles with pure wheels only: their components are made in the sandbox
+    /// of this runtime.
+    pub fn with_components(&self, components: Arc<dyn Runtime>) -> ComponentRuntime {
+        let make = || Workshop::new(Arc::clone(&self.config), self.spawner.clone(), Arc::clone(&self.sandbox));
+        ComponentRuntime::new(components, self.config.components.make.then(make))
     }
 
     async fn ensure(&self, release: &Release) -> Result<Launch, Failure> {

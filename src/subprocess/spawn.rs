@@ -69,6 +69,7 @@ pub(crate) struct Confinement {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bounds {
     memory_bytes: Option<u64>,
+    written_memory_bytes: Option<u64>,
     files: Option<u64>,
     processes: Option<u64>,
     file_bytes: Option<u64>,
@@ -79,10 +80,17 @@ impl Bounds {
     pub(crate) fn of(limits: &Limits) -> Self {
         Self {
             memory_bytes: Some(limits.process_memory_bytes_max),
+            written_memory_bytes: None,
             files: Some(limits.open_files_max),
             processes: Some(limits.processes_max),
             file_bytes: Some(limits.files_bytes_max.max(limits.cache_bytes_max)),
         }
+    }
+
+    /// The bounds of a program that evaluates a plugin's code in a machine of its own. That reserves address space without
+    /// end, so what counts is the memory that it can write.
+    pub(crate) fn of_build(memory_bytes: u64, file_bytes: u64) -> Self {
+        Self { written_memory_bytes: Some(memory_bytes), file_bytes: Some(file_bytes), ..Self::default() }
     }
 
     fn rlimits(self, has_own_user: bool) -> Vec<(Resource, u64)> {
@@ -91,6 +99,7 @@ impl Bounds {
         [
             Some((Resource::Core, 0)),
             self.memory_bytes.map(|bytes| (Resource::As, bytes)),
+            self.written_memory_bytes.map(|bytes| (Resource::Data, bytes)),
             self.files.map(|files| (Resource::Nofile, files)),
             self.file_bytes.map(|bytes| (Resource::Fsize, bytes)),
             processes.map(|own| (Resource::Nproc, own + others)),

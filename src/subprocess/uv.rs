@@ -1,15 +1,15 @@
 //! Runs `uv`: bounded in time and output, without anybody's configuration.
 
-use std::{collections::BTreeMap, ffi::OsString, io, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, io, path::PathBuf, time::Duration};
 
 use mint_domain::lifecycle::Failure;
-use rustix::process::Signal;
 
 use crate::{
     SubprocessConfig,
     exit::Exit,
-    output,
+    run::{self, Broken, Ended},
     spawn::{Bounds, Program, Spawner},
+    venv::no_room,
 };
 
 /// The phase of a failure while a venv is built.
@@ -25,6 +25,8 @@ pub(crate) struct Uv<'a> {
     pub(crate) spawner: &'a Spawner,
     /// Where it stands: a directory without any project around it.
     pub(crate) directory: PathBuf,
+    /// Longest time for a command.
+    pub(crate) timeout: Duration,
 }
 
 impl Uv<'_> {
@@ -37,6 +39,8 @@ impl Uv<'_> {
         I: IntoIterator<Item = S>,
         S: Into<OsString>,
     {
+        let home = self.config.cache_directory.join("uv-home");
+        std::fs::create_dir_all(&home).map_err(|error| no_room(&home, &error))?;
         let program = Program {
             file: self.config.uv.clone(),
             args: args.into_iter().map(Into::into).collect(),
@@ -45,24 +49,15 @@ impl Uv<'_> {
             bounds: Bounds::default(),
             confinement: None,
         };
-        let mut child = self.spawner.start(program).await.map_err(|error| self.cannot_start(&error))?;
-        let (stdout, stderr) = child.output();
-        let broken = |error: io::Error| Failure::new(PHASE, format!("The output of uv cannot be read: {error}."), "Try again.");
-        let _discarded = stdout.map(|pipe| output::last_lines(pipe, 0)).transpose().map_err(broken)?;
-        let stderr = stderr.map(|pipe| output::last_lines(pipe, LINES)).transpose().map_err(broken)?;
-        if tokio::time::timeout(self.config.build_timeout, child.ended()).await.is_err() {
-            child.signal_group(Signal::KILL);
-            return Err(too_slow(self.config, doing));
+        match run::to_its_end(self.spawner, program, self.timeout, LINES).await {
+            Ok(Ended { exit: Exit::Code(0), .. }) => Ok(()),
+            Ok(Ended { exit, stderr, .. }) => Err(explain(doing, exit, stderr)),
+            Err(Broken::Start(error)) => Err(self.cannot_start(&error)),
+            Err(Broken::Output(error)) => {
+                Err(Failure::new(PHASE, format!("The output of uv cannot be read: {error}."), "Try again."))
+            }
+            Err(Broken::TooSlow(_)) => Err(too_slow(self.timeout, doing)),
         }
-        let exit = child.reap().map_err(broken)?;
-        if exit == Exit::Code(0) {
-            return Ok(());
-        }
-        let lines = match stderr {
-            Some(lines) => lines.await.unwrap_or_default(),
-            None => Vec::new(),
-        };
-        Err(explain(doing, exit, lines))
     }
 
     /// Where packages come from. After the command, before its own arguments.
@@ -119,10 +114,10 @@ impl Uv<'_> {
     }
 }
 
-fn too_slow(config: &SubprocessConfig, doing: &str) -> Failure {
+fn too_slow(timeout: Duration, doing: &str) -> Failure {
     Failure::new(
         PHASE,
-        format!("uv was stopped after {} s while {doing}.", config.build_timeout.as_secs()),
+        format!("uv was stopped after {} s while {doing}.", timeout.as_secs()),
         "See whether the package index can be reached, then reload the plugin.",
     )
 }

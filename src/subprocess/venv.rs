@@ -1,28 +1,24 @@
 //! One venv per release, made whole or not at all.
 //!
-//! It is built in a directory beside its place and renamed into it; a marker inside says that it is complete. A lock
-//! file lets one build at a time run for a release, in this process or another.
+//! A marker inside says that it is complete.
 
 use std::{
     ffi::OsString,
-    fs,
-    fs::File,
-    io,
+    fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use mint_context::runtime::Release;
 use mint_domain::{Manifest, lifecycle::Failure, manifest::Wheels};
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     SubprocessConfig,
     description::{self, Description},
     launch::{Launch, PythonLaunch},
+    once::Place,
     sandbox::Sandbox,
     sdk::Sdk,
     spawn::Spawner,
@@ -31,7 +27,6 @@ use crate::{
 };
 
 const MARKER: &str = "mint-release.json";
-const LOCK_POLL: Duration = Duration::from_millis(100);
 /// SDKs whose extra `server` brings the application server.
 const SDKS: &[&str] = &["mint-sdk", "mint-guest-sdk"];
 
@@ -56,31 +51,19 @@ pub(crate) async fn ensure(
     wheels: &Wheels,
 ) -> Result<Launch, Failure> {
     let parent = config.cache_directory.join("venvs").join(release.manifest.plugin.slug.as_str());
-    let place = parent.join(release.digest.hex());
-    if let Some(launch) = complete(&place) {
+    let place = Place::new(parent, release.digest.hex());
+    if let Some(launch) = complete(&place.path()) {
         return Ok(launch);
     }
-    fs::create_dir_all(&parent).map_err(|error| no_room(&parent, &error))?;
-    fs::create_dir_all(config.cache_directory.join("uv-home")).map_err(|error| no_room(&config.cache_directory, &error))?;
-    let _lock = lock(&parent.join(format!("{}.lock", release.digest.hex()))).await.map_err(|error| no_room(&parent, &error))?;
-    if let Some(launch) = complete(&place) {
+    let unwritable = |error: io::Error| no_room(&place.path(), &error);
+    let turn = place.turn().await.map_err(unwritable)?;
+    if let Some(launch) = complete(&place.path()) {
         return Ok(launch);
     }
-    // Whoever began one of these was cut off: this process has the lock.
-    let unfinished = format!(".{}.", release.digest.hex());
-    remove_unfinished(&parent, &unfinished).map_err(|error| no_room(&parent, &error))?;
-    let building = tempfile::Builder::new().prefix(&unfinished).tempdir_in(&parent).map_err(|error| no_room(&parent, &error))?;
-    build((config, spawner, sandbox), release, wheels, building.path()).await?;
-    let venv = building.path().join("venv");
-    let placed = || {
-        if place.exists() {
-            fs::remove_dir_all(&place)?;
-        }
-        fs::rename(&venv, &place)?;
-        File::open(&parent)?.sync_all()
-    };
-    placed().map_err(|error| no_room(&parent, &error))?;
-    complete(&place).ok_or_else(|| no_room(&place, &io::ErrorKind::NotFound.into()))
+    build((config, spawner, sandbox), release, wheels, turn.directory()).await?;
+    let venv = turn.directory().join("venv");
+    turn.put(&venv).map_err(unwritable)?;
+    complete(&place.path()).ok_or_else(|| unwritable(io::ErrorKind::NotFound.into()))
 }
 
 /// How to start the plugin of a venv, if it is complete.
@@ -113,7 +96,7 @@ async fn build(
         .map_err(|error| unreadable(wheels, &error))?
         .map_err(|error| unreadable(wheels, &error))?;
     let venv = building.join("venv");
-    let uv = Uv { config, spawner, directory: building.to_owned() };
+    let uv = Uv { config, spawner, directory: building.to_owned(), timeout: config.build_timeout };
     let python = config.python.as_deref().or(info.requires_python.as_deref()).unwrap_or(">=3.10");
     let mut args = words(&["venv", "--no-config", "--no-python-downloads", "--no-project", "--relocatable", "--python", python]);
     args.push(venv.clone().into());
@@ -191,9 +174,9 @@ fn bundled(directory: &Path, entry: &str) -> Option<String> {
 
 /// A manifest of format 1 does not say which distribution and entry point it means; the wheel does.
 fn marker(manifest: &Manifest, wheels: &Wheels, info: &WheelInfo) -> Marker {
-    let from_wheel = (manifest.format_version == 1).then(|| info.entry_point.clone()).flatten();
+    let from_wheel = info.only_entry_point().filter(|_| manifest.format_version == 1);
     match from_wheel {
-        Some(entry_point) => Marker { distribution: info.name.clone(), entry_point, description: None },
+        Some(entry_point) => Marker { distribution: info.name.clone(), entry_point: entry_point.name.clone(), description: None },
         None => Marker { distribution: wheels.distribution.clone(), entry_point: wheels.entry_point.clone(), description: None },
     }
 }
@@ -207,27 +190,6 @@ fn wheel_directories(release: &Release, wheels: &Wheels) -> Vec<OsString> {
     directories.sort();
     directories.dedup();
     directories.into_iter().flat_map(|directory| ["--find-links".into(), directory.into()]).collect()
-}
-
-/// Waits for its turn. The lock ends with the file that is returned, also when the process dies.
-async fn lock(path: &Path) -> io::Result<File> {
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    loop {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => tokio::time::sleep(LOCK_POLL).await,
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn remove_unfinished(parent: &Path, prefix: &str) -> io::Result<()> {
-    for entry in fs::read_dir(parent)?.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(prefix) {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn words(words: &[&str]) -> Vec<OsString> {
@@ -256,6 +218,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::wheel::EntryPoint;
 
     #[test]
     fn a_bundle_without_a_lock_wants_the_sdks_server() {
@@ -282,20 +245,12 @@ mod tests {
         let v1 = json!({"format_version": 1, "plugin": {"name": "Peak Tools", "version": "1"}, "wheels": {"main": "p.whl"}});
         let v1 = v1.to_string().replace("Peak Tools", "peak-tools");
         let manifest = Manifest::parse(v1.as_bytes()).unwrap();
-        let info = WheelInfo { name: "peak_tools".to_owned(), entry_point: Some("peaks".to_owned()), ..WheelInfo::default() };
+        let info = WheelInfo {
+            name: "peak_tools".to_owned(),
+            entry_points: vec![EntryPoint::of("peaks", "p:P")],
+            ..WheelInfo::default()
+        };
         let found = marker(&manifest, manifest.wheels.as_ref().unwrap(), &info);
         assert_eq!((found.distribution.as_str(), found.entry_point.as_str()), ("peak_tools", "peaks"));
-    }
-
-    #[tokio::test]
-    async fn one_builds_at_a_time() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("x.lock");
-        let first = lock(&path).await.unwrap();
-        let second = lock(&path);
-        tokio::pin!(second);
-        assert!(tokio::time::timeout(LOCK_POLL * 2, &mut second).await.is_err());
-        drop(first);
-        second.await.unwrap();
     }
 }

@@ -19,8 +19,25 @@ pub(crate) struct WheelInfo {
     pub(crate) requires_python: Option<String>,
     /// Names of the distributions it requires, in PEP 503 form.
     pub(crate) requires: Vec<String>,
-    /// Its one entry point among plugins.
-    pub(crate) entry_point: Option<String>,
+    /// Its entry points among plugins.
+    pub(crate) entry_points: Vec<EntryPoint>,
+}
+
+/// An entry point: a name, and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EntryPoint {
+    /// Its name.
+    pub(crate) name: String,
+    /// `module:Class`.
+    pub(crate) object: String,
+}
+
+impl EntryPoint {
+    pub(crate) fn of(name: &str, object: &str) -> Self {
+        // Extras may follow what it stands for.
+        let object = object.split('[').next().unwrap_or_default();
+        Self { name: name.trim().to_owned(), object: object.trim().to_owned() }
+    }
 }
 
 /// Why a wheel cannot be read.
@@ -45,7 +62,15 @@ impl WheelInfo {
         let mut archive = ZipArchive::new(File::open(path)?)?;
         let metadata = entry(&mut archive, ".dist-info/METADATA")?.ok_or(UnreadableWheel::NoMetadata)?;
         let entry_points = entry(&mut archive, ".dist-info/entry_points.txt")?.unwrap_or_default();
-        Ok(Self { entry_point: plugin_entry_point(&entry_points), ..Self::parse(&metadata)? })
+        Ok(Self { entry_points: plugin_entry_points(&entry_points), ..Self::parse(&metadata)? })
+    }
+
+    /// Its entry point among plugins, if it has exactly one.
+    pub(crate) fn only_entry_point(&self) -> Option<&EntryPoint> {
+        match self.entry_points.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
     }
 
     fn parse(metadata: &str) -> Result<Self, UnreadableWheel> {
@@ -56,7 +81,7 @@ impl WheelInfo {
             version: version.to_string(),
             requires_python: Some(python).filter(|python| !python.is_empty()),
             requires: requires.into_iter().map(|requirement| requirement.package).collect(),
-            entry_point: None,
+            entry_points: Vec::new(),
         })
     }
 }
@@ -71,22 +96,21 @@ fn entry(archive: &mut ZipArchive<File>, suffix: &str) -> Result<Option<String>,
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The name of the entry point in the group of plugins, if there is exactly one.
-fn plugin_entry_point(text: &str) -> Option<String> {
-    let mut names = Vec::new();
+/// The entry points in the groups of plugins. One that stands in both counts once.
+fn plugin_entry_points(text: &str) -> Vec<EntryPoint> {
+    let mut found: Vec<EntryPoint> = Vec::new();
     let mut inside = false;
     for line in text.lines().map(str::trim) {
         if let Some(group) = line.strip_prefix('[') {
             inside = matches!(group.trim_end_matches(']').trim(), "mint.plugins" | "mld.plugins");
-        } else if let (true, Some((name, _))) = (inside && !line.starts_with(['#', ';']), line.split_once('=')) {
-            names.push(name.trim().to_owned());
+        } else if let (true, Some((name, object))) = (inside && !line.starts_with(['#', ';']), line.split_once('=')) {
+            let point = EntryPoint::of(name, object);
+            if found.iter().all(|known| known.name != point.name) {
+                found.push(point);
+            }
         }
     }
-    names.dedup();
-    match names.as_slice() {
-        [one] => Some(one.clone()),
-        _ => None,
-    }
+    found
 }
 
 #[cfg(test)]
@@ -102,17 +126,20 @@ mod tests {
             version: "1.2.0".to_owned(),
             requires_python: Some(">=3.11,<4".to_owned()),
             requires: vec!["mint-sdk".to_owned(), "numpy".to_owned()],
-            entry_point: None,
+            entry_points: Vec::new(),
         };
         assert_eq!(WheelInfo::parse(text).unwrap(), expected);
     }
 
     #[test]
     fn exactly_one_entry_point_is_a_plugin() {
-        let one = "[console_scripts]\nx = a:b\n\n[mint.plugins]\n# the plugin\npeaks = pkg.mod:Class\n";
-        assert_eq!(plugin_entry_point(one).as_deref(), Some("peaks"));
-        assert_eq!(plugin_entry_point("[mld.plugins]\nold=a:B\n").as_deref(), Some("old"));
-        assert_eq!(plugin_entry_point("[mint.plugins]\na=x:Y\nb=x:Z\n"), None);
-        assert_eq!(plugin_entry_point("[other]\na=x:Y\n"), None);
+        let only = |text: &str| {
+            WheelInfo { entry_points: plugin_entry_points(text), ..WheelInfo::default() }.only_entry_point().cloned()
+        };
+        let one = "[console_scripts]\nx = a:b\n\n[mint.plugins]\n# the plugin\npeaks = pkg.mod:Class [extra]\n";
+        assert_eq!(only(one), Some(EntryPoint::of("peaks", "pkg.mod:Class")));
+        assert_eq!(only("[mld.plugins]\nold=a:B\n[mint.plugins]\nold=a:B\n"), Some(EntryPoint::of("old", "a:B")));
+        assert_eq!(only("[mint.plugins]\na=x:Y\nb=x:Z\n"), None);
+        assert_eq!(only("[other]\na=x:Y\n"), None);
     }
 }

@@ -8,6 +8,7 @@ mod live;
 mod mint_bundle;
 mod notebook;
 mod redact;
+mod scaffold;
 mod sdk_fixture;
 mod sdk_generations;
 mod transcript;

@@ -72,24 +72,8 @@ impl Fixture {
     }
 
     /// A Python that its SDK runs on, or none, said aloud.
-    #[expect(clippy::disallowed_methods, reason = "asks uv, as the server would")]
     pub(super) fn python(&self) -> Option<String> {
-        let wanted = self.project["project"]["requires-python"].as_str().unwrap();
-        // The Python that is named for the tests is looked at first, where it fits.
-        let named = mint_tests::python().and_then(|python| Path::new(&python).parent().map(Path::to_path_buf));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(named.into_iter().chain(std::env::split_paths(&path))).unwrap();
-        let find = ["python", "find", "--no-project", "--no-python-downloads", wanted];
-        let found = Command::new(uv()).args(find).env("PATH", path).env_remove("UV_PYTHON").output().unwrap();
-        if found.status.success() {
-            return Some(String::from_utf8(found.stdout).unwrap().trim().to_owned());
-        }
-        eprintln!(
-            "SKIPPED: {} needs Python {wanted}, and uv finds none. Install one (`uv python install`, or the system's packages) \
-             where uv finds it.",
-            self.slug()
-        );
-        None
+        find_python(self.project["project"]["requires-python"].as_str().unwrap(), self.slug())
     }
 
     fn wheel(&self) -> (String, Vec<u8>) {
@@ -141,4 +125,23 @@ impl Fixture {
         let bytes = archive(files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())));
         (format!("{module}-{}-py3-none-any.whl", text("version")), bytes)
     }
+}
+
+/// A Python that suits, or none, said aloud. `for_whom` begins the words.
+#[expect(clippy::disallowed_methods, reason = "asks uv, as the server would")]
+pub(super) fn find_python(wanted: &str, for_whom: &str) -> Option<String> {
+    // The Python that is named for the tests is looked at first, where it fits.
+    let named = mint_tests::python().and_then(|python| Path::new(&python).parent().map(Path::to_path_buf));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(named.into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let find = ["python", "find", "--no-project", "--no-python-downloads", wanted];
+    let found = Command::new(uv()).args(find).env("PATH", path).env_remove("UV_PYTHON").output().unwrap();
+    if found.status.success() {
+        return Some(String::from_utf8(found.stdout).unwrap().trim().to_owned());
+    }
+    eprintln!(
+        "SKIPPED: {for_whom} needs Python {wanted}, and uv finds none. Install one (`uv python install`, or the system's packages) \
+         where uv finds it."
+    );
+    None
 }

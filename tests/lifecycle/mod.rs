@@ -3,6 +3,7 @@
 mod bundles;
 mod failed_start;
 mod install;
+mod made_components;
 mod plan;
 mod reload;
 mod restart;

@@ -11,6 +11,6 @@ mod wait;
 pub use bundles::{Guest, bundle, manifest, repackaged};
 pub use client::{Client, Reply};
 pub use memory::{forget_peak, peak_bytes, resident_bytes};
-pub use server::{PASSWORD, TestServer, python, uv};
+pub use server::{PASSWORD, TestServer, cache, python, uv};
 pub use socket::{HANDSHAKE, read_head};
 pub use wait::eventually;

@@ -40,15 +40,13 @@ impl TestServer {
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::Builder::new().prefix("mint-").tempdir().expect("temporary directory");
         let data = directory.path().join("data");
-        let cache =
-            std::env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| std::env::temp_dir().join("mint-test-cache"), PathBuf::from);
         // As anybody would start it here: uv may need the machine's proxy and certificates.
         let mut environment: BTreeMap<String, String> = std::env::vars().filter(|(name, _)| !name.starts_with("MINT_")).collect();
         environment.extend(
             [
                 ("MINT_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
                 ("MINT_SERVER__DATA_PATH", data.display().to_string()),
-                ("MINT_SERVER__CACHE_PATH", cache.display().to_string()),
+                ("MINT_SERVER__CACHE_PATH", cache().display().to_string()),
                 ("MINT_SERVER__RUNTIME_PATH", directory.path().join("run").display().to_string()),
                 ("MINT_PLUGINS__INSTANCES", "64".to_owned()),
                 ("MINT_PLUGINS__TRIAL_SECONDS", "0".to_owned()),
@@ -125,6 +123,11 @@ impl TestServer {
 
 fn config(environment: &BTreeMap<String, String>) -> Result<Config, Mistakes> {
     Config::parse("{}", environment)
+}
+
+/// The cache that tests share.
+pub fn cache() -> PathBuf {
+    std::env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| std::env::temp_dir().join("mint-test-cache"), PathBuf::from)
 }
 
 /// The program uv.

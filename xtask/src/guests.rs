@@ -133,7 +133,7 @@ fn newest_bundle(guest: &Guest) -> Result<PathBuf> {
 /// What every guest is made with: the interfaces, the builder and the form of what it writes.
 fn common_sources() -> Result<Sha256> {
     let mut hash = Sha256::new();
-    for part in ["wit", "src/cli/build", "src/bundle", "src/domain/capability"] {
+    for part in ["wit", "src/cli/build", "src/subprocess/component", "src/bundle", "src/domain/capability"] {
         hash_tree(&paths::root().join(part), &mut hash)?;
     }
     hash_files(&["src/domain/manifest.rs", "src/domain/limit.rs"], &mut hash)?;

@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf};
 
+use mint_subprocess::component::RecipeError;
+
 /// Why a bundle was not built. The text names the cause and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -89,9 +91,22 @@ pub enum BuildError {
         /// What was wrong.
         message: String,
     },
+    /// The component could not be prepared.
+    #[error(transparent)]
+    Component(RecipeError),
     /// The bundle could not be put together.
     #[error(transparent)]
     Bundle(#[from] mint_bundle::Error),
+}
+
+impl From<RecipeError> for BuildError {
+    fn from(error: RecipeError) -> Self {
+        match error {
+            RecipeError::File { path, source } => Self::File { path, source },
+            RecipeError::Native(package) => Self::NativeDependency(package),
+            other => Self::Component(other),
+        }
+    }
 }
 
 impl BuildError {

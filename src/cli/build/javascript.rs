@@ -6,13 +6,13 @@ use std::{
 };
 
 use mint_domain::{Capability, Digest};
+use mint_subprocess::component::world::{self, World};
 use serde::Deserialize;
 
 use super::{
     BuildError, BuildOptions,
     project::Project,
     tool::{Progress, Tool},
-    world::{self, World},
 };
 
 /// What a person needs who has no Node.js.

@@ -1,7 +1,7 @@
 //! `mint build`: from a guest's directory to its `.mint` bundle.
 //!
 //! One file per language. Everything that an author writes stands in `mint.toml` ([`project`]); what a component may
-//! import follows from the capabilities declared there ([`world`]).
+//! import follows from the capabilities declared there ([`mint_subprocess::component::world`]).
 
 mod assemble;
 mod error;
@@ -14,9 +14,7 @@ mod python_component;
 mod python_wheels;
 mod rust;
 mod tool;
-mod world;
 
 pub use assemble::{BuiltBundle, build};
 pub use error::BuildError;
 pub use options::BuildOptions;
-pub use python_component::{CARRIED, PYTHON_INSIDE};

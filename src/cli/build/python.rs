@@ -5,12 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(super) use mint_subprocess::component::SDK;
 use serde::Deserialize;
 
 use super::{BuildError, BuildOptions, project::Project};
-
-/// Distribution name of the SDK for Python.
-pub(super) const SDK: &str = "mint-guest-sdk";
 
 /// The parts of `pyproject.toml` that a build reads.
 #[derive(Debug, Deserialize)]

@@ -76,24 +76,37 @@ fn reason(mode: Mode, question: &Question<'_>, findings: &Findings) -> String {
         }
         (Mode::Shared, _) if component => "The bundle has a component.".to_owned(),
         (Mode::Shared, _) => {
-            "Its wheels are pure Python and fit what a component carries, so the platform makes a component of them.".to_owned()
+            format!(
+                "{}Its wheels are pure Python and fit what a component carries, so one is built of them at install.",
+                forced_shared(findings, forced)
+            )
         }
         (Mode::Isolated, Some(_)) => format!("An administrator forced isolated mode{forced}."),
         (Mode::Isolated, None) if question.manifest.wheels.is_none() => {
             "The bundle has a native executable, which runs in a process of its own.".to_owned()
         }
-        (Mode::Isolated, None) => match kept_out(findings) {
-            Some(why) => {
-                format!("The bundle has Python wheels and no component: {why} It runs in a process and venv of its own.")
+        (Mode::Isolated, None) => {
+            let begin = "The bundle has Python wheels and no component";
+            match (kept_out(question, findings), question.not_made) {
+                (Some(why), _) => format!("{begin}: {why} It runs in a process and venv of its own."),
+                (None, Some(why)) => format!("{begin}. {why} It runs in a process and venv of its own."),
+                (None, None) => format!("{begin}, so it runs in a process and venv of its own."),
             }
-            None => "The bundle has Python wheels and no component, so it runs in a process and venv of its own.".to_owned(),
-        },
+        }
     }
 }
 
+fn forced_shared(findings: &Findings, forced: &str) -> String {
+    findings.forced_by.map(|_| format!("An administrator forced shared mode{forced}. ")).unwrap_or_default()
+}
+
 /// Why wheels cannot become a component, whoever makes it.
-fn kept_out(findings: &Findings) -> Option<String> {
+fn kept_out(question: &Question<'_>, findings: &Findings) -> Option<String> {
     const NAMED: usize = 5;
+    // What a component imports is what it asks for.
+    if question.manifest.format_version == 1 {
+        return Some("a bundle of MINT's own format does not say what it asks for, as a component must.".to_owned());
+    }
     if let Some(clash) = findings.clashes.iter().find(|clash| clash.rules_out.contains(&Mode::Shared)) {
         return Some(clash.in_words());
     }
@@ -112,10 +125,9 @@ fn why_not_shared(question: &Question<'_>, findings: &Findings) -> Option<String
     if manifest.wheels.is_none() {
         return Some("the bundle has no component: it is a native executable, which is never loaded into the server.".to_owned());
     }
-    match kept_out(findings) {
+    match kept_out(question, findings) {
         Some(why) => Some(format!("the bundle has no component, and none can be made of its wheels: {why}")),
-        None if question.platform.builds_components => None,
-        None => Some("the bundle has no component. Build one with `mint build` (its requirements would fit).".to_owned()),
+        None => question.not_made.map(|why| format!("the bundle has no component. {why}")),
     }
 }
 

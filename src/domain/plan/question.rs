@@ -17,8 +17,6 @@ pub struct PlatformPython {
     pub component: Version,
     /// The packages that components carry, by name in the form of PEP 503.
     pub packages: BTreeMap<String, Version>,
-    /// Whether the platform makes components of wheels when it installs them.
-    pub builds_components: bool,
     /// The one Python that plugin processes run on, where an administrator names its version.
     pub process: Option<Version>,
     /// The machine, as `uname -m` says it.
@@ -60,6 +58,9 @@ pub struct Question<'a> {
     pub python: Option<&'a PythonParts>,
     /// What the platform has.
     pub platform: &'a PlatformPython,
+    /// Why no component is made of the bundle's wheels, whatever they want, in a sentence; none where one can be, as far as
+    /// is known.
+    pub not_made: Option<&'a str>,
     /// Other installed plugins of the same tenant.
     pub installed: &'a [Installed],
     /// The mode that the configuration forces it into.

@@ -45,24 +45,26 @@ fn parts(requires: &[&str], dependencies: &[(&str, &[&str])], lock: Option<&str>
     }
 }
 
-fn platform(builds_components: bool) -> PlatformPython {
+fn platform() -> PlatformPython {
     PlatformPython {
         component: "3.14".parse().unwrap(),
         packages: [("mint-guest-sdk", "1.0.0"), ("tomlkit", "2.0rc1")]
             .map(|(name, version)| (name.to_owned(), version.parse().unwrap()))
             .into(),
-        builds_components,
         process: None,
         machine: "x86_64".to_owned(),
     }
 }
 
+const NOT_MADE: Option<&str> = Some("None can be made of them: the index is closed.");
+
 #[derive(Default)]
 struct Case {
     component: bool,
     process: bool,
+    of_mint: bool,
     python: Option<PythonParts>,
-    builds: bool,
+    not_made: Option<&'static str>,
     configured: Option<Mode>,
     decided: Option<Mode>,
     installed: Vec<Installed>,
@@ -71,13 +73,16 @@ struct Case {
 
 impl Case {
     fn decide(&self) -> Result<Plan, Box<Refused>> {
-        let manifest = manifest(self.component, self.python.is_some(), self.process);
-        let platform =
-            PlatformPython { process: self.python_of_processes.map(|text| text.parse().unwrap()), ..platform(self.builds) };
+        let mut manifest = manifest(self.component, self.python.is_some(), self.process);
+        if self.of_mint {
+            manifest.format_version = 1;
+        }
+        let platform = PlatformPython { process: self.python_of_processes.map(|text| text.parse().unwrap()), ..platform() };
         decide(&Question {
             manifest: &manifest,
             python: self.python.as_ref(),
             platform: &platform,
+            not_made: self.not_made,
             installed: &self.installed,
             configured: self.configured,
             decided: self.decided,
@@ -85,7 +90,7 @@ impl Case {
     }
 
     fn of(requires: &[&str]) -> Self {
-        Self { python: Some(parts(requires, &[], None)), builds: true, ..Self::default() }
+        Self { python: Some(parts(requires, &[], None)), ..Self::default() }
     }
 
     /// The whole decision, for people.
@@ -138,7 +143,7 @@ fn plugin(slug: &str, wants: &[&str]) -> Installed {
 fn fits() -> Vec<(&'static str, Case)> {
     vec![
         ("fits a component", Case::of(&["mint-guest-sdk>=1,<2", "python>=3.12"])),
-        ("fits, but nobody builds", Case { builds: false, ..Case::of(&["mint-guest-sdk"]) }),
+        ("fits, but nobody builds", Case { not_made: NOT_MADE, ..Case::of(&["mint-guest-sdk"]) }),
         (
             "its own pure wheels fit too",
             Case { python: Some(parts(&["helper"], &[("helper-1", &["mint-guest-sdk"])], None)), ..Case::of(&[]) },
@@ -150,6 +155,8 @@ fn fits() -> Vec<(&'static str, Case)> {
                 ..Case::of(&[])
             },
         ),
+        ("it did not fit and nobody builds", Case { not_made: NOT_MADE, ..Case::of(&["numpy"]) }),
+        ("MINT's own format", Case { of_mint: true, ..Case::of(&["mint-guest-sdk"]) }),
         ("not carried", Case::of(&["numpy>=2", "scipy"])),
         ("a marker of another system", Case::of(&["pywin32; sys_platform == 'win32'"])),
         ("a pre-release that is there counts", Case::of(&["tomlkit>=1"])),
@@ -218,7 +225,7 @@ fn forced() -> Vec<(&'static str, Case)> {
     vec![
         ("forced, native", forced(Some(Mode::Shared), None, Case { process: true, ..Case::default() })),
         ("forced, not carried", forced(None, Some(Mode::Shared), Case::of(&["numpy"]))),
-        ("forced, nobody builds", forced(None, Some(Mode::Shared), Case { builds: false, ..Case::of(&[]) })),
+        ("forced, nobody builds", forced(None, Some(Mode::Shared), Case { not_made: NOT_MADE, ..Case::of(&[]) })),
         ("forced, nothing to isolate", forced(Some(Mode::Isolated), None, Case { component: true, ..Case::default() })),
         ("forced, clash", forced(Some(Mode::Isolated), None, Case { component: true, ..Case::of(&["helper<1", "helper>1"]) })),
         ("forced by the configuration", forced(Some(Mode::Isolated), None, Case { component: true, ..Case::of(&[]) })),
@@ -269,13 +276,8 @@ fn possible(requires: &[String], helper: &[String], installed: &[Installed]) -> 
     let requires: Vec<&str> = requires.iter().map(String::as_str).collect();
     let helper: Vec<&str> = helper.iter().map(String::as_str).collect();
     let python = parts(&requires, &[("helper-1.5", &helper)], None);
-    let forced = |mode| Case {
-        python: Some(python.clone()),
-        builds: true,
-        decided: Some(mode),
-        installed: installed.to_vec(),
-        ..Case::default()
-    };
+    let forced =
+        |mode| Case { python: Some(python.clone()), decided: Some(mode), installed: installed.to_vec(), ..Case::default() };
     [Mode::Shared, Mode::Isolated].into_iter().filter(|mode| forced(*mode).decide().is_ok()).collect()
 }
 

@@ -4,6 +4,7 @@
 //! leaves the installation Failed, with the reason; a reload tries again from there.
 
 mod approve;
+mod fallback;
 mod plan;
 mod register;
 mod stage;

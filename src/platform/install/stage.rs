@@ -14,11 +14,25 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             platform.obey_configuration(installation, &release).await.map_err(Stop::Failed)?;
             install.plan = Some(installation.plan());
         }
-        let mode = install.plan()?.mode;
         let began = std::time::Instant::now();
-        platform.runtime(mode).stage(&release, &install.grants).await.map_err(Stop::Failed)?;
+        let mut note = String::new();
+        match prepare(install).await {
+            Err(Stop::Failed(failure)) => {
+                let why = failure.reason.clone();
+                let fallback = install.fall_back(failure, why).await?;
+                let tried = prepare(install).await;
+                note = install.settle(fallback, tried).await?;
+            }
+            other => other?,
+        }
         let asked = install.asked.clone();
         install.advance(|state| state.toward_start(asked)).await?;
-        Ok(format!("prepared in {:.1} s", began.elapsed().as_secs_f64()))
+        Ok(format!("{note}prepared in {:.1} s", began.elapsed().as_secs_f64()))
     })
+}
+
+/// For the mode of the plan.
+pub(super) async fn prepare(install: &Install) -> Result<(), Stop> {
+    let runtime = install.platform.runtime(install.plan()?.mode);
+    runtime.stage(install.release()?, &install.grants).await.map_err(Stop::Failed)
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use super::Install;
+use super::{Install, stage};
 use crate::operation::{Step, Stop};
 
 pub(super) const STEP: Step<Install> = Step { name: "start", run, undo };
@@ -13,22 +13,37 @@ const GRACE: Duration = Duration::from_secs(10);
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
-        let caller = &install.caller;
-        let bumped = install.platform.bump_generation(caller.tenant, install.installation()?.id).await?;
-        if let Some(installation) = &mut install.installation {
-            installation.generation = bumped;
+        let began = std::time::Instant::now();
+        let mut note = String::new();
+        match begin(install).await {
+            Err(Stop::Failed(failure)) => {
+                let why = format!("One was made of them and did not start: {}", failure.reason);
+                let fallback = install.fall_back(failure, why).await?;
+                let tried = match stage::prepare(install).await {
+                    Ok(()) => begin(install).await,
+                    other => other,
+                };
+                note = install.settle(fallback, tried).await?;
+            }
+            other => other?,
         }
-        begin(install).await
+        Ok(format!("{note}answers after {:.2} s", began.elapsed().as_secs_f64()))
     })
 }
 
-/// Starts it as the generation that the installation says.
-pub(super) async fn begin(install: &mut Install) -> Result<String, Stop> {
-    let began = std::time::Instant::now();
+async fn begin(install: &mut Install) -> Result<(), Stop> {
+    let number = match &install.replaced {
+        // Written when it takes the place of the old one.
+        Some(old) => old.generation + 1,
+        None => install.platform.bump_generation(install.caller.tenant, install.installation()?.id).await?,
+    };
+    if let Some(installation) = &mut install.installation {
+        installation.generation = number;
+    }
     let active =
         install.platform.start(&install.caller, install.installation()?, install.release()?).await.map_err(Stop::Failed)?;
     install.started = Some(Arc::new(active));
-    Ok(format!("answers after {:.2} s", began.elapsed().as_secs_f64()))
+    Ok(())
 }
 
 pub(super) fn undo(install: &mut Install) -> BoxFuture<'_, ()> {

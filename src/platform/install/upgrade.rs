@@ -210,14 +210,8 @@ fn stage_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move { (stage::STEP.run)(install).await.map_err(refused) })
 }
 
-/// Starts the new release beside the old one. Its number is written when it takes the place of the old.
 fn start_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
-    Box::pin(async move {
-        if let Some(installation) = &mut install.installation {
-            installation.generation += 1;
-        }
-        start::begin(install).await.map_err(refused)
-    })
+    Box::pin(async move { (start::STEP.run)(install).await.map_err(refused) })
 }
 
 /// A release that cannot run is no failure of the installation: the old one goes on.

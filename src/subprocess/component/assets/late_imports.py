@@ -1,4 +1,4 @@
-"""python lazy_imports.py DIR: prints, as a JSON list, the modules that code in DIR imports inside functions."""
+"""python late_imports.py DIR FILE: writes to FILE, as a JSON list, the modules that code in DIR imports inside functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def imported(node: ast.Import | ast.ImportFrom, package: list[str]) -> list[str]
     return [".".join([*base, alias.name]) for alias in node.names if alias.name != "*"]
 
 
-def lazy_imports(path: pathlib.Path, package: list[str]) -> set[str]:
+def late_imports(path: pathlib.Path, package: list[str]) -> set[str]:
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -33,14 +33,14 @@ def lazy_imports(path: pathlib.Path, package: list[str]) -> set[str]:
     return found
 
 
-def main(root: pathlib.Path) -> None:
+def main(root: pathlib.Path, target: pathlib.Path) -> None:
     found = set()
     for path in sorted(root.rglob("*.py")):
         package = list(path.relative_to(root).parts[:-1])
         # The SDK imports at its top whatever it needs in a component.
         if package[:1] != ["mint_sdk"]:
-            found |= lazy_imports(path, package)
-    json.dump(sorted(found), sys.stdout)
+            found |= late_imports(path, package)
+    target.write_text(json.dumps(sorted(found)))
 
 
-main(pathlib.Path(sys.argv[1]))
+main(*map(pathlib.Path, sys.argv[1:]))

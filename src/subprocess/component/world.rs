@@ -7,10 +7,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use mint_domain::Capability;
 
-use super::BuildError;
+use super::RecipeError;
 
 /// Name of the world that [`World::write`] makes.
-pub(super) const WORLD: &str = "guest";
+pub const WORLD: &str = "guest";
 
 /// Every package of the platform and of WASI that this version speaks: directory and file, text.
 const PACKAGES: &[(&str, &str)] = &[
@@ -40,7 +40,7 @@ const PACKAGES: &[(&str, &str)] = &[
 ];
 
 /// Version of WASI in [`PACKAGES`].
-pub(super) const WASI: &str = "0.2.12";
+pub const WASI: &str = "0.2.12";
 
 const PLATFORM: &str = "mint:platform";
 const PLATFORM_VERSION: &str = "1.0.0";
@@ -48,19 +48,23 @@ const PLATFORM_VERSION: &str = "1.0.0";
 const ALWAYS: &[&str] = &["mint:plugin/exchange@1.0.0", "wasi:config/store@0.2.0-rc.1", "wasi:logging/logging@0.1.0-draft"];
 const ALWAYS_OF_PLATFORM: &[&str] = &["types", "identity", "settings"];
 
-pub(super) const EXPORT_ROUTES: &str = "mint:plugin/routes@1.0.0";
-pub(super) const EXPORT_LIFECYCLE: &str = "mint:plugin/lifecycle@1.0.0";
-pub(super) const EXPORT_HOOKS: &str = "mint:plugin/experiment-hooks@1.0.0";
+/// Answers requests.
+pub const EXPORT_ROUTES: &str = "mint:plugin/routes@1.0.0";
+/// Is told of its start, its settings and its end.
+pub const EXPORT_LIFECYCLE: &str = "mint:plugin/lifecycle@1.0.0";
+/// Is told of events of experiments.
+pub const EXPORT_HOOKS: &str = "mint:plugin/experiment-hooks@1.0.0";
 
 /// Imports and exports, by full name.
 #[derive(Debug)]
-pub(super) struct World {
+pub struct World {
     imports: BTreeSet<String>,
     exports: Vec<&'static str>,
 }
 
 impl World {
-    pub(super) fn new<'a>(capabilities: impl Iterator<Item = &'a Capability>, exports: Vec<&'static str>) -> Self {
+    /// The world of a plugin with these capabilities, which exports these interfaces.
+    pub fn new<'a>(capabilities: impl Iterator<Item = &'a Capability>, exports: Vec<&'static str>) -> Self {
         let platform = |interface: &&str| format!("{PLATFORM}/{interface}@{PLATFORM_VERSION}");
         let mut imports: BTreeSet<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
         imports.extend(ALWAYS_OF_PLATFORM.iter().map(platform));
@@ -79,7 +83,7 @@ impl World {
 
     /// Whether code in this world may import `interface`, given with its version. Of WASI's interfaces everything that the
     /// world can name is linked by the host, with or without authority.
-    pub(super) fn allows(&self, interface: &str) -> bool {
+    pub fn allows(&self, interface: &str) -> bool {
         self.imports.contains(interface) || (interface.starts_with("wasi:") && !interface.contains("outgoing-handler"))
     }
 
@@ -92,12 +96,15 @@ impl World {
 
     /// Writes the world and the packages that it names into the new directory `dir`, with `wasi` as WASI's version: all
     /// versions of 0.2 are compatible, and some tools know an older one only.
-    pub(super) fn write(&self, dir: &Path, wasi: &str) -> Result<(), BuildError> {
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, dir: &Path, wasi: &str) -> Result<(), RecipeError> {
         let put = |path: &Path, text: &str| {
             if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(BuildError::at(parent))?;
+                fs::create_dir_all(parent).map_err(RecipeError::at(parent))?;
             }
-            fs::write(path, text.replace(WASI, wasi)).map_err(BuildError::at(path))
+            fs::write(path, text.replace(WASI, wasi)).map_err(RecipeError::at(path))
         };
         put(&dir.join("world.wit"), &self.text())?;
         PACKAGES.iter().try_for_each(|(file, text)| put(&dir.join("deps").join(file), text))

@@ -74,7 +74,8 @@ pub(crate) fn announced(headers: &HeaderMap, clean: fn(&mut HeaderMap)) -> Optio
         announced.extend(names.filter_map(|name| Some((name.trim().parse::<HeaderName>().ok()?, HeaderValue::from_static("")))));
     }
     clean(&mut announced);
-    let names: Vec<&str> = announced.keys().map(HeaderName::as_str).collect();
+    let mut names: Vec<&str> = announced.keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
     let names = Some(names.join(", ")).filter(|names| !names.is_empty() && names.len() <= ANNOUNCED_BYTES_MAX)?;
     HeaderValue::try_from(names).ok()
 }

@@ -111,6 +111,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PATCH", "/api/experiments/{id}") => json!({ "name": "n" }),
         ("PUT", "/api/experiments/{id}/objects/{*key}") => json!("bytes"),
         ("PUT", "/api/plugins/{name}/config") => json!({ "config": {} }),
+        ("POST", "/api/plugins/{name}/rollback") => json!({}),
         ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),
         _ => return None,
     };

@@ -93,6 +93,15 @@ struct Input {
 }
 
 impl Platform {
+    /// Passes if there is such a plugin, and the caller may change it.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`.
+    pub async fn expect_installed(&self, caller: &Caller, slug: &str) -> Result<()> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        self.find_installation(caller, slug).await.map(drop)
+    }
+
     /// Begins to put another release in the place of the active one. The operation runs on after this returns.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ pub(crate) async fn upgrade(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, Answer<Operation>), ApiError> {
+    // Before a bundle is taken for nothing.
+    state.platform.expect_installed(&caller, &name).await?;
     let (decision, upload) = bundle_form::receive(&state, &caller, request).await?;
     let id = state.platform.upgrade(caller.clone(), &name, upload, decision).await?;
     Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))

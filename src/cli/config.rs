@@ -24,6 +24,7 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.listen", Kind::Text, "Address and port to listen on"),
     ("server.dataPath", Kind::Text, "Directory of the database, files and plugins"),
     ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
+    ("server.cacheDays", Kind::Number, "Days after which something in the cache that nobody uses is removed; by default 30"),
     ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
     ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
@@ -125,6 +126,8 @@ pub struct Server {
     pub data_path: PathBuf,
     /// The cache directory.
     pub cache_path: Option<PathBuf>,
+    /// Days after which something in the cache that nobody uses goes.
+    pub cache_days: u32,
     /// The directory of sockets.
     pub runtime_path: Option<PathBuf>,
 }
@@ -252,6 +255,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8001)),
             data_path: PathBuf::from("data"),
             cache_path: None,
+            cache_days: 30,
             runtime_path: None,
         }
     }

@@ -83,6 +83,7 @@ impl Server {
             forced: config.forced(),
             python: python(config)?,
             abort_at: config.abort_at.clone(),
+            unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             health: HealthOptions {
                 interval: Duration::from_secs(config.plugins.health.interval_seconds.get().into()),

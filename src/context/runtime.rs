@@ -71,6 +71,12 @@ pub trait Runtime: Send + Sync + fmt::Debug {
     /// A [`Failure`] that tells the administrator what the release needs.
     async fn stage(&self, release: &Release, grants: &Grants) -> Result<(), Failure>;
 
+    /// Removes from its caches what nothing uses, and nothing has used for that long. Gives how many things.
+    ///
+    /// # Errors
+    /// When the cache cannot be changed.
+    async fn tidy(&self, unused_for: Duration) -> std::io::Result<usize>;
+
     /// Starts a staged release and waits until it can answer.
     ///
     /// # Errors

@@ -64,7 +64,8 @@ impl Layout {
         self.data.join("plugin-data").join(tenant.as_str()).join(plugin)
     }
 
-    fn releases(&self) -> PathBuf {
+    /// Where unpacked bundles stand.
+    pub fn releases(&self) -> PathBuf {
         self.data.join("releases")
     }
 }

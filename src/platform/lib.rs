@@ -24,6 +24,7 @@ pub mod sign_in;
 pub mod sockets;
 mod state;
 pub mod tenants;
+mod tidy;
 pub mod uninstall;
 
 pub use caller::Caller;

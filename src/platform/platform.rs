@@ -63,6 +63,8 @@ pub struct Options {
     pub python: PlatformPython,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
+    /// What stands in the cache goes when nothing has used it for that long.
+    pub unused_for: Duration,
     /// Where a server that is under test kills itself; without effect in a release build.
     pub abort_at: Option<Moment>,
     /// How often plugins are asked how they are.
@@ -81,6 +83,7 @@ pub struct Platform {
     forced: BTreeMap<String, Mode>,
     python: Arc<PlatformPython>,
     trial: Duration,
+    unused_for: Duration,
     abort_at: Option<Moment>,
     health: HealthOptions,
     health_places: Semaphore,
@@ -107,6 +110,7 @@ impl Platform {
             forced: options.forced,
             python: Arc::new(options.python),
             trial: options.trial,
+            unused_for: options.unused_for,
             abort_at: options.abort_at,
             health: options.health,
             health_places: Semaphore::new(CHECKS_AT_ONCE),
@@ -146,6 +150,10 @@ impl Platform {
     /// How long a new release answers before the old one is let go.
     pub(crate) fn trial(&self) -> Duration {
         self.trial
+    }
+
+    pub(crate) fn unused_for(&self) -> Duration {
+        self.unused_for
     }
 
     pub(crate) fn abort_at(&self) -> Option<&Moment> {

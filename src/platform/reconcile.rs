@@ -13,11 +13,14 @@ use mint_store::{
 use rand::Rng as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::{Caller, Platform, uninstall::DataAction};
 
 /// Time between two looks, before jitter.
 const INTERVAL: Duration = Duration::from_secs(2);
+/// Time between two looks for what nobody uses.
+const TIDY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Plugins started at once.
 const STARTS_AT_ONCE: usize = 2;
 
@@ -26,9 +29,14 @@ impl Platform {
     pub fn reconcile(self: &Arc<Self>) {
         let platform = self.clone();
         self.spawn(async move {
+            let mut tidied = None;
             loop {
                 if let Err(error) = platform.look_again().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the platform could not be reconciled");
+                }
+                if tidied.is_none_or(|at: Instant| at.elapsed() > TIDY_INTERVAL) {
+                    tidied = Some(Instant::now());
+                    platform.tidy().await;
                 }
                 let jitter = INTERVAL.mul_f64(rand::rng().random_range(0.8..1.2));
                 tokio::time::sleep(jitter).await;

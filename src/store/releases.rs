@@ -63,6 +63,15 @@ pub async fn get(tx: &mut Tx, id: ReleaseId) -> Result<Option<Release>> {
     rows!(tx, optional Release, "select id, slug, version, digest, manifest, created_at from releases where id = $1", id.0)
 }
 
+/// Digests of all releases.
+///
+/// # Errors
+/// The database's.
+pub async fn digests(tx: &mut Tx) -> Result<Vec<String>> {
+    let rows = rows!(tx, all(String,), "select digest from releases")?;
+    Ok(rows.into_iter().map(|(digest,)| digest).collect())
+}
+
 /// Forgets a release that no installation uses or keeps. False when one does, or it is not there.
 ///
 /// # Errors

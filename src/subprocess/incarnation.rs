@@ -36,6 +36,7 @@ use crate::{
     served::Served,
     shim::{self, About, NotTaken},
     spawn::{Bounds, Confinement, Program, Spawner},
+    unused::InUse,
 };
 
 /// The phase of a failure while a process is started.
@@ -59,6 +60,8 @@ pub(crate) struct Setup {
     pub(crate) registry: Arc<Registry>,
     pub(crate) census: Arc<Census>,
     pub(crate) launch: Launch,
+    /// Keeps what is launched in the cache.
+    pub(crate) _in_use: InUse,
     pub(crate) activation: Activation,
     pub(crate) session: Arc<Session>,
     pub(crate) sandbox: Arc<Sandbox>,

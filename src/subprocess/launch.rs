@@ -50,13 +50,18 @@ impl Launch {
         }
     }
 
+    /// Where it stands in the cache.
+    pub(crate) fn place(&self) -> &Path {
+        match self {
+            Self::Python(python) => python.interpreter.ancestors().nth(2).unwrap_or(&python.interpreter),
+            Self::Executable { file, .. } => file,
+        }
+    }
+
     /// What it reads and runs of its own, wherever that was installed.
     pub(crate) fn programs(&self) -> Vec<PathBuf> {
         match self {
-            Self::Python(python) => {
-                let venv = python.interpreter.ancestors().nth(2).map(Path::to_owned);
-                venv.into_iter().chain(of_interpreter(&python.interpreter)).collect()
-            }
+            Self::Python(python) => std::iter::once(self.place().to_owned()).chain(of_interpreter(&python.interpreter)).collect(),
             Self::Executable { file, .. } => vec![file.clone()],
         }
     }

@@ -39,6 +39,7 @@ mod spawn;
 mod supervisor;
 mod task;
 mod tunnel;
+mod unused;
 mod upload;
 mod uv;
 mod venv;

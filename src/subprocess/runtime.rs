@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -21,6 +22,7 @@ use crate::{
     registry::Session,
     sandbox::{Network, Sandbox},
     spawn::Spawner,
+    unused::{self, InUse},
     venv,
 };
 
@@ -78,6 +80,13 @@ impl Runtime for IsolatedRuntime {
         self.ensure(release).await.map(drop)
     }
 
+    async fn tidy(&self, unused_for: Duration) -> io::Result<usize> {
+        let cache = self.config.cache_directory.clone();
+        let kinds = ["venvs", "executables", "made"].map(|kind| cache.join(kind));
+        let swept = spawn_blocking(move || kinds.iter().map(|kind| unused::sweep(kind, unused_for)).sum());
+        swept.await.map_err(io::Error::other)?
+    }
+
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {
         let manifest = &activation.release.manifest;
         let prefix = manifest.prefix().map_err(|error| {
@@ -86,7 +95,15 @@ impl Runtime for IsolatedRuntime {
         let network = Network::of(&activation.authority.grants);
         let level = self.sandbox.permit(&network)?;
         // The cache may have been emptied since the release was staged.
-        let launch = self.ensure(&activation.release).await?;
+        let mut launch = self.ensure(&activation.release).await?;
+        let in_use = InUse::of(launch.place()).map_err(|error| {
+            let reason = format!("{} cannot be used: {error}.", launch.place().display());
+            Failure::new("start", reason, "Make the cache directory writable for the platform's user, then reload the plugin.")
+        })?;
+        if !launch.place().exists() {
+            // Removed in the moment before.
+            launch = self.ensure(&activation.release).await?;
+        }
         let setup = Setup {
             config: Arc::clone(&self.config),
             spawner: self.spawner.clone(),
@@ -94,6 +111,7 @@ impl Runtime for IsolatedRuntime {
             census: Arc::clone(&self.census),
             session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), &launch),
             launch,
+            _in_use: in_use,
             sandbox: Arc::clone(&self.sandbox),
             network,
             level,

@@ -12,7 +12,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use mint_domain::{Digest, Grants, lifecycle::Failure};
@@ -105,6 +105,32 @@ impl Artifacts {
         loaded.retain(|_, artifact| artifact.strong_count() > 0);
         loaded.insert(digest, Arc::downgrade(&artifact));
         Ok(Some(artifact))
+    }
+
+    /// Removes what was compiled and has not been loaded for that long; what is loaded stays mapped all the same.
+    ///
+    /// # Errors
+    /// When the directory cannot be changed.
+    pub(crate) async fn tidy(&self, unused_for: Duration) -> io::Result<usize> {
+        let directory = self.directory.clone();
+        let tidied = task::spawn_blocking(move || {
+            let mut removed = 0;
+            for entry in fs::read_dir(directory)? {
+                let path = entry?.path();
+                let is_code = path.extension().is_some_and(|extension| extension == "cwasm");
+                let age = |path: &Path| Ok::<_, io::Error>(fs::metadata(path)?.modified()?.elapsed().unwrap_or_default());
+                if is_code && age(&path)? >= unused_for {
+                    // Without its checksum it does not count, so this one goes first.
+                    match fs::remove_file(checksum_path(&path)) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                        Ok(()) | Err(_) => fs::remove_file(path)?,
+                    }
+                    removed += 1;
+                }
+            }
+            Ok(removed)
+        });
+        tidied.await.map_err(io::Error::other)?
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
@@ -215,9 +241,18 @@ fn map(engine: &Engine, path: &Path) -> Option<Component> {
     if !is_sound(path) {
         return None;
     }
+    if let Err(error) = touch(path) {
+        tracing::debug!(path = %path.display(), error = %error, "when an artifact was used could not be noted");
+    }
     deserialize(engine, path)
         .inspect_err(|error| tracing::warn!(path = %path.display(), error = %error, "a compiled component could not be loaded"))
         .ok()
+}
+
+/// Notes that it was loaded: when it last was tells whether anybody still wants it.
+#[expect(clippy::disallowed_methods, reason = "the time of the file system, which ages are told by")]
+fn touch(path: &Path) -> io::Result<()> {
+    fs::File::options().append(true).open(path)?.set_modified(SystemTime::now())
 }
 
 #[expect(unsafe_code, reason = "mapping code is the point of the cache; this is the only place that does it")]

@@ -162,6 +162,10 @@ impl Runtime for WasmRuntime {
         self.artifact(release, grants).await.map(drop)
     }
 
+    async fn tidy(&self, unused_for: Duration) -> io::Result<usize> {
+        self.artifacts.tidy(unused_for).await
+    }
+
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {
         let artifact = self.artifact(&activation.release, &activation.authority.grants).await?;
         let files = self.files(&activation).await?;

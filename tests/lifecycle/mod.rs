@@ -7,5 +7,6 @@ mod made_components;
 mod plan;
 mod reload;
 mod restart;
+mod tidy;
 mod uninstall;
 mod upgrade;

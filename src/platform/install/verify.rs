@@ -1,7 +1,7 @@
 //! Unpacks the bundle, checking every entry against the manifest, to where its digest says. Opening it has checked its
 //! form already.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::SystemTime};
 
 use futures_util::future::BoxFuture;
 use mint_bundle::{Bounds, Bundle};
@@ -25,8 +25,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let bundle = install.bundle.take().ok_or_else(|| out_of_order("bundle"))?;
         let manifest = std::sync::Arc::new(bundle.manifest().clone());
         let (digest, directory) = (bundle.digest(), install.platform.layout().release(&bundle.digest()));
-        let target = directory.clone();
-        tokio::task::spawn_blocking(move || unpack_once(bundle, &target)).await.map_err(io::Error::other)??;
+        let (target, now) = (directory.clone(), install.platform.services().clock.now().into());
+        tokio::task::spawn_blocking(move || unpack_once(bundle, &target, now)).await.map_err(io::Error::other)??;
         let note = format!("{} {} {digest}", manifest.plugin.slug, manifest.plugin.version);
         install.release = Some(std::sync::Arc::new(Release { manifest, digest, directory }));
         install.upload = None;
@@ -35,9 +35,10 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
 }
 
 /// Unpacks beside the target and renames, so that what stands there is whole. Two at once end with the same files.
-fn unpack_once(bundle: Bundle, target: &Path) -> Result<()> {
+fn unpack_once(bundle: Bundle, target: &Path, now: SystemTime) -> Result<()> {
     if target.exists() {
-        return Ok(());
+        // Nobody takes it for a leftover while this install goes on.
+        return Ok(fs::File::open(target)?.set_modified(now)?);
     }
     let parent = target.parent().unwrap_or(target);
     let beside = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent)?;

@@ -1,6 +1,6 @@
 //! Shared mode for bundles that have pure wheels only.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mint_context::runtime::{Activation, Generation, Release, Runtime};
@@ -40,6 +40,11 @@ impl Runtime for ComponentRuntime {
 
     async fn stage(&self, release: &Release, grants: &Grants) -> Result<(), Failure> {
         self.components.stage(&self.complete(release).await?, grants).await
+    }
+
+    async fn tidy(&self, unused_for: Duration) -> std::io::Result<usize> {
+        // What was made of wheels stands with the other things of isolated mode, whose runtime tidies them.
+        self.components.tidy(unused_for).await
     }
 
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {

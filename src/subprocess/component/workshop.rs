@@ -28,6 +28,7 @@ use crate::{
     run::{self, Broken, Ended},
     sandbox::{Allowance, Network, Sandbox},
     spawn::{Bounds, Confinement, Program, Spawner},
+    unused::InUse,
     uv::Uv,
     venv::no_room,
     wheel::WheelInfo,
@@ -134,6 +135,8 @@ impl Workshop {
         let parent = self.config.cache_directory.join("made").join(release.manifest.plugin.slug.as_str());
         let place = Place::new(parent, Digest::of(kind.as_bytes()).hex());
         if let Some(made) = made(release, &place.path()) {
+            // It is wanted still, for a while at least.
+            drop(InUse::of(&place.path()).map_err(|error| no_room(&place.path(), &error))?);
             return Ok(made);
         }
         let unwritable = |error| no_room(&place.path(), &error);

@@ -1,0 +1,87 @@
+//! Files that nobody wants any more.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use mint_context::Result;
+use mint_domain::{Digest, Mode};
+use mint_store::releases;
+
+use crate::Platform;
+
+/// How old what stands among the releases must be before it is a leftover: an install may just be under way.
+const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Platform {
+    /// Removes releases that no installation uses or keeps, and what in the caches has not been used for long.
+    pub(crate) async fn tidy(&self) {
+        for mode in [Mode::Shared, Mode::Isolated] {
+            match self.runtime(mode).tidy(self.unused_for()).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(%mode, removed, "what nobody used was removed from the cache"),
+                Err(error) => tracing::warn!(%mode, error = %error, "the cache could not be tidied"),
+            }
+        }
+        match self.tidy_releases().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "releases that nothing uses were removed"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "releases could not be tidied"),
+        }
+    }
+
+    async fn tidy_releases(&self) -> Result<usize> {
+        let mut tx = self.services().db.read().await?;
+        let known: HashSet<String> = releases::digests(&mut tx)
+            .await?
+            .iter()
+            .filter_map(|digest| digest.parse::<Digest>().ok())
+            .map(|digest| digest.hex())
+            .collect();
+        drop(tx);
+        let (directory, now) = (self.layout().releases(), SystemTime::from(self.services().clock.now()));
+        let removed = tokio::task::spawn_blocking(move || remove_leftovers(&directory, &known, now - LEFTOVER_AGE));
+        Ok(removed.await.map_err(io::Error::other)??)
+    }
+}
+
+/// Removes what stands in `directory` under no `known` name since before `then`. Gives how many things.
+fn remove_leftovers(directory: &Path, known: &HashSet<String>, then: SystemTime) -> io::Result<usize> {
+    let mut removed = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let changed = entry.metadata()?.modified()?;
+        let is_known = entry.file_name().to_str().is_some_and(|name| known.contains(name));
+        if !is_known && changed < then {
+            fs::remove_dir_all(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_old_unknown_releases_are_leftovers() {
+        let root = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH + LEFTOVER_AGE * 10_000;
+        let then = now - LEFTOVER_AGE * 2;
+        for (name, changed) in [("known", then), ("gone", then), ("fresh", now), (".unpacking-x", then)] {
+            let path = root.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("file"), "x").unwrap();
+            fs::File::open(&path).unwrap().set_modified(changed).unwrap();
+        }
+        let known = HashSet::from(["known".to_owned()]);
+        assert_eq!(remove_leftovers(root.path(), &known, now - LEFTOVER_AGE).unwrap(), 2);
+        let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["fresh", "known"]);
+    }
+}

@@ -1,6 +1,12 @@
 //! Databases for tests: SQLite in a directory that goes with the test, and PostgreSQL where one is given.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::Path,
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
@@ -8,6 +14,9 @@ use crate::Db;
 
 /// Names the variable with the address of a PostgreSQL server on which tests may create databases.
 pub const POSTGRES_URL: &str = "MINT_TEST_POSTGRES_URL";
+
+/// Databases that one test removes for others.
+const AT_ONCE: usize = 4;
 
 /// A database of the test's own.
 #[derive(Debug)]
@@ -40,9 +49,29 @@ async fn postgres(server: &str) -> TestDb {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let name = format!("mint_test_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
     let mut connection = PgConnection::connect(server).await.expect("PostgreSQL server");
+    remove_left_behind(&mut connection).await.expect("PostgreSQL server");
     connection.execute(AssertSqlSafe(format!("create database {name}"))).await.expect("create database");
     let (base, query) = server.split_once('?').unwrap_or((server, ""));
     let base = base.rsplit_once('/').map_or(base, |(base, _)| base);
     let url = format!("{base}/{name}?{query}");
     TestDb { db: Db::open(&url).await.expect("PostgreSQL database"), url, _directory: None }
+}
+
+/// Removes some databases of processes that have ended: a test's goes with a later test. Names may come again with the number
+/// of a process, so its own go first.
+async fn remove_left_behind(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let names: Vec<String> = sqlx::query_scalar("select datname::text from pg_database where datname like 'mint\\_test\\_%'")
+        .fetch_all(&mut *connection)
+        .await?;
+    let own = std::process::id().to_string();
+    let maker = |name: &String| name.split('_').nth(2).unwrap_or_default().to_owned();
+    let mut left: Vec<_> = names.iter().filter(|name| !Path::new("/proc").join(maker(name)).exists()).take(AT_ONCE).collect();
+    // Of this process there is none yet at the first call, whatever the names say.
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| left.extend(names.iter().filter(|name| maker(name) == own)));
+    for name in left {
+        // Another test may be quicker.
+        let _gone = connection.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await;
+    }
+    Ok(())
 }

@@ -124,7 +124,7 @@ impl Platform {
     /// Whether an operation of this process has it in hand; it is then the operation's to stop.
     fn is_being_changed(&self, active: &Active) -> bool {
         let slug = active.slug().as_str();
-        self.operations_here().values().any(|(tenant, changing)| *tenant == active.authority.tenant && changing == slug)
+        self.operations_here().values().any(|here| here.tenant == active.authority.tenant && here.plugin == slug)
     }
 }
 

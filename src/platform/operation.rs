@@ -5,15 +5,30 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use mint_context::Error;
-use mint_domain::{Kind, OperationId, Refusal, lifecycle::Failure};
+use mint_domain::{Kind, OperationId, Refusal, TenantId, lifecycle::Failure};
 use mint_store::operations::{self, NewOperation};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
 
 use crate::{Caller, Platform};
 
 /// How long an operation belongs to a process that does not say otherwise.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// The step that makes a change count.
+const SWITCH: &str = "switch";
+
+/// An operation that runs in this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Here {
+    /// Whose it is.
+    pub(crate) tenant: TenantId,
+    /// Slug of the plugin.
+    pub(crate) plugin: String,
+    /// Stops it; none when it is too late, or when it cannot be stopped at all.
+    pub(crate) cancel: Option<CancellationToken>,
+}
 
 /// One idempotent piece of a change, and its inverse.
 pub(crate) struct Step<S> {
@@ -23,6 +38,8 @@ pub(crate) struct Step<S> {
     pub(crate) run: for<'a> fn(&'a mut S) -> BoxFuture<'a, Result<String, Stop>>,
     /// Takes it back. Must not fail: what cannot be taken back now is left for the sweep, and logged.
     pub(crate) undo: for<'a> fn(&'a mut S) -> BoxFuture<'a, ()>,
+    /// Whether it may be cut off in the middle, since nothing half-done by it counts.
+    pub(crate) may_be_cut: bool,
 }
 
 /// A sort of change: what it is called, and what it does.
@@ -31,6 +48,8 @@ pub(crate) struct Change<S: 'static> {
     pub(crate) kind: &'static str,
     /// In order.
     pub(crate) steps: &'static [Step<S>],
+    /// Whether it may be stopped before its switch: every step until then can be undone.
+    pub(crate) can_stop: bool,
 }
 
 impl<S> Change<S> {
@@ -102,7 +121,7 @@ impl Platform {
             return Err(Refusal::conflict("operation", "plugin", message).into());
         };
         // Before the commit, so that the reconciler never takes it for one that was left behind.
-        self.operations_here().insert(id, (caller.tenant, subject.plugin.to_owned()));
+        self.operations_here().insert(id, Here { tenant: caller.tenant, plugin: subject.plugin.to_owned(), cancel: None });
         if let Err(error) = tx.commit().await {
             self.operations_here().remove(&id);
             return Err(error.into());
@@ -136,12 +155,22 @@ impl Platform {
         on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
     ) -> (&'static str, Value) {
         let steps = change.steps;
+        let switch = steps.iter().position(|step| step.name == SWITCH).filter(|_| change.can_stop).unwrap_or_default();
+        let stopped = CancellationToken::new();
         for (position, step) in steps.iter().enumerate() {
             let at = i64::try_from(position).unwrap_or(i64::MAX);
+            self.offer_to_stop(id, (position < switch).then(|| stopped.clone()));
             let ran = match self.journal_begin(id, at, step.name).await {
+                Ok(()) if stopped.is_cancelled() && position < switch => Err(Stop::Refused(cancelled())),
                 Ok(()) => {
                     self.reach(change.kind, step.name, "begun");
-                    (step.run)(state).await
+                    match step.may_be_cut {
+                        true if position < switch => tokio::select! {
+                            ran = (step.run)(state) => ran,
+                            () = stopped.cancelled() => Err(Stop::Refused(cancelled())),
+                        },
+                        _ => (step.run)(state).await,
+                    }
                 }
                 Err(error) => Err(Stop::Error(error)),
             };
@@ -180,6 +209,32 @@ impl Platform {
             };
         }
         ("done", json!({ "changed": true }))
+    }
+
+    fn offer_to_stop(&self, id: OperationId, cancel: Option<CancellationToken>) {
+        if let Some(here) = self.operations_here().get_mut(&id) {
+            here.cancel = cancel;
+        }
+    }
+
+    /// Stops an operation before what it does counts; its steps are undone.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` when it is too late, or when another server runs it.
+    pub async fn cancel_operation(&self, caller: &Caller, id: OperationId) -> Result<(), Error> {
+        let _permit = caller.call(self.services()).permit_person(mint_domain::Permission::PluginsInstall)?;
+        let (operation, _) = self.operation(caller, id).await?;
+        let here = self.operations_here().get(&id).cloned();
+        let late = |message: String| Err(Refusal::conflict("operation", "status", message).into());
+        match here {
+            Some(Here { cancel: Some(cancel), .. }) => {
+                cancel.cancel();
+                Ok(())
+            }
+            Some(_) => late(format!("This {} cannot be stopped any more.", operation.kind)),
+            None if operation.status == "running" => late("Another server runs this operation.".to_owned()),
+            None => late(format!("This {} has ended.", operation.kind)),
+        }
     }
 
     /// Kills the server here, if that is what a test of crashes asked for.
@@ -251,6 +306,10 @@ async fn undo<S>(steps: &[Step<S>], position: usize, state: &mut S) {
     for step in steps.iter().take(position + 1).rev() {
         (step.undo)(state).await;
     }
+}
+
+fn cancelled() -> Refusal {
+    Refusal::new(Kind::Conflict, "operation.cancelled", "It was stopped before it was done.")
 }
 
 /// For steps that leave nothing to take back.

@@ -32,7 +32,7 @@ use crate::{
     admission::Admission,
     health::{CHECKS_AT_ONCE, HealthOptions, Watch},
     layout::Layout,
-    operation::{Moment, not_installed},
+    operation::{Here, Moment, not_installed},
     running::{Active, Running, Usage},
     sign_in::Identity,
 };
@@ -88,7 +88,7 @@ pub struct Platform {
     health: HealthOptions,
     health_places: Semaphore,
     process_id: String,
-    operations: Mutex<HashMap<OperationId, (TenantId, String)>>,
+    operations: Mutex<HashMap<OperationId, Here>>,
     identities: Cache<String, Identity>,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -177,8 +177,8 @@ impl Platform {
         &self.identities
     }
 
-    /// Operations that run in this process, and on which plugin of which tenant.
-    pub(crate) fn operations_here(&self) -> MutexGuard<'_, HashMap<OperationId, (TenantId, String)>> {
+    /// Operations that run in this process.
+    pub(crate) fn operations_here(&self) -> MutexGuard<'_, HashMap<OperationId, Here>> {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, uninstall::DataAction};
+use crate::{Caller, Platform, operation::Here, uninstall::DataAction};
 
 /// Time between two looks, before jitter.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ impl Platform {
 
         // What an operation of this process is changing is the operation's to start and stop.
         let changing: Vec<_> = self.operations_here().values().cloned().collect();
-        let changing = |row: &Installation| changing.iter().any(|(tenant, slug)| *tenant == row.tenant_id && *slug == row.slug);
+        let changing = |row: &Installation| changing.iter().any(|here| here.tenant == row.tenant_id && here.plugin == row.slug);
         let known: HashMap<InstallationId, &Installation> = wanted.iter().map(|row| (row.id, row)).collect();
         for active in self.running().all() {
             let (tenant, id) = (active.authority.tenant, active.authority.installation);
@@ -142,7 +142,8 @@ impl Platform {
             if !taken {
                 continue;
             }
-            self.operations_here().insert(operation.id, (operation.tenant_id, operation.plugin.clone()));
+            let here = Here { tenant: operation.tenant_id, plugin: operation.plugin.clone(), cancel: None };
+            self.operations_here().insert(operation.id, here);
             tracing::info!(operation.id = %operation.id, kind = operation.kind, plugin.slug = operation.plugin, "taking up an interrupted operation");
             let caller = Caller::system(operation.tenant_id, slug.clone(), self.fresh_request_id());
             match (operation.kind.as_str(), present) {

@@ -23,10 +23,11 @@ use crate::{
 
 const UNINSTALL: Change<Uninstall> = Change {
     kind: "uninstall",
+    can_stop: false,
     steps: &[
-        Step { name: "stop", run: stop, undo: nothing_to_undo },
-        Step { name: "files", run: files, undo: nothing_to_undo },
-        Step { name: "remove", run: remove, undo: nothing_to_undo },
+        Step { name: "stop", run: stop, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "files", run: files, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "remove", run: remove, undo: nothing_to_undo, may_be_cut: false },
     ],
 };
 

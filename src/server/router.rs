@@ -69,6 +69,8 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::releases::list))
         .routes(routes!(api::plugins::config, api::plugins::configure))
         .routes(routes!(api::operations::get))
+        .routes(routes!(api::operations::events))
+        .routes(routes!(api::operations::cancel))
         .routes(routes!(api::notifications::list))
         .routes(routes!(api::calendar::list))
         .routes(routes!(api::roles::list))

@@ -1,6 +1,7 @@
 //! Plugins come, change, fail and go.
 
 mod bundles;
+mod cancel;
 mod failed_start;
 mod install;
 mod made_components;

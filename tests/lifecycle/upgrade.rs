@@ -13,7 +13,7 @@ fn release(guest: &str, version: &str) -> Guest {
 }
 
 /// Another guest as a release of `hello`.
-fn passed_off(guest: &str, version: &str) -> Guest {
+pub(super) fn passed_off(guest: &str, version: &str) -> Guest {
     repackaged(&bundle(guest), |manifest| {
         manifest["plugin"]["slug"] = json!("hello");
         manifest["plugin"]["version"] = json!(version);

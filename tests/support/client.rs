@@ -146,12 +146,18 @@ impl Client {
 
     /// Puts another release in the place of a plugin's, and gives the operation as it ended.
     pub async fn upgrade(&self, slug: &str, guest: &Guest, decision: &Value) -> Value {
+        let begun = self.begin_upgrade(slug, guest, decision).await;
+        self.ended(&begun).await
+    }
+
+    /// Begins to put another release in the place of a plugin's.
+    pub async fn begin_upgrade(&self, slug: &str, guest: &Guest, decision: &Value) -> Value {
         let form = reqwest::multipart::Form::new()
             .text("decision", decision.to_string())
             .part("bundle", reqwest::multipart::Part::file(&guest.path).await.expect("bundle"));
         let reply = self.send(self.request(Method::POST, &format!("/api/plugins/{slug}/upgrade")).multipart(form)).await;
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
-        self.ended(&reply.json()).await
+        reply.json()
     }
 
     /// Goes back to an earlier release, and gives the operation as it ended.

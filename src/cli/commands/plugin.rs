@@ -84,7 +84,7 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
 /// Prints the steps of an operation as they end, until it has ended itself.
 pub(super) async fn watch(client: &Client, output: Output, mut operation: Value) -> anyhow::Result<ExitCode> {
     let id = operation.get("id").and_then(Value::as_i64).context("the server gave no operation")?;
-    let mut told = 0;
+    let (mut told, mut asked_to_stop) = (0, false);
     loop {
         let steps = operation.get("steps").and_then(Value::as_array).cloned().unwrap_or_default();
         for step in steps.iter().skip(told).take_while(|step| text(step, "status") != "running") {
@@ -95,7 +95,20 @@ pub(super) async fn watch(client: &Client, output: Output, mut operation: Value)
         if text(&operation, "status") != "running" {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                if asked_to_stop {
+                    bail!("left alone; operation {id} goes on");
+                }
+                asked_to_stop = true;
+                output.note("stopping …");
+                if let Err(error) = client.send(client.request(Method::POST, &format!("/api/operations/{id}/cancel"))).await {
+                    output.note(&format!("{error:#} It goes on."));
+                }
+            }
+        }
         operation = client.send(client.request(Method::GET, &format!("/api/operations/{id}"))).await?;
     }
     let status = text(&operation, "status").to_owned();

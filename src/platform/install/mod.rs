@@ -36,14 +36,15 @@ use crate::{
 
 const INSTALL: Change<Install> = Change {
     kind: "install",
+    can_stop: true,
     steps: &[verify::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP],
 };
 
 const START: &[Step<Install>] = &[stage::STEP, start::STEP, switch::STEP];
 /// As an administrator asked for it.
-const RELOAD: Change<Install> = Change { kind: "reload", steps: START };
+const RELOAD: Change<Install> = Change { kind: "reload", can_stop: false, steps: START };
 /// As the time of a quarantined plugin came.
-const PROBE: Change<Install> = Change { kind: "probe", steps: START };
+const PROBE: Change<Install> = Change { kind: "probe", can_stop: false, steps: START };
 
 /// Every kind of change of an installation's releases, and the names of its steps.
 pub fn changes() -> Vec<(&'static str, Vec<&'static str>)> {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Install, out_of_order};
 use crate::operation::{Step, Stop};
 
-pub(super) const STEP: Step<Install> = Step { name: "register", run, undo };
+pub(super) const STEP: Step<Install> = Step { name: "register", run, undo, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

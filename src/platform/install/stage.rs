@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::Install;
 use crate::operation::{Step, Stop, nothing_to_undo};
 
-pub(super) const STEP: Step<Install> = Step { name: "stage", run, undo: nothing_to_undo };
+pub(super) const STEP: Step<Install> = Step { name: "stage", run, undo: nothing_to_undo, may_be_cut: true };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

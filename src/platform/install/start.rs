@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use super::{Install, stage};
 use crate::operation::{Step, Stop};
 
-pub(super) const STEP: Step<Install> = Step { name: "start", run, undo };
+pub(super) const STEP: Step<Install> = Step { name: "start", run, undo, may_be_cut: true };
 
 const GRACE: Duration = Duration::from_secs(10);
 

@@ -6,7 +6,7 @@ use mint_domain::State;
 use super::{Install, out_of_order};
 use crate::operation::{Step, Stop, nothing_to_undo};
 
-pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo: nothing_to_undo };
+pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo: nothing_to_undo, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

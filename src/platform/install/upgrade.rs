@@ -31,13 +31,14 @@ use crate::{
 
 pub(super) const UPGRADE: Change<Install> = Change {
     kind: "upgrade",
+    can_stop: true,
     steps: &[
         verify::STEP,
         compare::STEP,
         approve::STEP,
         mark::STEP,
-        Step { name: "stage", run: stage_beside, undo: nothing_to_undo },
-        Step { name: "start", run: start_beside, undo: start::undo },
+        Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true },
+        Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true },
         replace::STEP,
         trial::STEP,
         retire::STEP,
@@ -47,12 +48,13 @@ pub(super) const UPGRADE: Change<Install> = Change {
 /// As an upgrade, for a release that is here already.
 pub(super) const ROLL_BACK: Change<Install> = Change {
     kind: "rollback",
+    can_stop: true,
     steps: &[
         compare::STEP,
         approve::STEP,
         mark::STEP,
-        Step { name: "stage", run: stage_beside, undo: nothing_to_undo },
-        Step { name: "start", run: start_beside, undo: start::undo },
+        Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true },
+        Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true },
         replace::STEP,
         trial::STEP,
         retire::STEP,

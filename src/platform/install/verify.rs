@@ -11,7 +11,7 @@ use mint_domain::Refusal;
 use super::{Install, out_of_order};
 use crate::operation::{Step, Stop, nothing_to_undo};
 
-pub(super) const STEP: Step<Install> = Step { name: "verify", run, undo: nothing_to_undo };
+pub(super) const STEP: Step<Install> = Step { name: "verify", run, undo: nothing_to_undo, may_be_cut: false };
 
 /// Opens an uploaded bundle.
 pub(crate) async fn open(path: &Path) -> Result<Bundle> {

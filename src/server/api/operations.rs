@@ -1,6 +1,17 @@
 //! Long changes, to be watched.
 
-use axum::{Json, extract::State as AxumState};
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Json,
+    extract::State as AxumState,
+    response::{
+        Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, stream};
+use http::StatusCode;
 use mint_domain::OperationId;
 use mint_platform::Caller;
 use serde::Serialize;
@@ -9,6 +20,9 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{auth::Authenticated, error::ApiError, extract::Path, router::State};
+
+/// Time between two looks at an operation that somebody watches.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A long change.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +69,60 @@ pub(crate) async fn get(
     Path(id): Path<i64>,
 ) -> Result<Json<Operation>, ApiError> {
     Ok(Json(show(&state, &caller, OperationId(id)).await?))
+}
+
+/// An operation as it goes on: an event `operation` with all of it, now and after every change, until it has ended.
+#[utoipa::path(get, path = "/api/operations/{id}/events", tag = "operations", params(("id" = i64, Path)),
+    responses((status = 200, body = Operation, content_type = "text/event-stream"), (status = 401), (status = 403), (status = 404)))]
+pub(crate) async fn events(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<i64>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let first = show(&state, &caller, OperationId(id)).await?;
+    let watch = Watch { state, caller, id: OperationId(id), told: String::new(), next: Some(first) };
+    Ok(Sse::new(stream::unfold(watch, Watch::tell)).keep_alive(KeepAlive::default()))
+}
+
+/// Stops an operation before what it does counts; what it did is undone.
+#[utoipa::path(post, path = "/api/operations/{id}/cancel", tag = "operations", params(("id" = i64, Path)),
+    responses((status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
+pub(crate) async fn cancel(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(id): Path<i64>,
+) -> Result<(StatusCode, Json<Operation>), ApiError> {
+    state.platform.cancel_operation(&caller, OperationId(id)).await?;
+    Ok((StatusCode::ACCEPTED, Json(show(&state, &caller, OperationId(id)).await?)))
+}
+
+/// Somebody who watches an operation.
+struct Watch {
+    state: State,
+    caller: Caller,
+    id: OperationId,
+    told: String,
+    /// What there is to tell at once; none when it has ended.
+    next: Option<Operation>,
+}
+
+impl Watch {
+    /// The next event, once there is something new to tell.
+    async fn tell(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        let mut operation = self.next.take()?;
+        loop {
+            let json = serde_json::to_string(&operation).ok()?;
+            if json != self.told {
+                self.told.clone_from(&json);
+                let running = operation.status == "running";
+                self.next = running.then_some(operation);
+                return Some((Ok(Event::default().event("operation").data(json)), self));
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+            // A person who may no longer see it, and a database that is gone, end the stream: the client asks again.
+            operation = show(&self.state, &self.caller, self.id).await.ok()?;
+        }
+    }
 }
 
 /// An operation as it stands.

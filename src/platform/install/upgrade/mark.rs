@@ -10,7 +10,7 @@ use crate::{
     operation::{Step, Stop},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "prepare", run, undo };
+pub(super) const STEP: Step<Install> = Step { name: "prepare", run, undo, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

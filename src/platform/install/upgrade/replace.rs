@@ -15,7 +15,7 @@ use crate::{
     operation::{Step, Stop},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo };
+pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

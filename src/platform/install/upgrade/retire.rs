@@ -10,7 +10,7 @@ use crate::{
     operation::{Step, Stop, nothing_to_undo},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "retire", run, undo: nothing_to_undo };
+pub(super) const STEP: Step<Install> = Step { name: "retire", run, undo: nothing_to_undo, may_be_cut: false };
 
 /// Releases to go back to, beside the active one.
 const KEPT: usize = 3;

@@ -30,6 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Caller,
     admission::Admission,
+    frontends::{Origins, Visits},
     layout::Layout,
     operation::{Moment, not_installed},
     running::{Active, Running, Usage},
@@ -60,6 +61,8 @@ pub struct Options {
     pub forced: BTreeMap<String, Mode>,
     /// What there is for Python plugins.
     pub python: PlatformPython,
+    /// Where front-ends stand.
+    pub origins: Origins,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
     /// Where a server that is under test kills itself; without effect in a release build.
@@ -77,11 +80,13 @@ pub struct Platform {
     layout: Layout,
     forced: BTreeMap<String, Mode>,
     python: Arc<PlatformPython>,
+    origins: Origins,
     trial: Duration,
     abort_at: Option<Moment>,
     process_id: String,
     operations: Mutex<HashMap<OperationId, (TenantId, String)>>,
     identities: Cache<String, Identity>,
+    visits: Visits,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -101,11 +106,13 @@ impl Platform {
             layout: options.layout,
             forced: options.forced,
             python: Arc::new(options.python),
+            origins: options.origins,
             trial: options.trial,
             abort_at: options.abort_at,
             process_id: options.process_id,
             operations: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
+            visits: Visits::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }))
@@ -152,6 +159,15 @@ impl Platform {
 
     pub(crate) fn identities(&self) -> &Cache<String, Identity> {
         &self.identities
+    }
+
+    pub(crate) fn visits(&self) -> &Visits {
+        &self.visits
+    }
+
+    /// Where front-ends stand.
+    pub fn origins(&self) -> &Origins {
+        &self.origins
     }
 
     /// Operations that run in this process, and on which plugin of which tenant.

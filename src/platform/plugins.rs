@@ -1,7 +1,7 @@
 //! What people see of plugins.
 
 use mint_context::{Result, runtime::Health, settings};
-use mint_domain::{Grants, Limits, Manifest, Permission, State, mode::Mode, plan::Findings};
+use mint_domain::{Digest, Grants, Limits, Manifest, Permission, State, mode::Mode, plan::Findings};
 use mint_store::{installations, releases, tenants};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub struct PluginSummary {
     pub plugin_type: mint_domain::policy::PluginType,
     /// Public path of its routes.
     pub api_prefix: String,
+    /// Path of its front-end; null where it has none.
+    pub frontend: Option<String>,
     /// `shared` or `isolated`.
     #[schema(value_type = String)]
     pub mode: Mode,
@@ -49,7 +51,7 @@ pub struct PluginDetails {
     pub summary: PluginSummary,
     /// Digest of the bundle.
     #[schema(value_type = String)]
-    pub digest: mint_domain::Digest,
+    pub digest: Digest,
     /// What it asks for, with the author's reasons.
     #[schema(value_type = Vec<Object>)]
     pub requested: Vec<mint_domain::manifest::CapabilityRequest>,
@@ -84,7 +86,7 @@ impl Platform {
         let mut plugins = Vec::new();
         for installation in installations::list(&mut tx, caller.tenant).await? {
             if let Some(release) = releases::get(&mut tx, installation.release_id).await? {
-                plugins.push(summary(installation, &release.manifest));
+                plugins.push(self.summary(installation, &release.digest, &release.manifest));
             }
         }
         Ok(plugins)
@@ -114,7 +116,7 @@ impl Platform {
             runtime: active.as_ref().map_or(Value::Null, |active| active.plugin.status()),
             health,
             log: active.map(|active| active.log.recent()).unwrap_or_default(),
-            summary: summary(installation, manifest),
+            summary: self.summary(installation, &release.digest, manifest),
         })
     }
 
@@ -151,21 +153,22 @@ impl Platform {
         tenants::list(&mut tx).await?;
         Ok(())
     }
-}
 
-fn summary(installation: installations::Installation, manifest: &Manifest) -> PluginSummary {
-    let plugin = &manifest.plugin;
-    PluginSummary {
-        name: installation.slug.clone(),
-        version: plugin.version.clone(),
-        display_name: if plugin.display_name.is_empty() { installation.slug.clone() } else { plugin.display_name.clone() },
-        description: plugin.description.clone(),
-        analysis_type: plugin.analysis_type.clone(),
-        plugin_type: plugin.plugin_type,
-        api_prefix: format!("/api{}", installation.prefix),
-        mode: installation.mode(),
-        mode_reason: installation.mode_reason.clone(),
-        state: installation.state,
-        state_since: installation.state_since,
+    fn summary(&self, installation: installations::Installation, digest: &Digest, manifest: &Manifest) -> PluginSummary {
+        let plugin = &manifest.plugin;
+        PluginSummary {
+            name: installation.slug.clone(),
+            version: plugin.version.clone(),
+            display_name: if plugin.display_name.is_empty() { installation.slug.clone() } else { plugin.display_name.clone() },
+            description: plugin.description.clone(),
+            analysis_type: plugin.analysis_type.clone(),
+            plugin_type: plugin.plugin_type,
+            frontend: self.layout().has_frontend(digest).then(|| format!("{}/", installation.prefix)),
+            api_prefix: format!("/api{}", installation.prefix),
+            mode: installation.mode(),
+            mode_reason: installation.mode_reason.clone(),
+            state: installation.state,
+            state_since: installation.state_since,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! leaves the installation Failed, with the reason; a reload tries again from there.
 
 mod approve;
+mod frontend;
 mod plan;
 mod register;
 mod stage;
@@ -35,7 +36,7 @@ use crate::{
 
 const INSTALL: Change<Install> = Change {
     kind: "install",
-    steps: &[verify::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP],
+    steps: &[verify::STEP, frontend::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP],
 };
 
 const START: &[Step<Install>] = &[stage::STEP, start::STEP, switch::STEP];

@@ -1,6 +1,7 @@
 //! The same plugin in both modes, and the plugins of the examples on real data.
 
 mod dose_response;
+mod frontend;
 mod live;
 mod mint_bundle;
 mod notebook;

@@ -5,7 +5,7 @@ use axum::{
     extract::Request,
     response::{IntoResponse as _, Redirect, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use mint_domain::{Kind, Refusal, RequestId};
 use mint_platform::{
     frontends::{Asked, OriginName, Origins, Visitor},
@@ -23,8 +23,7 @@ use crate::{
 
 /// Who is signed in.
 const ME: &str = "/_mint/me";
-/// No other origin's page may include what a visitor's cookie opens.
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const NO_FRAME: HeaderValue = HeaderValue::from_static("frame-ancestors 'none'");
 
 /// Who is to answer a request.
 ///
@@ -54,22 +53,24 @@ pub(crate) fn nobody() -> Refusal {
 
 /// Answers at the origin of a plugin.
 pub(crate) async fn answer(state: &State, name: &OriginName, request: Request) -> Response {
-    if request.uri().path() == enter::PATH {
+    let answered = if request.uri().path() == enter::PATH {
         let (parts, _no_body) = request.into_parts();
-        let entered = if parts.method == Method::GET {
-            enter::enter(state, name, &parts).await
-        } else {
-            Err(gateway::unknown(&parts.method, parts.uri.path()).into())
-        };
-        return dressed(entered, "'none'");
+        enter::enter(state, name, &parts).await
+    } else {
+        visit(state, name, request).await
+    };
+    answered.unwrap_or_else(|error| error.into_response())
+}
+
+async fn visit(state: &State, name: &OriginName, request: Request) -> Result<Response, ApiError> {
+    let visitor = visitor(state, name, request.method(), request.headers()).await?;
+    let policy = HeaderValue::try_from(format!("frame-ancestors {}", visitor.platform_origin));
+    let mut response = show(state, visitor, request).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // Only the platform may show it in a frame; what is refused nobody may.
+        response.headers_mut().append(header::CONTENT_SECURITY_POLICY, policy.unwrap_or(NO_FRAME));
     }
-    match visitor(state, name, request.method(), request.headers()).await {
-        Ok(visitor) => {
-            let platform = visitor.platform_origin.clone();
-            dressed(show(state, visitor, request).await, &platform)
-        }
-        Err(refused) => dressed(Err(refused), "'none'"),
-    }
+    Ok(response)
 }
 
 /// Who asks: only this origin's own cookie counts here.
@@ -102,19 +103,4 @@ async fn show(state: &State, visitor: Visitor, request: Request) -> Result<Respo
         (_, path) if routes::is_below(path, &visitor.prefix) => files::answer(&visitor, &parts).await,
         (_, path) => Err(gateway::unknown(&parts.method, path).into()),
     }
-}
-
-/// Adds what holds for every answer of such an origin: `ancestors` alone may show it in a frame.
-fn dressed(answer: Result<Response, ApiError>, ancestors: &str) -> Response {
-    let mut response = answer.unwrap_or_else(|error| error.into_response());
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return response;
-    }
-    let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::try_from(format!("frame-ancestors {ancestors}")) {
-        headers.append(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

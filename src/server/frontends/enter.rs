@@ -5,14 +5,14 @@ use axum::{
     extract::Query,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use mint_context::headers::{FRONTEND_COOKIE, SECURE_FRONTEND_COOKIE};
 use mint_domain::{Kind, Refusal};
 use mint_platform::{frontends::OriginName, routes};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use crate::{error::ApiError, router::State};
+use crate::{error::ApiError, gateway::unknown, router::State};
 
 /// Where the code is shown.
 pub(super) const PATH: &str = "/_mint/enter";
@@ -26,6 +26,9 @@ struct Shown {
 
 /// Takes the code that a browser shows, and sends it to where it wanted to go.
 pub(super) async fn enter(state: &State, name: &OriginName, parts: &Parts) -> Result<Response, ApiError> {
+    if parts.method != Method::GET {
+        return Err(unknown(&parts.method, parts.uri.path()).into());
+    }
     let Query(Shown { code, to }) = Query::try_from_uri(&parts.uri).map_err(ApiError::from)?;
     let entered = state.platform.use_frontend_code(name, &code).await?.ok_or_else(|| {
         let message =
@@ -45,14 +48,10 @@ pub(super) fn cookie(state: &State) -> &'static str {
     if state.platform.origins().is_secure() { SECURE_FRONTEND_COOKIE } else { FRONTEND_COOKIE }
 }
 
-/// Sends a browser somewhere else, and leaves no trace of the way.
+/// Sends a browser somewhere else, this once.
 pub(crate) fn see_other(address: &str) -> Response {
     let Ok(location) = HeaderValue::try_from(address) else { return StatusCode::NOT_FOUND.into_response() };
-    let headers = [
-        (header::LOCATION, location),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
+    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (StatusCode::SEE_OTHER, headers, Body::empty()).into_response()
 }
 

@@ -4,12 +4,13 @@
 use mint_context::Result;
 use mint_domain::{Kind, Permission, Refusal, Slug};
 use mint_store::{
+    Tx,
     frontends::{self, Admission, Mount},
     sessions,
 };
 use rand::Rng as _;
 use secrecy::SecretString;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::OriginName;
 use crate::{Caller, Platform, routes, sign_in::hashed};
@@ -51,9 +52,9 @@ impl Platform {
         if !routes::is_plain(path) {
             return Ok(None);
         }
-        let now = self.services().clock.now();
-        let mut tx = self.services().db.begin().await?;
+        let mut tx = self.services().db.read().await?;
         let mounts = frontends::mounts(&mut tx, caller.tenant).await?;
+        drop(tx);
         let below = mounts.into_iter().filter(|mount| routes::is_below(path, &mount.prefix));
         let Some(mount) = below.max_by_key(|mount| mount.prefix.len()) else { return Ok(None) };
         if !self.layout().has_frontend(&mount.digest) {
@@ -66,6 +67,8 @@ impl Platform {
         }
         let (origin, platform_origin) = self.origin_of(caller, &mount, entry.host)?;
         let session_sha256 = hashed(entry.token);
+        let now = self.services().clock.now();
+        let mut tx = self.services().db.begin().await?;
         if sessions::find(&mut tx, &session_sha256, now).await?.is_none() {
             return Err(Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The session has ended. Sign in again.").into());
         }
@@ -85,26 +88,7 @@ impl Platform {
     pub async fn use_frontend_code(&self, name: &OriginName, code: &str) -> Result<Option<Entered>> {
         let now = self.services().clock.now();
         let mut tx = self.services().db.begin().await?;
-        let admission = frontends::take_code(&mut tx, &hashed(code), now).await?;
-        let entered = match admission {
-            Some(admission) => {
-                let session = sessions::find(&mut tx, &admission.session_sha256, now).await?;
-                let session = session.filter(|session| session.tenant_slug == name.tenant);
-                let mount = match session {
-                    Some(session) => frontends::mount(&mut tx, session.tenant_id, admission.installation_id).await?,
-                    None => None,
-                };
-                match mount.filter(|mount| mount.slug == name.plugin.as_str()) {
-                    Some(mount) => {
-                        let token = fresh_secret();
-                        frontends::insert_session(&mut tx, &hashed(&token), &admission, BROWSERS_MAX, now).await?;
-                        Some(Entered { token: token.into(), prefix: mount.prefix })
-                    }
-                    None => None,
-                }
-            }
-            None => None,
-        };
+        let entered = let_in(&mut tx, name, code, now).await?;
         tx.commit().await?;
         Ok(entered)
     }
@@ -121,6 +105,17 @@ impl Platform {
             Refusal::new(Kind::Unavailable, "frontend.no_origin", message)
         })
     }
+}
+
+async fn let_in(tx: &mut Tx, name: &OriginName, code: &str, now: OffsetDateTime) -> Result<Option<Entered>> {
+    let Some(admission) = frontends::take_code(tx, &hashed(code), now).await? else { return Ok(None) };
+    let session = sessions::find(tx, &admission.session_sha256, now).await?;
+    let Some(session) = session.filter(|session| session.tenant_slug == name.tenant) else { return Ok(None) };
+    let mount = frontends::mount(tx, session.tenant_id, admission.installation_id).await?;
+    let Some(mount) = mount.filter(|mount| mount.slug == name.plugin.as_str()) else { return Ok(None) };
+    let token = fresh_secret();
+    frontends::insert_session(tx, &hashed(&token), &admission, BROWSERS_MAX, now).await?;
+    Ok(Some(Entered { token: token.into(), prefix: mount.prefix }))
 }
 
 /// What nobody can guess.

@@ -28,22 +28,33 @@ const NO_FRAME: HeaderValue = HeaderValue::from_static("frame-ancestors 'none'")
 /// Who is to answer a request.
 ///
 /// # Errors
-/// It names two hosts.
+/// Its target and its line name different ones.
 pub(crate) fn asked(origins: &Origins, request: &http::Request<Body>) -> Result<Asked, Refusal> {
-    Ok(host(request.uri(), request.headers())?.map_or(Asked::Platform, |host| origins.asked(host)))
+    let named = match named(request.headers())? {
+        Some(host) => origins.asked(host),
+        None => Asked::Platform,
+    };
+    match target(request.uri()).map(|host| origins.asked(host)) {
+        Some(target) if target != named => Err(Refusal::invalid("A request names one host.")),
+        _ => Ok(named),
+    }
 }
 
 /// The host that a client asks.
 ///
 /// # Errors
-/// It names two.
+/// No host has such characters.
 pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>, Refusal> {
+    Ok(target(uri).or(named(headers)?))
+}
+
+fn target(uri: &Uri) -> Option<&str> {
+    uri.authority().map(|authority| authority.as_str())
+}
+
+fn named(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let named = headers.get(header::HOST).map(HeaderValue::to_str).transpose();
-    let named = named.map_err(|_| Refusal::invalid("The host has characters that no host's name has."))?;
-    match (uri.authority().map(|authority| authority.as_str()), named) {
-        (Some(target), Some(named)) if target != named => Err(Refusal::invalid("A request names one host.")),
-        (target, named) => Ok(target.or(named)),
-    }
+    named.map_err(|_| Refusal::invalid("The host has characters that no host's name has."))
 }
 
 /// The refusal of a host at which nobody is.

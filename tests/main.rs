@@ -2,6 +2,7 @@
 
 mod cli;
 mod conformance;
+mod frontends;
 mod hostile;
 mod http;
 mod lifecycle;

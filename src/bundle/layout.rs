@@ -99,7 +99,7 @@ fn entry<R: Read + Seek>(archive: &mut ZipArchive<R>, file: &mut R, index: usize
 }
 
 /// Why a name is not a harmless relative path.
-fn bad_name(name: &str) -> Option<&'static str> {
+pub(crate) fn bad_name(name: &str) -> Option<&'static str> {
     let bad_segment = |segment: &str| matches!(segment, "" | "." | "..");
     if name.is_empty() || name.len() > 255 {
         Some("the name must have 1 to 255 bytes")

@@ -2,6 +2,7 @@
 //! same bytes.
 
 mod error;
+mod frontend;
 mod layout;
 mod python;
 mod read;
@@ -10,6 +11,7 @@ mod tests;
 mod write;
 
 pub use error::{Error, Result};
+pub use frontend::{FRONTEND_FILES, FRONTEND_REVISION, FrontendBounds, take_frontend};
 pub use python::python_parts;
 pub use read::{Bounds, Bundle};
 pub use write::write;

@@ -40,7 +40,7 @@ impl Default for Bounds {
         const MIB: u64 = 1 << 20;
         Self {
             bundle_bytes_max: 512 * MIB,
-            entries_max: 1_000,
+            entries_max: 11_000,
             entry_bytes_max: 512 * MIB,
             unpacked_bytes_max: 1_024 * MIB,
             ratio_max: 200,

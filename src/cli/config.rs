@@ -11,7 +11,11 @@ use std::{
 };
 
 use mint_domain::{Slug, mode::Mode};
-use mint_platform::{HealthOptions, operation::Moment};
+use mint_platform::{
+    HealthOptions,
+    frontends::{Origins, PluginDomain},
+    operation::Moment,
+};
 use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -26,6 +30,11 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
     ("server.cacheDays", Kind::Number, "Days after which something in the cache that nobody uses is removed; by default 30"),
     ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
+    (
+        "server.pluginDomain",
+        Kind::Text,
+        "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
+    ),
     ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
@@ -130,6 +139,8 @@ pub struct Server {
     pub cache_days: u32,
     /// The directory of sockets.
     pub runtime_path: Option<PathBuf>,
+    /// The domain of plugins' front-ends.
+    pub plugin_domain: Option<PluginDomain>,
 }
 
 /// The database.
@@ -257,6 +268,7 @@ impl Default for Server {
             cache_path: None,
             cache_days: 30,
             runtime_path: None,
+            plugin_domain: None,
         }
     }
 }
@@ -377,6 +389,15 @@ impl Config {
             abort_at: environment.get("MINT_ABORT_AT").and_then(|at| moment(at)),
             ..config
         })
+    }
+
+    /// Where front-ends stand.
+    pub fn origins(&self) -> Origins {
+        match &self.server.plugin_domain {
+            Some(domain) => Origins::Domain(domain.clone()),
+            None if self.server.listen.ip().is_loopback() => Origins::Loopback,
+            None => Origins::Off,
+        }
     }
 
     /// Where compiled components and venvs stand.

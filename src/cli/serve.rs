@@ -82,6 +82,7 @@ impl Server {
             layout,
             forced: config.forced(),
             python: python(config)?,
+            origins: config.origins(),
             abort_at: config.abort_at.clone(),
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
@@ -92,11 +93,11 @@ impl Server {
             process_id: lock.process_id.clone(),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });
-        let router = mint_server::router(State { platform: platform.clone() }, internal);
+        let site = mint_server::router(State { platform: platform.clone() }, internal);
         let stop = CancellationToken::new();
         // Plugins call back while they start, so the server answers before it starts them.
         #[expect(clippy::disallowed_methods, reason = "the handle is kept, and awaited in `stop`")]
-        let connections = tokio::spawn(mint_server::listen::serve(listener, router, stop.clone()));
+        let connections = tokio::spawn(mint_server::listen::serve(listener, site, stop.clone()));
         platform.reconcile();
         Ok(Self { address, platform, stop, connections, _lock: lock })
     }

@@ -3,8 +3,8 @@
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-        SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED,
+        PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
 use mint_domain::Permission;
@@ -13,6 +13,10 @@ use crate::{Call, trailers};
 
 /// The cookie that carries a person's session.
 pub const SESSION_COOKIE: &str = "mint_access_token";
+/// The cookie that lets a browser in at one plugin's origin.
+pub const FRONTEND_COOKIE: &str = "mint_page";
+/// The same under https, where browsers see to it that no other origin sets it.
+pub const SECURE_FRONTEND_COOKIE: &str = "__Host-mint_page";
 
 /// The person's identifier, an integer.
 pub const USER_ID: HeaderName = HeaderName::from_static("x-mint-user-id");
@@ -51,7 +55,9 @@ const PLATFORM_ONLY: &[&str] = &["x-mint-", "x-mld-", "x-forwarded-"];
 static CLIENT_SECRETS: [HeaderName; 4] = [AUTHORIZATION, COOKIE, FORWARDED, HeaderName::from_static("x-real-ip")];
 
 /// What would let a plugin speak for the whole site.
-static SITE_WIDE: [HeaderName; 5] = [
+static SITE_WIDE: [HeaderName; 6] = [
+    // With it, another site's page could read what a visitor's cookie opens.
+    ACCESS_CONTROL_ALLOW_CREDENTIALS,
     ALT_SVC,
     HeaderName::from_static("clear-site-data"),
     HeaderName::from_static("service-worker-allowed"),
@@ -157,7 +163,7 @@ fn sets_session(value: &HeaderValue) -> bool {
     let text = String::from_utf8_lossy(value.as_bytes());
     let pair = text.split(';').next().unwrap_or_default();
     let name = pair.trim_start_matches(|c: char| c == '=' || c.is_whitespace()).split('=').next().unwrap_or_default();
-    name.trim().eq_ignore_ascii_case(SESSION_COOKIE)
+    [SESSION_COOKIE, FRONTEND_COOKIE, SECURE_FRONTEND_COOKIE].iter().any(|ours| name.trim().eq_ignore_ascii_case(ours))
 }
 
 #[cfg(test)]
@@ -229,6 +235,7 @@ mod tests {
             ("clear-site-data", "\"*\""),
             ("strict-transport-security", "max-age=1"),
             ("alt-svc", "h2=\"evil:443\""),
+            ("access-control-allow-credentials", "true"),
             ("x-mint-internal-token", "secret"),
             ("transfer-encoding", "chunked"),
             ("connection", "keep-alive"),
@@ -248,6 +255,8 @@ mod tests {
             "=mint_access_token=evil",
             "mint_access_token",
             "mint_access_token; Max-Age=0",
+            "mint_page=evil",
+            "__Host-mint_page=evil; Secure; Path=/",
         ] {
             let mut headers = map(&[("set-cookie", "a=1"), ("set-cookie", bad), ("set-cookie", "b=2")]);
             strip_response(&mut headers);

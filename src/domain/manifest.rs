@@ -30,6 +30,9 @@ pub struct Manifest {
     /// A native executable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+    /// Directory of its front-end, with an `index.html` in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frontend: Option<String>,
     /// Instance policy; by default `request`.
     #[serde(default)]
     pub instances: InstancePolicy,
@@ -206,6 +209,12 @@ impl Manifest {
             return field("names neither a component nor wheels nor a process, so there is nothing to run".to_owned());
         }
         self.prefix()?;
+        if let Some(frontend) = &self.frontend
+            && !self.files.contains_key(&format!("{frontend}/index.html"))
+        {
+            let shown = frontend.escape_debug();
+            return field(format!("the front-end `{shown}` has no `index.html` with a SHA-256 under `files`"));
+        }
         if self.format_version == 2 {
             for entry in self.entries() {
                 if !self.files.contains_key(entry) {
@@ -284,6 +293,7 @@ mod mint_v1 {
                 entry_point: slug.to_string(),
             }),
             process: None,
+            frontend: None,
             instances: InstancePolicy::Request,
             capabilities: Vec::new(),
             limits: LimitChanges::default(),
@@ -351,6 +361,7 @@ mod tests {
             broken(&|v| v["component"] = json!("other.wasm")),
             broken(&|v| v["capabilities"][0]["name"] = json!("root")),
             broken(&|v| v["surprise"] = json!(1)),
+            broken(&|v| v["frontend"] = json!("frontend")),
             broken(&|v| v["files"]["plugin.wasm"] = json!("sha256:00")),
             Manifest::parse(b"{").unwrap_err().to_string(),
         ];

@@ -11,7 +11,7 @@ use mint_context::{
     runtime::{Blame, Body, BodyError, Fault},
     trailers,
 };
-use mint_domain::{Kind, Permission, Refusal, RequestId};
+use mint_domain::{InstallationId, Kind, Permission, Refusal, RequestId};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -25,26 +25,40 @@ pub(crate) struct Turn {
 }
 
 impl Platform {
-    /// Answers a request under a plugin's prefix; none when no plugin of the tenant is installed there.
+    /// Answers a request under a plugin's prefix; none when no plugin of the tenant, or another than `only`, is installed
+    /// there.
     ///
     /// # Errors
     /// The refusal for the client. What the operator must know is in the log under the request id.
-    pub async fn dispatch<B>(&self, caller: &Caller, request: Request<B>) -> Option<Result<Response<Body>, Refusal>>
+    pub async fn dispatch<B>(
+        &self,
+        caller: &Caller,
+        only: Option<InstallationId>,
+        request: Request<B>,
+    ) -> Option<Result<Response<Body>, Refusal>>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BodyError>,
     {
         let (head, body) = request.into_parts();
-        match self.turn(caller, &head).await? {
+        match self.turn(caller, only, &head).await? {
             Ok(turn) => Some(hand_over(turn, Request::from_parts(head, body)).await),
             Err(refusal) => Some(Err(refusal)),
         }
     }
 
-    /// Waits for a request's turn; none when no plugin of the tenant is installed under its path.
-    pub(crate) async fn turn(&self, caller: &Caller, head: &Parts) -> Option<Result<Turn, Refusal>> {
+    /// Waits for a request's turn; none when no plugin of the tenant, or another than `only`, is installed under its path.
+    pub(crate) async fn turn(
+        &self,
+        caller: &Caller,
+        only: Option<InstallationId>,
+        head: &Parts,
+    ) -> Option<Result<Turn, Refusal>> {
         let path = head.uri.path();
         while let Some(active) = self.running().find(caller.tenant, path) {
+            if only.is_some_and(|only| only != active.authority.installation) {
+                return None;
+            }
             let patience = Duration::from_millis(active.authority.limits.wall_ms_max);
             let mut call = caller.call_through(self.services(), active.authority.clone(), Instant::now() + patience);
             if let Err(refusal) = check(&call, &active, head) {
@@ -61,7 +75,7 @@ impl Platform {
                 Err(refusal) => return Some(Err(refusal)),
             }
         }
-        Some(Err(Box::pin(self.not_ready(caller, path)).await?))
+        Some(Err(Box::pin(self.not_ready(caller, only, path)).await?))
     }
 }
 

@@ -4,6 +4,7 @@
 //! <data>/mint.sqlite            the database, unless it is elsewhere
 //! <data>/objects/               files of experiments
 //! <data>/releases/<digest>/     unpacked bundles; never change
+//! <data>/releases/<digest>.frontend/{files/,revision}   what browsers get of them; never change
 //! <data>/plugin-data/<tenant>/<slug>/{artifacts,cache}/
 //! <data>/_uploads/              bundles on their way in; emptied at start
 //! <cache>/                      compiled components and venvs; may be deleted at any time
@@ -15,6 +16,9 @@ use std::{
 };
 
 use mint_domain::{Digest, Slug};
+
+/// How the directory of a release's front-end ends, which else is named like the release's own.
+pub(crate) const FRONTEND: &str = ".frontend";
 
 /// The data directory of one installation of the platform.
 #[derive(Clone, Debug)]
@@ -57,6 +61,16 @@ impl Layout {
     /// An unpacked bundle.
     pub fn release(&self, digest: &Digest) -> PathBuf {
         self.releases().join(digest.hex())
+    }
+
+    /// The front-end of a release, where it has one.
+    pub fn frontend(&self, digest: &Digest) -> PathBuf {
+        self.releases().join(format!("{}{FRONTEND}", digest.hex()))
+    }
+
+    /// Whether a release has a front-end.
+    pub fn has_frontend(&self, digest: &Digest) -> bool {
+        self.frontend(digest).is_dir()
     }
 
     /// The directory of an installation's own.

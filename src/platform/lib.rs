@@ -8,6 +8,7 @@ pub mod body;
 pub mod caller;
 pub mod dispatch;
 mod followers;
+pub mod frontends;
 pub mod health;
 pub mod install;
 pub mod layout;

@@ -1,6 +1,6 @@
 //! What to say of a plugin that is installed, but does not answer.
 
-use mint_domain::{Kind, Permission, Refusal, State};
+use mint_domain::{InstallationId, Kind, Permission, Refusal, State};
 use mint_store::installations::{self, Installation};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -11,9 +11,9 @@ use crate::{Caller, Platform, routes};
 const RETRY_AFTER_S: u32 = 2;
 
 impl Platform {
-    /// The refusal for a path whose plugin does not answer now; none when no plugin is installed there, or the person may
-    /// not use plugins.
-    pub(crate) async fn not_ready(&self, caller: &Caller, path: &str) -> Option<Refusal> {
+    /// The refusal for a path whose plugin does not answer now; none when no plugin, or another than `only`, is installed
+    /// there, or the person may not use plugins.
+    pub(crate) async fn not_ready(&self, caller: &Caller, only: Option<InstallationId>, path: &str) -> Option<Refusal> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsUse).ok()?;
         let installed = async {
             let mut tx = self.services().db.read().await?;
@@ -24,7 +24,8 @@ impl Platform {
                 let longest = installed
                     .into_iter()
                     .filter(|installation| routes::is_below(path, &format!("/api{}", installation.prefix)))
-                    .max_by_key(|installation| installation.prefix.len())?;
+                    .max_by_key(|installation| installation.prefix.len())
+                    .filter(|longest| only.is_none_or(|only| only == longest.id))?;
                 Some(refusal(&longest, self.services().clock.now()))
             }
             Err(error) => {

@@ -30,6 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Caller,
     admission::Admission,
+    frontends::{Origins, Visits},
     health::{CHECKS_AT_ONCE, HealthOptions, Watch},
     layout::Layout,
     operation::{Here, Moment, not_installed},
@@ -61,6 +62,8 @@ pub struct Options {
     pub forced: BTreeMap<String, Mode>,
     /// What there is for Python plugins.
     pub python: PlatformPython,
+    /// Where front-ends stand.
+    pub origins: Origins,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
     /// What stands in the cache goes when nothing has used it for that long.
@@ -82,6 +85,7 @@ pub struct Platform {
     layout: Layout,
     forced: BTreeMap<String, Mode>,
     python: Arc<PlatformPython>,
+    origins: Origins,
     trial: Duration,
     unused_for: Duration,
     abort_at: Option<Moment>,
@@ -90,6 +94,7 @@ pub struct Platform {
     process_id: String,
     operations: Mutex<HashMap<OperationId, Here>>,
     identities: Cache<String, Identity>,
+    visits: Visits,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -109,6 +114,7 @@ impl Platform {
             layout: options.layout,
             forced: options.forced,
             python: Arc::new(options.python),
+            origins: options.origins,
             trial: options.trial,
             unused_for: options.unused_for,
             abort_at: options.abort_at,
@@ -117,6 +123,7 @@ impl Platform {
             process_id: options.process_id,
             operations: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
+            visits: Visits::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }))
@@ -175,6 +182,15 @@ impl Platform {
 
     pub(crate) fn identities(&self) -> &Cache<String, Identity> {
         &self.identities
+    }
+
+    pub(crate) fn visits(&self) -> &Visits {
+        &self.visits
+    }
+
+    /// Where front-ends stand.
+    pub fn origins(&self) -> &Origins {
+        &self.origins
     }
 
     /// Operations that run in this process.

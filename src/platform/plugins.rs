@@ -1,7 +1,7 @@
 //! What people see of plugins.
 
 use mint_context::{Result, runtime::HealthStatus, settings};
-use mint_domain::{Grants, Limits, Manifest, Permission, State, mode::Mode, plan::Findings};
+use mint_domain::{Digest, Grants, Limits, Manifest, Permission, State, mode::Mode, plan::Findings};
 use mint_store::{installations, releases, tenants};
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub struct PluginSummary {
     pub plugin_type: mint_domain::policy::PluginType,
     /// Public path of its routes.
     pub api_prefix: String,
+    /// Path of its front-end; null where it has none.
+    pub frontend: Option<String>,
     /// `shared` or `isolated`.
     #[schema(value_type = String)]
     pub mode: Mode,
@@ -53,7 +55,7 @@ pub struct PluginDetails {
     pub summary: PluginSummary,
     /// Digest of the bundle.
     #[schema(value_type = String)]
-    pub digest: mint_domain::Digest,
+    pub digest: Digest,
     /// What it asks for, with the author's reasons.
     #[schema(value_type = Vec<Object>)]
     pub requested: Vec<mint_domain::manifest::CapabilityRequest>,
@@ -87,7 +89,7 @@ impl Platform {
         let mut plugins = Vec::new();
         for installation in installations::list(&mut tx, caller.tenant).await? {
             if let Some(release) = releases::get(&mut tx, installation.release_id).await? {
-                plugins.push(self.summary(installation, &release.manifest));
+                plugins.push(self.summary(installation, &release.digest, &release.manifest));
             }
         }
         Ok(plugins)
@@ -116,7 +118,7 @@ impl Platform {
             runtime: active.as_ref().map_or(Value::Null, |active| active.plugin.status()),
             health: active.as_ref().and_then(|active| active.watch.last()),
             log: active.map(|active| active.log.recent()).unwrap_or_default(),
-            summary: self.summary(installation, manifest),
+            summary: self.summary(installation, &release.digest, manifest),
         })
     }
 
@@ -154,7 +156,7 @@ impl Platform {
         Ok(())
     }
 
-    fn summary(&self, installation: installations::Installation, manifest: &Manifest) -> PluginSummary {
+    fn summary(&self, installation: installations::Installation, digest: &Digest, manifest: &Manifest) -> PluginSummary {
         let plugin = &manifest.plugin;
         let last = self.running().get(installation.id).and_then(|active| active.watch.last());
         PluginSummary {
@@ -164,6 +166,7 @@ impl Platform {
             description: plugin.description.clone(),
             analysis_type: plugin.analysis_type.clone(),
             plugin_type: plugin.plugin_type,
+            frontend: self.layout().has_frontend(digest).then(|| format!("{}/", installation.prefix)),
             api_prefix: format!("/api{}", installation.prefix),
             mode: installation.mode(),
             mode_reason: installation.mode_reason.clone(),

@@ -86,7 +86,11 @@ impl Platform {
     /// # Errors
     /// The database's.
     pub async fn identify(&self, token: &str) -> Result<Option<Identity>> {
-        let hash = hashed(token);
+        self.identify_hashed(hashed(token)).await
+    }
+
+    /// The same for who knows only the hash of the token.
+    pub(crate) async fn identify_hashed(&self, hash: String) -> Result<Option<Identity>> {
         if let Some(identity) = self.identities().get(&hash) {
             return Ok(Some(identity));
         }
@@ -116,6 +120,6 @@ impl Identity {
     }
 }
 
-fn hashed(token: &str) -> String {
+pub(crate) fn hashed(token: &str) -> String {
     hex::encode(Sha256::digest(token))
 }

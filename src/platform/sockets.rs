@@ -10,7 +10,7 @@ use mint_context::{
     runtime::{Body, BodyError},
     socket::{Opened, Socket},
 };
-use mint_domain::Refusal;
+use mint_domain::{InstallationId, Refusal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -56,17 +56,22 @@ impl Place {
 }
 
 impl Platform {
-    /// Opens a WebSocket under a plugin's prefix; none when no plugin of the tenant is installed there. The caller has
-    /// checked the handshake.
+    /// Opens a WebSocket under a plugin's prefix; none when no plugin of the tenant, or another than `only`, is installed
+    /// there. The caller has checked the handshake.
     ///
     /// # Errors
     /// The refusal for the client.
-    pub async fn connect<B>(&self, caller: &Caller, request: Request<B>) -> Option<Result<Connected, Refusal>>
+    pub async fn connect<B>(
+        &self,
+        caller: &Caller,
+        only: Option<InstallationId>,
+        request: Request<B>,
+    ) -> Option<Result<Connected, Refusal>>
     where
         B: HttpBody<Data = Bytes, Error: Into<BodyError>>,
     {
         let (head, _no_body) = request.into_parts();
-        match self.turn(caller, &head).await? {
+        match self.turn(caller, only, &head).await? {
             Ok(turn) => Some(open(turn, Request::from_parts(head, body::empty())).await),
             Err(refusal) => Some(Err(refusal)),
         }

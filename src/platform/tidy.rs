@@ -11,7 +11,7 @@ use mint_context::Result;
 use mint_domain::{Digest, Mode};
 use mint_store::releases;
 
-use crate::Platform;
+use crate::{Platform, layout::FRONTEND};
 
 /// How old what stands among the releases must be before it is a leftover: an install may just be under way.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -54,7 +54,7 @@ fn remove_leftovers(directory: &Path, known: &HashSet<String>, then: SystemTime)
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let changed = entry.metadata()?.modified()?;
-        let is_known = entry.file_name().to_str().is_some_and(|name| known.contains(name));
+        let is_known = entry.file_name().to_str().is_some_and(|name| known.contains(name.trim_end_matches(FRONTEND)));
         if !is_known && changed < then {
             fs::remove_dir_all(entry.path())?;
             removed += 1;
@@ -72,16 +72,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let now = SystemTime::UNIX_EPOCH + LEFTOVER_AGE * 10_000;
         let then = now - LEFTOVER_AGE * 2;
-        for (name, changed) in [("known", then), ("gone", then), ("fresh", now), (".unpacking-x", then)] {
+        let old = ["known", "known.frontend", "gone", "gone.frontend", ".unpacking-x"].map(|name| (name, then));
+        for (name, changed) in old.into_iter().chain([("fresh", now)]) {
             let path = root.path().join(name);
             fs::create_dir(&path).unwrap();
             fs::write(path.join("file"), "x").unwrap();
             fs::File::open(&path).unwrap().set_modified(changed).unwrap();
         }
         let known = HashSet::from(["known".to_owned()]);
-        assert_eq!(remove_leftovers(root.path(), &known, now - LEFTOVER_AGE).unwrap(), 2);
+        assert_eq!(remove_leftovers(root.path(), &known, now - LEFTOVER_AGE).unwrap(), 3);
         let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["fresh", "known"]);
+        assert_eq!(left, ["fresh", "known", "known.frontend"]);
     }
 }

@@ -5,7 +5,6 @@
 use std::panic::AssertUnwindSafe;
 
 use axum::{
-    Router,
     body::Body,
     extract::DefaultBodyLimit,
     response::{IntoResponse as _, Response},
@@ -13,19 +12,21 @@ use axum::{
 use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
+use mint_platform::frontends::Asked;
 use tower::Service as _;
 
 use crate::{
     error::ApiError,
-    framing,
+    framing, frontends,
     middleware::{failed, linger, request_id},
+    router::Site,
 };
 
 /// Bytes of a JSON body. Files are streamed and bounded where they are received.
 const JSON_BYTES_MAX: usize = 2 << 20;
 
 /// Answers a request, whatever happens.
-pub(crate) async fn enter(mut router: Router, request: Request<Incoming>) -> Response {
+pub(crate) async fn enter(site: Site, request: Request<Incoming>) -> Response {
     let mut request = request.map(Body::new);
     DefaultBodyLimit::max(JSON_BYTES_MAX).apply(&mut request);
     let framed = framing::check(request.headers());
@@ -35,8 +36,8 @@ pub(crate) async fn enter(mut router: Router, request: Request<Incoming>) -> Res
             return ApiError::from(refusal).into_response();
         }
         linger(request, async move |request| {
-            let answered = AssertUnwindSafe(async { router.call(request).await }).catch_unwind().await;
-            answered.map_or_else(|_panic| failed(), |Ok(response)| response)
+            let answered = AssertUnwindSafe(answer(site, request)).catch_unwind().await;
+            answered.unwrap_or_else(|_panic| failed())
         })
         .await
     })
@@ -45,4 +46,18 @@ pub(crate) async fn enter(mut router: Router, request: Request<Incoming>) -> Res
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Who is asked is decided before anything else: at a plugin's origin none of the platform's routes exists.
+async fn answer(mut site: Site, request: Request<Body>) -> Response {
+    match frontends::asked(site.state.platform.origins(), &request) {
+        Ok(Asked::Platform) => {
+            let Ok(response) = site.router.call(request).await;
+            response
+        }
+        // Boxed, as all that few requests need.
+        Ok(Asked::Frontend(name)) => Box::pin(frontends::answer(&site.state, &name, request)).await,
+        Ok(Asked::Nobody) => ApiError::from(frontends::nobody()).into_response(),
+        Err(refusal) => ApiError::from(refusal).into_response(),
+    }
 }

@@ -9,10 +9,11 @@ mod door;
 mod error;
 mod extract;
 mod framing;
+mod frontends;
 mod gateway;
 pub mod listen;
 mod middleware;
 pub mod router;
 mod socket;
 
-pub use router::{State, router};
+pub use router::{Site, State, router};

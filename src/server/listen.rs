@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -18,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{door, socket::Ends};
+use crate::{door, router::Site, socket::Ends};
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -32,7 +31,7 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until `stop` is cancelled, then lets requests in progress finish.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -55,7 +54,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "TCP_NODELAY could not be set");
         }
-        let connection = serve_connection(http.clone(), stream, router.clone(), stop.clone());
+        let connection = serve_connection(http.clone(), stream, site.clone(), stop.clone());
         connections.spawn(async move {
             connection.await;
             drop(slot);
@@ -69,13 +68,13 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 }
 
 /// Serves requests until one side has had enough, then the WebSocket that the last of them may have asked for.
-async fn serve_connection(http: http1::Builder, stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn serve_connection(http: http1::Builder, stream: TcpStream, site: Site, stop: CancellationToken) {
     let ends = Arc::new(OnceLock::<Ends>::new());
     let found = Arc::clone(&ends);
     let service = service_fn(move |request| {
-        let (router, found) = (router.clone(), Arc::clone(&found));
+        let (site, found) = (site.clone(), Arc::clone(&found));
         async move {
-            let mut response = door::enter(router, request).await;
+            let mut response = door::enter(site, request).await;
             if let Some(ends) = response.extensions_mut().remove::<Ends>() {
                 found.get_or_init(|| ends);
             }

@@ -25,18 +25,28 @@ pub struct State {
 )]
 struct ApiDocument;
 
+/// Everything that answers, by the host that is asked.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What the platform answers.
+    pub(crate) router: Router,
+    /// What the origins of plugins answer with.
+    pub(crate) state: State,
+}
+
 /// Every route. `internal` is what plugin processes call, under `/api/internal`.
-pub fn router(state: State, internal: Router) -> Router {
+pub fn router(state: State, internal: Router) -> Site {
     let (router, mut document) = api_routes().split_for_parts();
     api::describe_security(&mut document);
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", document).config(Config::default().try_it_out_enabled(true));
-    router
+    let router = router
         .nest_service("/api/internal", internal)
         .merge(docs)
         .route("/", get(|| async { Redirect::temporary("/api/docs") }))
         .fallback(gateway)
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(state)
+        .with_state(state.clone());
+    Site { router, state }
 }
 
 fn api_routes() -> OpenApiRouter<State> {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use time::{Duration, OffsetDateTime};
 
 use crate::Db;
 
@@ -42,6 +43,21 @@ pub async fn databases() -> Vec<TestDb> {
         Err(_) => eprintln!("{POSTGRES_URL} is not set: this test runs on SQLite only"),
     }
     databases
+}
+
+/// Lets time pass for the codes that lead to front-ends, and for nothing else.
+///
+/// # Panics
+/// When the database does not answer.
+#[expect(clippy::expect_used, reason = "test support")]
+pub async fn age_frontend_codes(db: &Db, by: Duration) {
+    let mut tx = db.begin().await.expect("a transaction");
+    let codes = rows!(&mut tx, all(String, OffsetDateTime), "select code_sha256, expires_at from frontend_codes");
+    for (code, expires_at) in codes.expect("codes") {
+        let aged = execute!(&mut tx, "update frontend_codes set expires_at = $2 where code_sha256 = $1", code, expires_at - by);
+        aged.expect("an update");
+    }
+    tx.commit().await.expect("a commit");
 }
 
 #[expect(clippy::expect_used, reason = "test support")]

@@ -2,6 +2,7 @@
 
 mod dose_response;
 mod first_sdks;
+mod frontend;
 mod health;
 mod jobs;
 mod live;

@@ -19,6 +19,8 @@ pub(super) struct Fixture {
     project: toml::Table,
     mint: toml::Table,
     is_of_mint: bool,
+    /// Files of its front-end, beside its module.
+    frontend: &'static [(&'static str, &'static str)],
     bundles: TempDir,
 }
 
@@ -28,12 +30,17 @@ impl Fixture {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/fixtures").join(sdk);
         let table = |name: &str| fs::read_to_string(directory.join(name)).unwrap().parse().unwrap();
         let (project, mint) = (table("pyproject.toml"), table("mint.toml"));
-        Self { directory, project, mint, is_of_mint: false, bundles: tempfile::tempdir().unwrap() }
+        Self { directory, project, mint, is_of_mint: false, frontend: &[], bundles: tempfile::tempdir().unwrap() }
     }
 
     /// The same in MINT's own format, which says neither what the plugin asks for nor where its routes stand.
     pub(super) fn in_format_of_mint(self) -> Self {
         Self { is_of_mint: true, ..self }
+    }
+
+    /// The same with a front-end of these files.
+    pub(super) fn with_frontend(self, frontend: &'static [(&'static str, &'static str)]) -> Self {
+        Self { frontend, ..self }
     }
 
     /// Its slug.
@@ -93,6 +100,7 @@ impl Fixture {
                 files.push((name, fs::read_to_string(path).unwrap()));
             }
         }
+        files.extend(self.frontend.iter().map(|(name, text)| (format!("{package}/frontend/{name}"), (*text).to_owned())));
         let requires: String = project["dependencies"]
             .as_array()
             .unwrap()

@@ -47,6 +47,19 @@ impl Program {
 
     /// Its bundle, for this Python.
     pub(crate) fn bundle_for(&self, python: &str, slug: &str, further: Value) -> Guest {
+        self.bundle_of(python, slug, further, &[])
+    }
+
+    /// Its bundle, with a front-end of these files.
+    pub(crate) fn bundle_with_frontend(&self, slug: &str, further: Value, files: &[(&str, &[u8])]) -> Guest {
+        let mut further = further;
+        further["frontend"] = "web".into();
+        let entries: Vec<(String, &[u8])> = files.iter().map(|(name, bytes)| (format!("web/{name}"), *bytes)).collect();
+        let files: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        self.bundle_of(&python().unwrap_or_else(|| "/usr/bin/env python3".to_owned()), slug, further, &files)
+    }
+
+    fn bundle_of(&self, python: &str, slug: &str, further: Value, files: &[(&str, &[u8])]) -> Guest {
         let isolated = if python.contains(' ') { "" } else { " -I" };
         let shebang = format!("#!{python}{isolated}");
         let text = format!("{shebang}\n{}\n{}", include_str!("programs/serve.py"), self.0);
@@ -55,7 +68,7 @@ impl Program {
             "process": { "executable": "bin/plugin", "args": ["{socket}"] },
         });
         description.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
-        manifest(description, &[("bin/plugin", text.as_bytes())])
+        manifest(description, &[&[("bin/plugin", text.as_bytes())], files].concat())
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 use mint_domain::{Digest, manifest::Process};
 
 use super::{
-    BuildError, BuildOptions, executable, javascript,
+    BuildError, BuildOptions, executable, frontend, javascript,
     project::{Language, Output, Project},
     python::PyProject,
     python_component, python_wheels, rust,
@@ -61,6 +61,11 @@ pub fn build(dir: &Path, options: &BuildOptions) -> Result<BuiltBundle, BuildErr
     }
     if files.iter().any(|(entry, _)| entry == "plugin.wasm") {
         manifest.component = Some("plugin.wasm".to_owned());
+    }
+
+    if let Some(directory) = &project.toml.plugin.frontend {
+        files.extend(frontend::files(&project, directory)?);
+        manifest.frontend = Some(frontend::ENTRY.to_owned());
     }
 
     let dist = project.dir.join("dist");

@@ -6,6 +6,7 @@
 mod assemble;
 mod error;
 mod executable;
+mod frontend;
 mod javascript;
 mod options;
 mod project;

@@ -71,6 +71,8 @@ pub(super) struct Plugin {
     #[serde(default)]
     icon: String,
     instances: Option<InstancePolicy>,
+    /// The directory of its front-end, as browsers are to get it, relative to the project.
+    pub(super) frontend: Option<PathBuf>,
 }
 
 impl Plugin {
@@ -173,6 +175,7 @@ impl Project {
             component: None,
             wheels: None,
             process: None,
+            frontend: None,
             instances: self.toml.plugin.instances.unwrap_or(default),
             capabilities: self.toml.capabilities.clone(),
             limits: self.toml.limits.clone(),

@@ -5,6 +5,7 @@
 
 mod approve;
 mod fallback;
+mod frontend;
 mod plan;
 mod register;
 mod stage;
@@ -37,7 +38,7 @@ use crate::{
 const INSTALL: Change<Install> = Change {
     kind: "install",
     can_stop: true,
-    steps: &[verify::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP],
+    steps: &[verify::STEP, frontend::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP],
 };
 
 const START: &[Step<Install>] = &[stage::STEP, start::STEP, switch::STEP];

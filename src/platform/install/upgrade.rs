@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{Decision, Install, Upload, approve, stage, start, verify};
+use super::{Decision, Install, Upload, approve, frontend, stage, start, verify};
 use crate::{
     Caller, Platform,
     operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
@@ -34,6 +34,7 @@ pub(super) const UPGRADE: Change<Install> = Change {
     can_stop: true,
     steps: &[
         verify::STEP,
+        frontend::STEP,
         compare::STEP,
         approve::STEP,
         mark::STEP,

@@ -30,7 +30,7 @@ impl From<&mint_domain::User> for Me {
 
 impl Me {
     /// The person behind a caller.
-    pub(super) fn of(caller: &Caller) -> Result<Self, ApiError> {
+    pub(crate) fn of(caller: &Caller) -> Result<Self, ApiError> {
         let nobody = || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first.");
         Ok(Self::from(caller.actor.user().ok_or_else(nobody)?))
     }

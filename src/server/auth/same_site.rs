@@ -5,7 +5,7 @@ use mint_domain::{Kind, Refusal};
 
 /// Refuses a change, and a WebSocket, that another site's page asks a browser for. `Sec-Fetch-Site` decides where the browser sends it,
 /// else `Origin` must name the host that was asked.
-pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     if method.is_safe() && !headers.contains_key(header::UPGRADE) {
         return Ok(());
     }

@@ -17,10 +17,14 @@ pub(crate) fn find(headers: &HeaderMap) -> Option<Credential<'_>> {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then_some(Credential { token: token.trim(), by_cookie: false });
     }
+    cookie(headers, SESSION_COOKIE).map(|token| Credential { token, by_cookie: true })
+}
+
+/// What a browser keeps under a name.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let cookies =
         headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-    let mut tokens = cookies.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == SESSION_COOKIE);
-    tokens.next().map(|(_, token)| Credential { token, by_cookie: true })
+    cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// The header that hands a browser its session.

@@ -1,0 +1,11 @@
+//! Front-ends of plugins. Each plugin of each tenant has an origin of its own, so that its scripts can reach what is theirs
+//! and nothing else; a person's session takes them there by a code, and what the browser keeps there is good for that
+//! plugin alone.
+
+mod enter;
+pub mod origin;
+mod visit;
+
+pub use enter::{Entered, Entry};
+pub use origin::{Asked, OriginName, Origins, PluginDomain};
+pub use visit::{Visitor, Visits};

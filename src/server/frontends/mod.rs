@@ -1,0 +1,9 @@
+//! The origins of plugins: a front-end's files, the plugin's own routes, and nothing else.
+
+mod caching;
+mod door;
+mod enter;
+mod files;
+
+pub(crate) use door::{answer, asked, host, nobody};
+pub(crate) use enter::see_other;

@@ -1,0 +1,29 @@
+//! The front-end of a plugin on MINT's own SDK, as its build puts it into the wheel.
+
+use http::StatusCode;
+use mint_tests::{Browser, TestServer};
+use serde_json::json;
+
+use super::sdk_fixture::Fixture;
+
+const FILES: &[(&str, &str)] =
+    &[("index.html", "<!doctype html><title>from the wheel</title>"), ("assets/index-DiwrgTda.js", "console.log(1)")];
+
+#[tokio::test]
+async fn the_page_of_a_wheel_is_served_by_the_host() {
+    let fixture = Fixture::of("mint_sdk_1_2_10").in_format_of_mint().with_frontend(FILES);
+    let Some(python) = fixture.python() else { return };
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
+    let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+    assert_eq!(operation["status"], "done", "{operation:#}");
+    let slug = fixture.slug();
+    let (browser, path) = Browser::enter(&server.client("member").await, &format!("/{slug}/")).await;
+    let page = browser.get(&path).await;
+    assert!(page.status == StatusCode::OK && page.text().contains("from the wheel"), "{page:?}");
+    assert_eq!(page.header("cache-control"), "no-store");
+    let script = browser.get(&format!("/{slug}/assets/index-DiwrgTda.js")).await;
+    assert!(script.header("cache-control").ends_with("immutable"), "{script:?}");
+    assert_eq!(script.header("x-mint-frontend-revision"), page.header("x-mint-frontend-revision"));
+    let runtime = browser.get(&format!("/api/{slug}/_mint/runtime")).await;
+    assert_eq!((runtime.status, &runtime.json()["name"]), (StatusCode::OK, &json!(slug)), "{runtime:?}");
+}

@@ -41,6 +41,11 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Allow packages without a wheel: building one runs its author's code with the server's rights",
     ),
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
+    (
+        "plugins.idleSeconds",
+        Kind::Number,
+        "After how long an isolated plugin of which nobody wants anything is stopped; by default 900, 0: never",
+    ),
     ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
     ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
     ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
@@ -151,6 +156,8 @@ pub struct Plugins {
     pub force_isolated: Vec<Slug>,
     /// Seconds that a new release answers before the old one is let go.
     pub trial_seconds: u32,
+    /// Seconds after which an isolated plugin of which nobody wants anything is stopped; 0 for never.
+    pub idle_seconds: u32,
     /// How venvs are made.
     pub uv: Uv,
     /// How often they are asked how they are.
@@ -265,6 +272,7 @@ impl Default for Plugins {
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
             trial_seconds: 10,
+            idle_seconds: 900,
             uv: Uv::default(),
             health: Health::default(),
             components: Components::default(),

@@ -17,11 +17,15 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     SubprocessConfig,
+    activity::Activity,
     census::{Census, Crowd},
     child::Child,
     directory::Directory,
@@ -58,6 +62,8 @@ pub(crate) struct Setup {
     pub(crate) spawner: Spawner,
     pub(crate) registry: Arc<Registry>,
     pub(crate) census: Arc<Census>,
+    /// Places for starts, of all plugins of the server.
+    pub(crate) starts: Arc<Semaphore>,
     pub(crate) launch: Launch,
     pub(crate) activation: Activation,
     pub(crate) session: Arc<Session>,
@@ -83,6 +89,8 @@ pub(crate) struct Incarnation {
     pub(crate) started_at: OffsetDateTime,
     /// Whom it served.
     pub(crate) served: Arc<Served>,
+    /// What it is asked and does.
+    pub(crate) activity: Arc<Activity>,
     tasks: Arc<AtomicU64>,
     pool: Arc<Pool>,
     token: HeaderValue,
@@ -138,6 +146,8 @@ impl Running {
     /// # Errors
     /// A [`Failure`] with its last lines. Nothing is left running.
     pub(crate) async fn start(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
+        // Never closed.
+        let _place = setup.starts.acquire().await.ok();
         let running = Self::spawn(setup, number, trial_settings).await?;
         let deadline = Instant::now() + setup.config.start_timeout;
         let incarnation = Arc::clone(&running.incarnation);
@@ -210,8 +220,13 @@ impl Running {
         let program = program(setup, &directory, temporary.path(), &token);
         let file = program.file.clone();
         let served = Served::new(setup.config.acts_after);
-        let bearer =
-            Bearer { session: Arc::clone(&setup.session), served: Arc::clone(&served), trial_settings: trial_settings.clone() };
+        let activity = Activity::new();
+        let bearer = Bearer {
+            session: Arc::clone(&setup.session),
+            served: Arc::clone(&served),
+            activity: Arc::clone(&activity),
+            trial_settings: trial_settings.clone(),
+        };
         let registration = setup.registry.register(&token, bearer);
         let broken = |error: io::Error| {
             failure(
@@ -226,7 +241,7 @@ impl Running {
         let forwarder = forwarder.map(|listener| sandbox::forward(listener, Arc::clone(setup.sandbox.platform())));
         let forwarder = forwarder.transpose().map_err(broken)?;
         let output = read_output(&mut child, log).map_err(broken)?;
-        let crowd = Crowd::watched(&setup.census, &child, socket.clone(), setup.activation.authority.limits.processes_max)
+        let crowd = Crowd::watched(&setup.census, &child, socket.clone(), authority.limits.processes_max, Arc::clone(&activity))
             .map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
@@ -236,6 +251,7 @@ impl Running {
             pid: child.pid().as_raw_nonzero().get(),
             started_at: call.services.clock.now(),
             served,
+            activity,
             tasks: Arc::clone(crowd.tasks()),
             pool: Arc::new(Pool::new(socket, child.pid())),
             token: secret,

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** `rpc` converts, calls one function of `mint_context`, and converts back. No rule stands here.
 
+mod activity;
 mod backoff;
 mod census;
 mod child;
@@ -19,6 +20,7 @@ mod executable;
 mod exit;
 mod generation;
 mod incarnation;
+mod keeper;
 mod launch;
 mod leftovers;
 mod link;

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use mint_context::runtime::{Activation, Generation, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
     Registry, SubprocessConfig,
@@ -31,6 +31,7 @@ pub struct IsolatedRuntime {
     registry: Arc<Registry>,
     spawner: Spawner,
     census: Arc<Census>,
+    starts: Arc<Semaphore>,
     sandbox: Arc<Sandbox>,
 }
 
@@ -46,7 +47,8 @@ impl IsolatedRuntime {
         let config = Arc::new(config);
         let wanted = Arc::clone(&config);
         let sandbox = spawn_blocking(move || Sandbox::detect(&wanted)).await.map_err(io::Error::other)??;
-        Ok(Self { config, registry, spawner: Spawner::new()?, census: Arc::default(), sandbox: Arc::new(sandbox) })
+        let starts = Arc::new(Semaphore::new(config.starts_at_once.get()));
+        Ok(Self { config, registry, spawner: Spawner::new()?, census: Arc::default(), starts, sandbox: Arc::new(sandbox) })
     }
 
     /// Shared mode by `components`, which also takes bundles with pure wheels only: their components are made in the sandbox
@@ -92,6 +94,7 @@ impl Runtime for IsolatedRuntime {
             spawner: self.spawner.clone(),
             registry: Arc::clone(&self.registry),
             census: Arc::clone(&self.census),
+            starts: Arc::clone(&self.starts),
             session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), &launch),
             launch,
             sandbox: Arc::clone(&self.sandbox),

@@ -41,6 +41,8 @@ pub struct SubprocessConfig {
     pub restart_wait: Duration,
     /// After how long a process of which nobody wants anything is stopped; none for never.
     pub idle_after: Option<Duration>,
+    /// Whether Python plugins are imported once for each generation, by a process that is copied for every start.
+    pub warm_parent: bool,
     /// Processes started at once, of all plugins together.
     pub starts_at_once: NonZeroUsize,
     /// How long a process may act for a person after their last request: the longest job.
@@ -98,6 +100,7 @@ impl SubprocessConfig {
             build_timeout: Self::BUILD_TIMEOUT,
             restart_wait: Self::RESTART_WAIT,
             idle_after: Some(Self::IDLE_AFTER),
+            warm_parent: false,
             starts_at_once: Self::STARTS_AT_ONCE,
             acts_after: Self::ACTS_AFTER,
         }

@@ -181,6 +181,9 @@ impl Generation for IsolatedGeneration {
         let mut status = self.supervisor.status();
         if let Some(status) = status.as_object_mut() {
             status.insert("sandbox".to_owned(), self.setup.level.as_json());
+            if self.setup.config.warm_parent {
+                status.insert("warm_parent".to_owned(), self.setup.warm.status());
+            }
         }
         status
     }

@@ -322,6 +322,7 @@ impl Keeper {
         for retired in self.retiring.drain(..) {
             let _ended_or_aborted = retired.await;
         }
+        self.setup.warm.end().await;
         let _nobody = done.send(());
         Next::End
     }

@@ -8,10 +8,12 @@
 
 mod activity;
 mod backoff;
+mod begin;
 mod census;
 mod child;
 pub mod component;
 mod config;
+mod control;
 mod description;
 mod directory;
 mod environment;
@@ -44,6 +46,7 @@ mod tunnel;
 mod upload;
 mod uv;
 mod venv;
+mod warm;
 mod wheel;
 
 pub use config::{ComponentOptions, SubprocessConfig};

@@ -22,6 +22,7 @@ use crate::{
     sandbox::{Network, Sandbox},
     spawn::Spawner,
     venv,
+    warm::Warm,
 };
 
 /// Runs plugins as supervised processes.
@@ -100,6 +101,7 @@ impl Runtime for IsolatedRuntime {
             sandbox: Arc::clone(&self.sandbox),
             network,
             level,
+            warm: Warm::default(),
             public_prefix: prefix.public(),
             about: OnceLock::new(),
             activation,

@@ -14,6 +14,7 @@ mod sockets;
 mod starts;
 mod tokens;
 mod trailers;
+mod warm;
 mod wheels;
 
 pub(crate) use program::{Program, is_alive};

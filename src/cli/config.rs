@@ -51,6 +51,16 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Allow packages without a wheel: building one runs its author's code with the server's rights",
     ),
     ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
+    (
+        "plugins.idleSeconds",
+        Kind::Number,
+        "After how long an isolated plugin of which nobody wants anything is stopped; by default 900, 0: never",
+    ),
+    (
+        "plugins.warmParent",
+        Kind::Bool,
+        "Keep the imports of isolated Python plugins in memory, 50 to 100 MB each, for faster starts",
+    ),
     ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
     ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
     ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
@@ -165,6 +175,10 @@ pub struct Plugins {
     pub force_isolated: Vec<Slug>,
     /// Seconds that a new release answers before the old one is let go.
     pub trial_seconds: u32,
+    /// Seconds after which an isolated plugin of which nobody wants anything is stopped; 0 for never.
+    pub idle_seconds: u32,
+    /// Whether imports of isolated Python plugins stay in memory.
+    pub warm_parent: bool,
     /// How venvs are made.
     pub uv: Uv,
     /// How often they are asked how they are.
@@ -281,6 +295,8 @@ impl Default for Plugins {
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
             trial_seconds: 10,
+            idle_seconds: 900,
+            warm_parent: false,
             uv: Uv::default(),
             health: Health::default(),
             components: Components::default(),

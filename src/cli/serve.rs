@@ -153,6 +153,8 @@ fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, addre
     subprocess.source_builds = uv.source_builds;
     subprocess.python.clone_from(&uv.python);
     subprocess.pass_environment.clone_from(&config.uv_environment);
+    subprocess.warm_parent = config.plugins.warm_parent;
+    subprocess.idle_after = (config.plugins.idle_seconds > 0).then(|| Duration::from_secs(config.plugins.idle_seconds.into()));
     let components = &config.plugins.components;
     subprocess.components = ComponentOptions {
         make: components.make,

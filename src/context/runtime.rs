@@ -9,6 +9,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use mint_domain::{Digest, ExperimentId, Grants, Kind, Manifest, Refusal, lifecycle::Failure};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::{
     Call, PluginAuthority,
@@ -99,6 +100,15 @@ pub trait Generation: Send + Sync + fmt::Debug {
     /// A [`Fault`] as for any request; [`Fault::NoSockets`] where plugins of this kind cannot have one.
     async fn open(&self, _call: Call, _request: Request<Body>) -> Result<Opened, Fault> {
         Err(Fault::NoSockets)
+    }
+
+    /// Waits until it can answer, where it has to be started first. Whoever gives the plugin little time asks for this before,
+    /// so that the time is the plugin's own.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it cannot by `deadline`.
+    async fn prepare(&self, _deadline: Instant) -> Result<(), Fault> {
+        Ok(())
     }
 
     /// Which events it follows.
@@ -214,6 +224,9 @@ pub enum Fault {
     /// It is not running.
     #[error("the plugin is not running: {0}")]
     Down(String),
+    /// It was stopped because nobody wanted anything of it, and does not start again.
+    #[error("the plugin does not start: {0}")]
+    NotStarted(String),
     /// This server runs as many instances as it can, of all plugins together.
     #[error("no place for another instance became free")]
     Full,
@@ -244,7 +257,9 @@ impl Fault {
     /// Who has to do something about it.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Broke(_) | Self::Limit { .. } | Self::Timeout(_) | Self::Garbage(_) | Self::Down(_) => Blame::Plugin,
+            Self::Broke(_) | Self::Limit { .. } | Self::Timeout(_) | Self::Garbage(_) | Self::Down(_) | Self::NotStarted(_) => {
+                Blame::Plugin
+            }
             Self::Client(_) | Self::NoSockets => Blame::Client,
             Self::Full | Self::Host(_) => Blame::Host,
         }
@@ -268,6 +283,9 @@ impl Fault {
             Self::Garbage(_) => Refusal::new(Kind::Unavailable, "plugin.garbage", "The plugin did not give a proper answer."),
             Self::Down(_) => {
                 Refusal::new(Kind::Unavailable, "plugin.down", "The plugin is not running at the moment.").retry_after(1)
+            }
+            Self::NotStarted(reason) => {
+                Refusal::new(Kind::Unavailable, "plugin.down", format!("The plugin does not start. {reason}")).retry_after(1)
             }
             Self::Full => Refusal::new(
                 Kind::Busy,

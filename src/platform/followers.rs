@@ -79,9 +79,12 @@ async fn hooked<T, F>(call: &Call, active: &Active, hook: impl FnOnce(Call) -> F
 where
     F: Future<Output = Result<T, Fault>>,
 {
-    let deadline = call.deadline.min(Instant::now() + HOOK_TIMEOUT);
-    let admitted = active.admission.enter(deadline).await.map_err(|refusal| Fault::Down(refusal.message))?;
+    let admission = call.deadline.min(Instant::now() + HOOK_TIMEOUT);
+    let admitted = active.admission.enter(admission).await.map_err(|refusal| Fault::Down(refusal.message))?;
     let Some(_admitted) = admitted else { return Err(Fault::Down("it was being replaced".to_owned())) };
+    // That it has to be started is no fault of the plugin: its time begins when it can answer.
+    active.plugin.prepare(call.deadline).await?;
+    let deadline = call.deadline.min(Instant::now() + HOOK_TIMEOUT);
     let plugin_call = Call { plugin: Some(active.authority.clone()), deadline, ..call.clone() };
     match timeout_at(deadline, hook(plugin_call)).await {
         Ok(outcome) => outcome,

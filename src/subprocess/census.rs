@@ -1,4 +1,4 @@
-//! How many processes and threads each plugin has, looked at now and then.
+//! How many processes and threads each plugin has, and whether they compute, looked at now and then.
 //!
 //! The kernel's own limit counts a *user's* processes, not a plugin's, and nobody's for root. So they are counted here,
 //! and a plugin that has more than its limit is killed. Between two looks only the brake of `spawn` holds it.
@@ -20,6 +20,7 @@ use tokio::{sync::Mutex, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    activity::Activity,
     child::Child,
     exit::Exit,
     leftovers::{SOCKET_VARIABLE, environment_entry},
@@ -30,6 +31,9 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 /// A look that is no older serves for other plugins too.
 const FRESH: Duration = Duration::from_millis(500);
+/// Hundredths of a second of processor time between two looks from which on a plugin is at work: an application server that
+/// waits takes less than one.
+const AT_WORK_TICKS: u64 = 5;
 /// Parent of whoever lost its own.
 const INIT: i32 = 1;
 
@@ -50,6 +54,8 @@ pub(crate) struct Family {
     pub(crate) socket: PathBuf,
     /// Most processes and threads.
     pub(crate) tasks_max: u64,
+    /// Is told when they compute: a job may go on for long after the request that began it.
+    pub(crate) activity: Arc<Activity>,
 }
 
 /// Processes by id.
@@ -60,6 +66,8 @@ struct Process {
     parent: i32,
     session: i32,
     threads: u64,
+    /// Processor time of it and of children that it waited for, in ticks.
+    spent: u64,
     /// The socket in the environment of one that lost its parent.
     socket: Option<Vec<u8>>,
 }
@@ -77,8 +85,14 @@ impl Crowd {
     ///
     /// # Errors
     /// When the system gives no descriptor.
-    pub(crate) fn watched(census: &Arc<Census>, child: &Child, socket: PathBuf, tasks_max: u64) -> io::Result<Self> {
-        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max };
+    pub(crate) fn watched(
+        census: &Arc<Census>,
+        child: &Child,
+        socket: PathBuf,
+        tasks_max: u64,
+        activity: Arc<Activity>,
+    ) -> io::Result<Self> {
+        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max, activity };
         let tasks = Arc::default();
         let census = task::owned(Arc::clone(census).watch(family, Arc::clone(&tasks)));
         Ok(Self { tasks, tasks_max, _census: census })
@@ -99,11 +113,16 @@ impl Crowd {
 impl Census {
     /// Notes the size of a family at every look, and kills the head of one that has grown too large. Returns after that only.
     pub(crate) async fn watch(self: Arc<Self>, family: Family, seen: Arc<AtomicU64>) {
+        let mut spent_before = 0;
         loop {
             tokio::time::sleep(PAUSE).await;
             let processes = self.look().await;
-            let tasks = tasks(&processes, family.head.as_raw_nonzero().get(), &family.socket);
+            let (tasks, spent) = sums(&processes, family.head.as_raw_nonzero().get(), &family.socket);
             seen.store(tasks, Ordering::Relaxed);
+            if spent >= spent_before + AT_WORK_TICKS {
+                family.activity.note();
+            }
+            spent_before = spent;
             if tasks > family.tasks_max {
                 // Gone in between: as wanted. Its group and what left the group follow when it is reaped.
                 let _gone = rustix::process::pidfd_send_signal(&family.pidfd, Signal::KILL);
@@ -125,13 +144,10 @@ impl Census {
     }
 }
 
-/// Processes and threads of the family of `head`.
-fn tasks(processes: &Processes, head: i32, socket: &Path) -> u64 {
-    processes
-        .keys()
-        .filter(|pid| is_member(processes, **pid, head, socket))
-        .filter_map(|pid| Some(processes.get(pid)?.threads))
-        .sum()
+/// Processes and threads of the family of `head`, and the processor time that they took.
+fn sums(processes: &Processes, head: i32, socket: &Path) -> (u64, u64) {
+    let family = processes.iter().filter(|(pid, _)| is_member(processes, **pid, head, socket));
+    family.fold((0, 0), |(threads, spent), (_, process)| (threads + process.threads, spent + process.spent))
 }
 
 fn is_member(processes: &Processes, pid: i32, head: i32, socket: &Path) -> bool {
@@ -166,10 +182,13 @@ fn processes() -> Processes {
 
 /// Reads a line of `/proc/<pid>/stat`.
 fn parse(stat: &str) -> Option<Process> {
-    // The name, in parentheses, may hold anything. Behind it stand state, parent, group, session, …; threads are field 20.
+    // The name, in parentheses, may hold anything. Behind it stand state, parent, group, session, …; processor times are
+    // fields 14 to 17, threads are field 20.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<i32>().ok();
-    Some(Process { parent: number(1)?, session: number(3)?, threads: u64::try_from(number(17)?).ok()?, socket: None })
+    let times = fields.get(11..15)?.iter().filter_map(|time| time.parse::<u64>().ok());
+    let threads = u64::try_from(number(17)?).ok()?;
+    Some(Process { parent: number(1)?, session: number(3)?, threads, spent: times.sum(), socket: None })
 }
 
 #[cfg(test)]
@@ -177,7 +196,7 @@ mod tests {
     use super::*;
 
     fn process(parent: i32, session: i32, threads: u64, socket: Option<&str>) -> Process {
-        Process { parent, session, threads, socket: socket.map(|socket| socket.as_bytes().to_vec()) }
+        Process { parent, session, threads, spent: 10, socket: socket.map(|socket| socket.as_bytes().to_vec()) }
     }
 
     #[test]
@@ -196,9 +215,9 @@ mod tests {
             (30, process(10, 30, 7, None)),
             (31, process(1, 31, 7, Some("/run/b"))),
         ]);
-        assert_eq!(tasks(&processes, 20, Path::new("/run/a")), 10);
-        assert_eq!(tasks(&processes, 30, Path::new("/run/b")), 14);
-        assert_eq!(tasks(&processes, 99, Path::new("/run/c")), 0);
+        assert_eq!(sums(&processes, 20, Path::new("/run/a")), (10, 50));
+        assert_eq!(sums(&processes, 30, Path::new("/run/b")), (14, 20));
+        assert_eq!(sums(&processes, 99, Path::new("/run/c")), (0, 0));
     }
 
     #[test]
@@ -206,6 +225,6 @@ mod tests {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         let found = processes();
         assert!(found.get(&own).is_some_and(|process| process.threads >= 1), "{found:?}");
-        assert_eq!(parse("7 (a) b) S 1 7 5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 9 0 1"), Some(process(1, 5, 9, None)));
+        assert_eq!(parse("7 (a) b) S 1 7 5 0 -1 4194560 1 2 3 4 1 2 3 4 20 0 9 0 1"), Some(process(1, 5, 9, None)));
     }
 }

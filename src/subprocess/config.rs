@@ -1,6 +1,6 @@
 //! What the composition root decides.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use crate::SandboxOptions;
 
@@ -39,6 +39,12 @@ pub struct SubprocessConfig {
     pub build_timeout: Duration,
     /// How long a request waits for a process that is being started again.
     pub restart_wait: Duration,
+    /// After how long a process of which nobody wants anything is stopped; none for never.
+    pub idle_after: Option<Duration>,
+    /// Whether Python plugins are imported once for each generation, by a process that is copied for every start.
+    pub warm_parent: bool,
+    /// Processes started at once, of all plugins together.
+    pub starts_at_once: NonZeroUsize,
     /// How long a process may act for a person after their last request: the longest job.
     pub acts_after: Duration,
 }
@@ -67,6 +73,10 @@ impl SubprocessConfig {
     pub const BUILD_TIMEOUT: Duration = Duration::from_secs(600);
     /// Longest wait for a restart by default.
     pub const RESTART_WAIT: Duration = Duration::from_secs(5);
+    /// Longest idleness by default.
+    pub const IDLE_AFTER: Duration = Duration::from_secs(15 * 60);
+    /// Starts at once by default.
+    pub const STARTS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
     /// Longest job by default.
     pub const ACTS_AFTER: Duration = Duration::from_secs(60 * 60);
 
@@ -89,6 +99,9 @@ impl SubprocessConfig {
             start_timeout: Self::START_TIMEOUT,
             build_timeout: Self::BUILD_TIMEOUT,
             restart_wait: Self::RESTART_WAIT,
+            idle_after: Some(Self::IDLE_AFTER),
+            warm_parent: false,
+            starts_at_once: Self::STARTS_AT_ONCE,
             acts_after: Self::ACTS_AFTER,
         }
     }

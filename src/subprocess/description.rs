@@ -67,6 +67,7 @@ pub(crate) async fn ask(
         args: ["-c", shim::TEXT, "describe"].map(Into::into).into(),
         environment,
         directory: directory.to_owned(),
+        input: None,
         bounds: Bounds::of(&limits),
         confinement: Some(Confinement { sandbox: Arc::clone(sandbox), allowance }),
     };

@@ -116,7 +116,7 @@ pub(crate) fn sweep(root: &Path) -> io::Result<()> {
                 if let Some(process) = record.process {
                     process.kill_group();
                 }
-                let killed = leftovers::kill(&path.join(SOCKET));
+                let killed = leftovers::kill(&path.join(SOCKET), None);
                 tracing::info!(path = %path.display(), processes.killed = killed, "cleaned up after a platform that died");
             }
             None if !is_older(&entry, UNRECORDED_AGE) => continue,

@@ -14,8 +14,8 @@ pub(crate) const API_VERSION: &str = "1";
 pub(crate) struct Facts<'a> {
     /// Where the plugin finds the platform.
     pub(crate) platform_url: &'a str,
-    /// The secret of this start.
-    pub(crate) token: &'a str,
+    /// The secret of this start; none for what is no start yet.
+    pub(crate) token: Option<&'a str>,
     /// The plugin.
     pub(crate) slug: &'a Slug,
     /// Where it listens.
@@ -40,12 +40,14 @@ pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("MINT_PLATFORM_URL", facts.platform_url.to_owned()),
         ("MINT_PLUGIN_NAME", facts.launch.name().unwrap_or(facts.slug.as_str()).to_owned()),
         (SOCKET_VARIABLE, text(facts.socket)),
-        ("MINT_PLUGIN_TOKEN", facts.token.to_owned()),
         ("PATH", facts.search_path.to_owned()),
         ("TMPDIR", text(facts.temporary)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    if let Some(token) = facts.token {
+        environment.insert("MINT_PLUGIN_TOKEN".to_owned(), token.to_owned());
+    }
     if let Launch::Python(python) = facts.launch {
         environment.extend(
             [
@@ -89,7 +91,7 @@ mod tests {
         let slug = "dose-response".parse().unwrap();
         let facts = Facts {
             platform_url: "http://127.0.0.1:8001",
-            token: "t0ken",
+            token: Some("t0ken"),
             slug: &slug,
             socket: Path::new("/run/mint/x/s"),
             home: Path::new("/data/p"),

@@ -1,6 +1,10 @@
 //! A started installation: requests, events, health and the end of its process.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response};
@@ -16,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
+    activity::InUse,
     events::{self, Event},
     incarnation::{Incarnation, Setup},
     launch::Launch,
@@ -30,6 +35,7 @@ pub(crate) struct IsolatedGeneration {
     setup: Arc<Setup>,
     supervisor: Supervisor,
     proxy: Proxy,
+    last_health: Mutex<Option<Health>>,
 }
 
 impl IsolatedGeneration {
@@ -48,7 +54,7 @@ impl IsolatedGeneration {
         };
         let setup = Arc::new(setup);
         let supervisor = Supervisor::start(Arc::clone(&setup)).await?;
-        Ok(Self { setup, supervisor, proxy })
+        Ok(Self { setup, supervisor, proxy, last_health: Mutex::default() })
     }
 
     async fn tell(&self, call: &Call, event: Event) -> Result<Verdict, Fault> {
@@ -57,8 +63,8 @@ impl IsolatedGeneration {
         let mut request = event.request(path, call, session.slug(), session.name());
         headers::present(request.headers_mut(), call, &self.proxy.forwarded_prefix);
         request.headers_mut().extend(events::protocol_headers(session.name()));
-        let incarnation = self.ready(call).await?;
-        let response = self.proxy.forward(&incarnation, call, request).await?;
+        let process = self.process(call).await?;
+        let response = self.proxy.forward(process, call, request).await?;
         let (head, body) = response.into_parts();
         match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
             Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),
@@ -70,24 +76,52 @@ impl IsolatedGeneration {
         self.setup.about.get()
     }
 
-    async fn ready(&self, call: &Call) -> Result<Arc<Incarnation>, Fault> {
-        let until = call.deadline.min(Instant::now() + self.setup.config.restart_wait);
-        self.supervisor.ready(until).await
+    async fn process(&self, call: &Call) -> Result<InUse, Fault> {
+        self.supervisor.ready(call.deadline, self.setup.config.restart_wait).await
+    }
+
+    /// Asks a process how it is. An executable has no way to say how it feels; that it answers is what can be known.
+    async fn ask(&self, incarnation: &Incarnation) -> Health {
+        let began = Instant::now();
+        let silent = |silence| Health::unhealthy(format!("Its process does not answer: {silence}."));
+        if let Launch::Python(_) = self.setup.launch {
+            return shim::health(incarnation).await.unwrap_or_else(silent);
+        }
+        match shim::probe(incarnation, &self.setup).await {
+            Ok((status, _)) if status.is_server_error() => {
+                Health::unhealthy(format!("Its process answers with the status {status}."))
+            }
+            Ok((status, _)) => Health {
+                status: HealthStatus::Healthy,
+                message: Some("Its process answers.".to_owned()),
+                details: json!({ "status": status.as_u16(), "answered_after_ms": began.elapsed().as_millis() as u64 }),
+            },
+            Err(silence) => silent(silence),
+        }
+    }
+
+    /// How it was when it was last asked. That it was unhealthy then says nothing of the process that is started next.
+    fn last_health(&self) -> Health {
+        let last = self.last_health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last.filter(|health| health.status != HealthStatus::Unhealthy).unwrap_or_else(|| Health {
+            message: Some("Nobody wanted anything of it, so its process was stopped. It starts when somebody does.".to_owned()),
+            ..Health::unknown()
+        })
     }
 }
 
 #[async_trait]
 impl Generation for IsolatedGeneration {
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        let incarnation = self.ready(&call).await?;
-        incarnation.served.note(&call.actor);
-        self.proxy.forward(&incarnation, &call, request).await
+        let process = self.process(&call).await?;
+        process.served.note(&call.actor);
+        self.proxy.forward(process, &call, request).await
     }
 
     async fn open(&self, call: Call, request: Request<Body>) -> Result<Opened, Fault> {
-        let incarnation = self.ready(&call).await?;
-        incarnation.served.note(&call.actor);
-        self.proxy.open(&incarnation, &call, request).await
+        let process = self.process(&call).await?;
+        process.served.note(&call.actor);
+        self.proxy.open(process, &call, request).await
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {
@@ -109,28 +143,26 @@ impl Generation for IsolatedGeneration {
         self.tell(&call, event).await.map(drop)
     }
 
-    /// An executable has no way to say how it feels; that it answers is what can be known.
+    /// An idle process is not started for it, and is as it was.
     async fn check_health(&self) -> Health {
-        let began = Instant::now();
-        let incarnation = match self.supervisor.ready(began + self.setup.config.restart_wait).await {
-            Ok(incarnation) => incarnation,
+        let incarnation = match self.supervisor.look(self.setup.config.restart_wait).await {
+            Ok(Some(incarnation)) => incarnation,
+            Ok(None) => return self.last_health(),
             Err(fault) => return Health::unhealthy(fault.to_string()),
         };
-        let silent = |silence| Health::unhealthy(format!("Its process does not answer: {silence}."));
-        if let Launch::Python(_) = self.setup.launch {
-            return shim::health(&incarnation).await.unwrap_or_else(silent);
-        }
-        match shim::probe(&incarnation, &self.setup).await {
-            Ok((status, _)) if status.is_server_error() => {
-                Health::unhealthy(format!("Its process answers with the status {status}."))
+        let health = self.ask(&incarnation).await;
+        if health.status == HealthStatus::Unhealthy && !self.supervisor.is_up(&incarnation) {
+            // It was stopped while it was asked.
+            if let Ok(None) = self.supervisor.look(Duration::ZERO).await {
+                return self.last_health();
             }
-            Ok((status, _)) => Health {
-                status: HealthStatus::Healthy,
-                message: Some("Its process answers.".to_owned()),
-                details: json!({ "status": status.as_u16(), "answered_after_ms": began.elapsed().as_millis() as u64 }),
-            },
-            Err(silence) => silent(silence),
         }
+        *self.last_health.lock().unwrap_or_else(PoisonError::into_inner) = Some(health.clone());
+        health
+    }
+
+    async fn prepare(&self, deadline: Instant) -> Result<(), Fault> {
+        self.supervisor.ready(deadline, self.setup.config.restart_wait).await.map(drop)
     }
 
     /// The running process takes them, or a new one reads them and takes its place, as its SDK allows.
@@ -149,6 +181,9 @@ impl Generation for IsolatedGeneration {
         let mut status = self.supervisor.status();
         if let Some(status) = status.as_object_mut() {
             status.insert("sandbox".to_owned(), self.setup.level.as_json());
+            if self.setup.config.warm_parent {
+                status.insert("warm_parent".to_owned(), self.setup.warm.status());
+            }
         }
         status
     }

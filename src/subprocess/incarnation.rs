@@ -1,8 +1,7 @@
 //! One start of a process: from the private directory to the last line of its output.
 
 use std::{
-    fs, io,
-    path::{Path, PathBuf},
+    io,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -11,32 +10,32 @@ use std::{
 };
 
 use http::HeaderValue;
-use mint_context::{logs::PluginLog, runtime::Activation, settings};
-use mint_domain::{Capability, lifecycle::Failure};
+use mint_context::{runtime::Activation, settings};
+use mint_domain::lifecycle::Failure;
 use rustix::process::Signal;
 use serde_json::Value;
-use tempfile::TempDir;
 use time::OffsetDateTime;
-use tokio::{sync::watch, time::Instant};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
 use crate::{
     SubprocessConfig,
+    activity::Activity,
+    begin::{self, Begun},
     census::{Census, Crowd},
-    child::Child,
-    directory::Directory,
-    environment::{self, Facts},
     exit::Exit,
     launch::Launch,
     leftovers,
     link::Pool,
-    output,
     registry::{Bearer, Registration, Registry, Session, Token},
-    sandbox::{self, Allowance, Level, Network, Sandbox},
+    sandbox::{Level, Network, Sandbox},
     served::Served,
     shim::{self, About, NotTaken},
-    spawn::{Bounds, Confinement, Program, Spawner},
+    spawn::Spawner,
     unused::InUse,
+    warm::{Place, Warm},
 };
 
 /// The phase of a failure while a process is started.
@@ -59,6 +58,8 @@ pub(crate) struct Setup {
     pub(crate) spawner: Spawner,
     pub(crate) registry: Arc<Registry>,
     pub(crate) census: Arc<Census>,
+    /// Places for starts, of all plugins of the server.
+    pub(crate) starts: Arc<Semaphore>,
     pub(crate) launch: Launch,
     /// Keeps what is launched in the cache.
     pub(crate) _in_use: InUse,
@@ -69,6 +70,8 @@ pub(crate) struct Setup {
     pub(crate) network: Network,
     /// What its processes are held to.
     pub(crate) level: Level,
+    /// What its processes are copied from.
+    pub(crate) warm: Warm,
     /// `/api` and the plugin's prefix.
     pub(crate) public_prefix: String,
     /// What the plugin has, once it has answered.
@@ -86,6 +89,8 @@ pub(crate) struct Incarnation {
     pub(crate) started_at: OffsetDateTime,
     /// Whom it served.
     pub(crate) served: Arc<Served>,
+    /// What it is asked and does.
+    pub(crate) activity: Arc<Activity>,
     tasks: Arc<AtomicU64>,
     pool: Arc<Pool>,
     token: HeaderValue,
@@ -96,17 +101,12 @@ pub(crate) struct Incarnation {
 #[derive(Debug)]
 pub(crate) struct Running {
     incarnation: Arc<Incarnation>,
-    child: Child,
-    output: Vec<AbortOnDropHandle<()>>,
+    begun: Begun,
     crowd: Crowd,
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
     /// What it was started to try.
     trial_settings: Option<Arc<Value>>,
-    directory: Directory,
-    /// Carries its calls to the platform, where it has a network of its own.
-    forwarder: Option<AbortOnDropHandle<()>>,
-    _temporary: TempDir,
 }
 
 impl Incarnation {
@@ -141,6 +141,8 @@ impl Running {
     /// # Errors
     /// A [`Failure`] with its last lines. Nothing is left running.
     pub(crate) async fn start(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
+        // Never closed.
+        let _place = setup.starts.acquire().await.ok();
         let running = Self::spawn(setup, number, trial_settings).await?;
         let deadline = Instant::now() + setup.config.start_timeout;
         let incarnation = Arc::clone(&running.incarnation);
@@ -156,7 +158,7 @@ impl Running {
         };
         tokio::select! {
             biased;
-            () = running.child.ended() => {
+            () = running.begun.child.ended() => {
                 let exit = running.finish().await;
                 let reason = format!("The plugin's process {exit} before it answered.");
                 Err(failure(setup, reason, "Its last lines are in the log excerpt."))
@@ -173,7 +175,7 @@ impl Running {
                 }
             },
             () = tokio::time::sleep_until(deadline) => {
-                running.child.signal_group(Signal::KILL);
+                running.begun.child.signal_group(Signal::KILL);
                 running.stop(Duration::ZERO).await;
                 let reason = format!("The plugin did not answer on its socket within {} s.", setup.config.start_timeout.as_secs_f32());
                 Err(failure(setup, reason, "Its last lines are in the log excerpt. It must serve HTTP/1.1 on the socket it is given."))
@@ -198,64 +200,43 @@ impl Running {
     }
 
     async fn spawn(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
-        let Activation { authority, generation, data_directory, log, call, .. } = &setup.activation;
-        let root = &setup.config.runtime_directory;
-        let directory = Directory::create(root, &authority.tenant_slug, authority.slug(), *generation)?;
-        let temporary = temporary_directory(data_directory.join("cache")).map_err(|error| {
-            failure(
-                setup,
-                format!("The plugin's data directory cannot be used: {error}."),
-                "Make it writable for the platform's user.",
-            )
-        })?;
+        let Activation { authority, call, .. } = &setup.activation;
         let token = Token::random();
-        let socket = directory.socket();
-        let program = program(setup, &directory, temporary.path(), &token);
-        let file = program.file.clone();
         let served = Served::new(setup.config.acts_after);
-        let bearer =
-            Bearer { session: Arc::clone(&setup.session), served: Arc::clone(&served), trial_settings: trial_settings.clone() };
-        let registration = setup.registry.register(&token, bearer);
-        let broken = |error: io::Error| {
-            failure(
-                setup,
-                format!("`{}` cannot be started: {error}.", file.display()),
-                "Reload the plugin; if that does not help, install it again.",
-            )
+        let activity = Activity::new();
+        let bearer = Bearer {
+            session: Arc::clone(&setup.session),
+            served: Arc::clone(&served),
+            activity: Arc::clone(&activity),
+            trial_settings: trial_settings.clone(),
         };
-        let mut child = setup.spawner.start(program).await.map_err(broken)?;
-        directory.note_process(child.pid()).map_err(broken)?;
-        let forwarder = child.listener().map_err(broken)?;
-        let forwarder = forwarder.map(|listener| sandbox::forward(listener, Arc::clone(setup.sandbox.platform())));
-        let forwarder = forwarder.transpose().map_err(broken)?;
-        let output = read_output(&mut child, log).map_err(broken)?;
-        let crowd = Crowd::watched(&setup.census, &child, socket.clone(), setup.activation.authority.limits.processes_max)
-            .map_err(broken)?;
+        let registration = setup.registry.register(&token, bearer);
+        // A copy takes the place of the one before; what is tried stands beside it.
+        let copy = if trial_settings.is_none() { setup.warm.copy(setup, &token).await } else { None };
+        let begun = match copy {
+            Some(copy) => copy,
+            None => Begun::plain(setup, &token).await?,
+        };
+        let socket = begun.home.directory.socket();
+        let broken = |error: io::Error| begin::broken(setup, &error);
+        let tasks_max = authority.limits.processes_max;
+        let crowd = Crowd::watched(&setup.census, &begun.child, socket.clone(), tasks_max, Arc::clone(&activity));
+        let crowd = crowd.map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
         secret.set_sensitive(true);
         let incarnation = Arc::new(Incarnation {
             number,
-            pid: child.pid().as_raw_nonzero().get(),
+            pid: begun.child.pid().as_raw_nonzero().get(),
             started_at: call.services.clock.now(),
             served,
+            activity,
             tasks: Arc::clone(crowd.tasks()),
-            pool: Arc::new(Pool::new(socket, child.pid())),
+            pool: Arc::new(Pool::new(socket, begun.child.pid())),
             token: secret,
             exit: exit_seen,
         });
-        Ok(Self {
-            incarnation,
-            child,
-            output,
-            crowd,
-            exit,
-            registration,
-            trial_settings,
-            directory,
-            forwarder,
-            _temporary: temporary,
-        })
+        Ok(Self { incarnation, begun, crowd, exit, registration, trial_settings })
     }
 
     /// As others see it.
@@ -265,20 +246,20 @@ impl Running {
 
     /// Waits until it has ended by itself. Can be cancelled.
     pub(crate) async fn ended(&self) {
-        self.child.ended().await;
+        self.begun.child.ended().await;
     }
 
     /// Ends it: asks, waits for `grace`, then kills. Gives how it ended.
     pub(crate) async fn stop(self, grace: Duration) -> Exit {
-        self.child.signal_group(Signal::TERM);
-        if tokio::time::timeout(grace, self.child.ended()).await.is_ok() {
+        self.begun.child.signal_group(Signal::TERM);
+        if tokio::time::timeout(grace, self.begun.child.ended()).await.is_ok() {
             return self.finish().await;
         }
         if !grace.is_zero() {
             tracing::warn!(pid = self.incarnation.pid, "a plugin did not end when asked to, and was killed");
         }
-        self.child.signal_group(Signal::KILL);
-        if tokio::time::timeout(AFTER_KILL, self.child.ended()).await.is_err() {
+        self.begun.child.signal_group(Signal::KILL);
+        if tokio::time::timeout(AFTER_KILL, self.begun.child.ended()).await.is_err() {
             tracing::error!(pid = self.incarnation.pid, "a plugin that was killed does not end");
             return Exit::Unknown;
         }
@@ -288,10 +269,12 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, child, output, crowd, exit, registration, directory, forwarder, _temporary, .. } = self;
+        let Self { incarnation, begun, crowd, exit, registration, .. } = self;
+        let Begun { child, output, home, forwarder, copied } = begun;
         // Waits for whoever is in its control group.
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
+        let reaped = if copied.as_ref().is_some_and(Place::ran_out_of_memory) { Exit::OutOfMemory } else { reaped };
         let ended = crowd.exit().unwrap_or(reaped);
         incarnation.pool.close();
         exit.send_replace(Some(ended));
@@ -302,8 +285,8 @@ impl Running {
             let _rest = tokio::time::timeout_at(until, reader).await;
         }
         let cleaned = tokio::task::spawn_blocking(move || {
-            let killed = leftovers::kill(&directory.socket());
-            drop((directory, _temporary));
+            let killed = leftovers::kill(&home.directory.socket(), copied.as_ref().map(Place::parent));
+            drop((home, copied));
             killed
         });
         match cleaned.await {
@@ -324,64 +307,4 @@ pub(crate) fn failure(setup: &Setup, mut reason: String, hint: &str) -> Failure 
     let mut failure = Failure::new(PHASE, reason, hint);
     failure.log_excerpt = lines.split_off(lines.len().saturating_sub(EXCERPT_LINES));
     failure
-}
-
-/// What to start, and what it is held to.
-fn program(setup: &Setup, directory: &Directory, temporary: &Path, token: &Token) -> Program {
-    let Activation { authority, data_directory, .. } = &setup.activation;
-    let socket = directory.socket();
-    let own_url = setup.sandbox.own_platform_url(&setup.network);
-    let facts = Facts {
-        platform_url: own_url.as_ref().unwrap_or(&setup.config.platform_url),
-        token: token.as_str(),
-        slug: authority.slug(),
-        socket: &socket,
-        home: data_directory,
-        temporary,
-        search_path: &setup.config.search_path,
-        launch: &setup.launch,
-    };
-    let (file, args) = setup.launch.command(&socket);
-    Program {
-        file,
-        args,
-        environment: environment::environment(&facts),
-        directory: directory.standing_place(),
-        bounds: Bounds::of(&authority.limits),
-        confinement: Some(Confinement { sandbox: Arc::clone(&setup.sandbox), allowance: allowance(setup, directory, temporary) }),
-    }
-}
-
-/// Takes what it prints into its log.
-fn read_output(child: &mut Child, log: &Arc<PluginLog>) -> io::Result<Vec<AbortOnDropHandle<()>>> {
-    let (stdout, stderr) = child.output();
-    let stdout = stdout.map(|pipe| output::into_log(pipe, Arc::clone(log), "stdout")).transpose()?;
-    let stderr = stderr.map(|pipe| output::into_log(pipe, Arc::clone(log), "stderr")).transpose()?;
-    Ok(stdout.into_iter().chain(stderr).collect())
-}
-
-/// What a process may do, by the effective grants. Its own directory is there to read without the grant of files too:
-/// what it wrote before the grant was taken back is not lost.
-fn allowance(setup: &Setup, directory: &Directory, temporary: &Path) -> Allowance {
-    let Activation { authority, data_directory, .. } = &setup.activation;
-    let mut writable = vec![temporary.to_owned()];
-    if authority.grants.allow(&Capability::Files) {
-        writable.push(data_directory.clone());
-    }
-    Allowance {
-        programs: setup.launch.programs(),
-        readable: vec![data_directory.clone()],
-        writable,
-        socket_directory: Some(directory.path().to_owned()),
-        network: setup.network.clone(),
-        name: directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        memory_bytes_max: authority.limits.process_memory_bytes_max,
-        processes_max: authority.limits.processes_max,
-        home: Some(data_directory.clone()),
-    }
-}
-
-fn temporary_directory(cache: PathBuf) -> io::Result<TempDir> {
-    fs::create_dir_all(&cache)?;
-    tempfile::Builder::new().prefix("tmp-").tempdir_in(cache)
 }

@@ -58,6 +58,19 @@ impl Launch {
         }
     }
 
+    /// The file to run.
+    pub(crate) fn file(&self) -> &Path {
+        match self {
+            Self::Python(python) => &python.interpreter,
+            Self::Executable { file, .. } => file,
+        }
+    }
+
+    /// The file to run, and its arguments, for a process that is copied for every start.
+    pub(crate) fn warm_command(&self, socket: &Path) -> (PathBuf, Vec<OsString>) {
+        (self.file().to_owned(), vec!["-c".into(), shim::TEXT.into(), "warm".into(), socket.into()])
+    }
+
     /// What it reads and runs of its own, wherever that was installed.
     pub(crate) fn programs(&self) -> Vec<PathBuf> {
         match self {

@@ -52,12 +52,13 @@ impl ProcessMark {
     }
 }
 
-/// Kills every process whose environment names `socket`. Gives how many there were. Reads all of `/proc`: blocking.
-pub(crate) fn kill(socket: &Path) -> usize {
+/// Kills every process whose environment names `socket`, but `spared`. Gives how many there were. Reads all of `/proc`:
+/// blocking.
+pub(crate) fn kill(socket: &Path, spared: Option<Pid>) -> usize {
     let entry = [SOCKET_VARIABLE.as_bytes(), b"=", socket.as_os_str().as_bytes()].concat();
     let mut killed = 0;
     for _ in 0..ROUNDS {
-        let found = kill_round(&entry);
+        let found = kill_round(&entry, spared);
         if found == 0 {
             break;
         }
@@ -67,13 +68,13 @@ pub(crate) fn kill(socket: &Path) -> usize {
     killed
 }
 
-fn kill_round(entry: &[u8]) -> usize {
+fn kill_round(entry: &[u8], spared: Option<Pid>) -> usize {
     let own = rustix::process::getpid();
     let Ok(processes) = fs::read_dir("/proc") else { return 0 };
     processes
         .flatten()
         .filter_map(|process| Pid::from_raw(process.file_name().to_str()?.parse().ok()?))
-        .filter(|pid| *pid != own && environment_has(*pid, entry))
+        .filter(|pid| *pid != own && Some(*pid) != spared && environment_has(*pid, entry))
         .filter(|pid| {
             // Held by a descriptor and looked at again, it cannot be another process of the same id.
             rustix::process::pidfd_open(*pid, PidfdFlags::empty()).is_ok_and(|pidfd| {
@@ -118,6 +119,6 @@ mod tests {
 
     #[test]
     fn nobody_has_an_unknown_socket() {
-        assert_eq!(kill(Path::new("/nowhere/at/all/s")), 0);
+        assert_eq!(kill(Path::new("/nowhere/at/all/s"), None), 0);
     }
 }

@@ -6,11 +6,14 @@
 //!
 //! **Invariant:** `rpc` converts, calls one function of `mint_context`, and converts back. No rule stands here.
 
+mod activity;
 mod backoff;
+mod begin;
 mod census;
 mod child;
 pub mod component;
 mod config;
+mod control;
 mod description;
 mod directory;
 mod environment;
@@ -19,6 +22,7 @@ mod executable;
 mod exit;
 mod generation;
 mod incarnation;
+mod keeper;
 mod launch;
 mod leftovers;
 mod link;
@@ -43,6 +47,7 @@ mod unused;
 mod upload;
 mod uv;
 mod venv;
+mod warm;
 mod wheel;
 
 pub use config::{ComponentOptions, SubprocessConfig};

@@ -16,6 +16,7 @@ use mint_domain::Limits;
 use tokio::time::{Duration, Instant};
 
 use crate::{
+    activity::InUse,
     exit::Exit,
     incarnation::Incarnation,
     link::{Answer, LinkError},
@@ -69,61 +70,46 @@ impl Paths {
 }
 
 impl Proxy {
-    /// Hands a request to `incarnation`. Its headers are those for a plugin already ([`headers::present`]); what only
+    /// Hands a request to `process`. Its headers are those for a plugin already ([`headers::present`]); what only
     /// processes are told is added here.
     ///
     /// # Errors
     /// A [`Fault`] when there is no response.
-    pub(crate) async fn forward(
-        &self,
-        incarnation: &Incarnation,
-        call: &Call,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Fault> {
-        let (response, kept) = self.exchange(incarnation, call, self.prepare(incarnation, request)?).await?;
+    pub(crate) async fn forward(&self, process: InUse, call: &Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
+        let request = self.prepare(&process, request)?;
+        let (response, kept) = self.exchange(process, call, request).await?;
         let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
         Ok(response.map(BodyExt::boxed_unsync))
     }
 
-    /// Hands a request for a WebSocket to `incarnation`.
+    /// Hands a request for a WebSocket to `process`.
     ///
     /// # Errors
     /// A [`Fault`] when there is no response.
-    pub(crate) async fn open(
-        &self,
-        incarnation: &Arc<Incarnation>,
-        call: &Call,
-        request: Request<Body>,
-    ) -> Result<Opened, Fault> {
-        let mut request = self.prepare(incarnation, request)?;
+    pub(crate) async fn open(&self, process: InUse, call: &Call, request: Request<Body>) -> Result<Opened, Fault> {
+        let mut request = self.prepare(&process, request)?;
         // One body less to be of two minds about.
         request.headers_mut().remove(CONTENT_LENGTH);
         request.headers_mut().remove(TE);
         socket::switch(request.headers_mut());
-        let (response, kept) = self.exchange(incarnation, call, request).await?;
+        let (response, kept) = self.exchange(process, call, request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return tunnel::open(response, kept, Arc::clone(incarnation), call.deadline).await.map(Opened::Socket);
+            return tunnel::open(response, kept, call.deadline).await.map(Opened::Socket);
         }
         let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
         Ok(Opened::Answer(response.map(BodyExt::boxed_unsync)))
     }
 
     /// Sends a request, and waits for the head of the response as long as it may.
-    async fn exchange(
-        &self,
-        incarnation: &Incarnation,
-        call: &Call,
-        request: Request<Upload>,
-    ) -> Result<(Response<Answer>, Kept), Fault> {
+    async fn exchange(&self, process: InUse, call: &Call, request: Request<Upload>) -> Result<(Response<Answer>, Kept), Fault> {
         let began = Instant::now();
         let deadline = call.deadline.min(began + Duration::from_millis(self.limits.wall_ms_max));
         let progress = request.body().progress();
         let acts_for = self.session.enter(&call.actor);
-        let pool = incarnation.pool();
-        let sent = tokio::time::timeout_at(deadline, pool.send(request)).await;
+        let sent = tokio::time::timeout_at(deadline, process.pool().send(request)).await;
         match sent {
-            Ok(Ok(response)) => Ok((response, Kept { pool: Arc::clone(pool), progress, acts_for })),
-            Ok(Err(error)) => Err(self.explain(incarnation, error, &progress).await),
+            Ok(Ok(response)) => Ok((response, Kept { in_use: process, progress, acts_for })),
+            Ok(Err(error)) => Err(self.explain(&process, error, &progress).await),
             Err(_elapsed) if progress.stage() == Stage::Awaited => {
                 Err(Fault::Client(format!("its body did not arrive within {:?}", began.elapsed())))
             }

@@ -12,7 +12,7 @@ use mint_domain::{Actor, Digest, Slug, User, UserId};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use crate::{launch::Launch, served::Served};
+use crate::{activity::Activity, launch::Launch, served::Served};
 
 /// Who a person is may be a second old when a request begins; a role that the plugin itself gave must not be.
 const NEWS_OF_ROLES: Duration = Duration::from_secs(5);
@@ -30,6 +30,8 @@ pub(crate) struct Bearer {
     pub(crate) session: Arc<Session>,
     /// Whom the process served.
     pub(crate) served: Arc<Served>,
+    /// What the process does.
+    pub(crate) activity: Arc<Activity>,
     /// Settings that it is started to try, before they are stored.
     pub(crate) trial_settings: Option<Arc<Value>>,
 }

@@ -2,7 +2,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,7 +11,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use mint_context::runtime::{BodyError, Fault};
 
 use crate::{
-    link::{Answer, Pool},
+    activity::InUse,
+    link::Answer,
     registry::ActsFor,
     upload::{Progress, Stage},
 };
@@ -25,8 +25,8 @@ const LIMIT: &str = "response_body_bytes_max";
 /// What a response keeps until its body has ended.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    /// Where the connection goes back to.
-    pub(crate) pool: Arc<Pool>,
+    /// The process, to which the connection goes back.
+    pub(crate) in_use: InUse,
     /// The upload: a connection on which it still goes on is of no further use.
     pub(crate) progress: Progress,
     /// Whom the plugin acts for.
@@ -97,9 +97,9 @@ impl Download {
     }
 
     fn release(&mut self) {
-        let Some((body, Kept { pool, progress, acts_for: _ends })) = self.open.take() else { return };
+        let Some((body, Kept { in_use, progress, acts_for: _ends })) = self.open.take() else { return };
         if progress.stage() == Stage::Done {
-            pool.give_back(body.into_link());
+            in_use.pool().give_back(body.into_link());
         }
     }
 

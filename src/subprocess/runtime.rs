@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use mint_context::runtime::{Activation, Generation, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
-use tokio::task::spawn_blocking;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
     Registry, SubprocessConfig,
@@ -24,6 +24,7 @@ use crate::{
     spawn::Spawner,
     unused::{self, InUse},
     venv,
+    warm::Warm,
 };
 
 /// Runs plugins as supervised processes.
@@ -33,6 +34,7 @@ pub struct IsolatedRuntime {
     registry: Arc<Registry>,
     spawner: Spawner,
     census: Arc<Census>,
+    starts: Arc<Semaphore>,
     sandbox: Arc<Sandbox>,
 }
 
@@ -48,7 +50,8 @@ impl IsolatedRuntime {
         let config = Arc::new(config);
         let wanted = Arc::clone(&config);
         let sandbox = spawn_blocking(move || Sandbox::detect(&wanted)).await.map_err(io::Error::other)??;
-        Ok(Self { config, registry, spawner: Spawner::new()?, census: Arc::default(), sandbox: Arc::new(sandbox) })
+        let starts = Arc::new(Semaphore::new(config.starts_at_once.get()));
+        Ok(Self { config, registry, spawner: Spawner::new()?, census: Arc::default(), starts, sandbox: Arc::new(sandbox) })
     }
 
     /// Shared mode by `components`, which also takes bundles with pure wheels only: their components are made in the sandbox
@@ -109,12 +112,14 @@ impl Runtime for IsolatedRuntime {
             spawner: self.spawner.clone(),
             registry: Arc::clone(&self.registry),
             census: Arc::clone(&self.census),
+            starts: Arc::clone(&self.starts),
             session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), &launch),
             launch,
             _in_use: in_use,
             sandbox: Arc::clone(&self.sandbox),
             network,
             level,
+            warm: Warm::default(),
             public_prefix: prefix.public(),
             about: OnceLock::new(),
             activation,

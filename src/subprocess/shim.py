@@ -1,17 +1,20 @@
 """Loads one plugin of a venv, whatever its SDK: describes it, or serves it.
 
-The platform runs this text with `python -c`, so it needs no file that a plugin could change. Arguments: `describe`, or
-`serve` and the path of the socket. Beside the plugin's own paths stand a few under `PLACE`, for the platform alone: the
+The platform runs this text with `python -c`, so it needs no file that a plugin could change. Arguments: `describe`; or
+`serve` and the path of the socket; or `warm` and that path, to import the plugin once and be copied for every start. Beside the plugin's own paths stand a few under `PLACE`, for the platform alone: the
 gateway forwards nothing there, and they want the secret of this start. They reach what MINT's SDKs have no route for.
 """
 
 import asyncio
+import gc
 import hmac
 import inspect
 import json
 import logging
 import os
+import random
 import re
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -231,7 +234,102 @@ def serve(socket):
     uvicorn.run(make_app, factory=True, uds=socket, lifespan="on", log_level="info", access_log=False)
 
 
-if sys.argv[1] == "describe":
-    describe()
-else:
-    serve(sys.argv[2])
+class Parent:
+    """Has imported the plugin, and makes a copy of itself for each start that the platform asks for on standard input. It
+    knows no secret, listens nowhere, and does nothing else."""
+
+    MESSAGE_MAX = 64 << 10
+    SET_DEATH_SIGNAL = 1
+
+    def __init__(self):
+        import ctypes
+        import socket
+
+        self.control = socket.socket(fileno=0)
+        self.receive = lambda: socket.recv_fds(self.control, self.MESSAGE_MAX, 2)[:2]
+        self.prctl = ctypes.CDLL(None).prctl
+
+    def say(self, **said):
+        self.control.send(json.dumps(said).encode())
+
+    def prepare(self):
+        """Imports all that a start will want. Gives why copies would not work, if they would not."""
+        Sdk(plugin_class()).module("app")
+        for module in ("loops.auto", "protocols.http.auto", "protocols.websockets.auto", "lifespan.on"):
+            import_module(f"uvicorn.{module}")
+        if threads() > 1:
+            # Libraries that know of copies, as those for linear algebra do, end their threads for one.
+            self.reap(os.fork() or os._exit(0))
+        gc.collect()
+        gc.freeze()
+        left = threads()
+        return f"{left} threads run after its imports" if left > 1 else None
+
+    def run(self):
+        """Serves the platform. Returns in every copy."""
+        unfit = self.prepare()
+        self.say(unfit=unfit)
+        if unfit:
+            sys.exit()
+        while True:
+            data, descriptors = self.receive()
+            asked = json.loads(data)
+            if "reap" in asked:
+                self.say(status=self.reap(asked["reap"]))
+            elif self.copy(asked["environment"], descriptors):
+                return
+
+    def reap(self, pid):
+        return os.waitpid(pid, 0)[1]
+
+    def copy(self, environment, descriptors):
+        """True in the copy. The platform is told of it when it leads its own session and cannot outlive this process."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        reader, writer = os.pipe()
+        own = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self.begin(own, environment, descriptors)
+            os.write(writer, b".")
+            os.close(writer)
+            os.close(reader)
+            return True
+        for descriptor in (writer, *descriptors):
+            os.close(descriptor)
+        begun = os.read(reader, 1)
+        os.close(reader)
+        if not begun:
+            self.reap(pid)
+        self.say(pid=pid if begun else None)
+        return False
+
+    def begin(self, parent, environment, descriptors):
+        os.setsid()
+        self.prctl(self.SET_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        self.control.detach()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for number, descriptor in enumerate((nothing, *descriptors)):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.environ.update(environment)
+        random.seed()
+        if "numpy.random" in sys.modules:
+            sys.modules["numpy.random"].seed()
+
+
+def threads():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
+
+
+match sys.argv[1:]:
+    case ["describe"]:
+        describe()
+    case ["serve", path]:
+        serve(path)
+    case ["warm", path]:
+        Parent().run()
+        serve(path)

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     io,
-    os::unix::process::CommandExt,
+    os::{fd::OwnedFd, unix::process::CommandExt},
     path::PathBuf,
     process::{Child as StdChild, Command, Stdio},
     sync::Arc,
@@ -47,6 +47,8 @@ pub(crate) struct Program {
     pub(crate) environment: BTreeMap<String, String>,
     /// Where it stands.
     pub(crate) directory: PathBuf,
+    /// Its standard input; none for nothing.
+    pub(crate) input: Option<OwnedFd>,
     /// Resource limits.
     pub(crate) bounds: Bounds,
     /// What else it is held to; none for programs of the platform's own choice.
@@ -132,7 +134,7 @@ impl Spawner {
         Ok(Self { jobs })
     }
 
-    /// Starts a process with its output in pipes and no input.
+    /// Starts a process with its output in pipes.
     ///
     /// # Errors
     /// When it cannot be started: no such file, not executable, out of processes.
@@ -168,7 +170,7 @@ fn serve(mut queue: mpsc::Receiver<Job>) {
 }
 
 fn start(program: Program) -> io::Result<Child> {
-    let Program { file, args, environment, directory, bounds, confinement } = program;
+    let Program { file, args, environment, directory, input, bounds, confinement } = program;
     let made = confinement.map(|Confinement { sandbox, allowance }| sandbox.cage(&allowance)).transpose()?;
     let (cage, kept) = made.map_or((None, Kept::default()), |(cage, kept)| (Some(cage), kept));
     let rlimits = bounds.rlimits(cage.as_ref().is_some_and(Cage::has_own_user));
@@ -180,7 +182,7 @@ fn start(program: Program) -> io::Result<Child> {
         .env_clear()
         .envs(environment)
         .current_dir(directory)
-        .stdin(Stdio::null())
+        .stdin(input.map_or_else(Stdio::null, Stdio::from))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     // SAFETY: `confine` makes system calls only: it neither allocates nor takes a lock.

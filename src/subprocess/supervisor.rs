@@ -1,15 +1,11 @@
-//! Keeps one process of a generation running: starts it again after it ended, within a budget.
+//! Keeps one process of a generation running, as those see it who want something of it.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use mint_context::{
-    budget::{self, FaultBudget},
-    runtime::Fault,
-    settings,
-};
+use mint_context::runtime::Fault;
 use mint_domain::lifecycle::Failure;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -20,30 +16,34 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    backoff::Backoff,
-    exit::Exit,
-    incarnation::{self, Incarnation, Running, Setup},
-    shim::{self, About, NotTaken},
+    activity::InUse,
+    incarnation::{Incarnation, Running, Setup},
+    keeper::{Keeper, Wanted},
     task,
 };
-
-/// Time for requests on an old process to end after a new one took its place.
-const DRAIN: Duration = Duration::from_secs(10);
-
-/// Pause before a start that was begun with old settings is begun again.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// Where a generation stands.
 #[derive(Clone, Debug)]
 pub(crate) enum Phase {
     /// It answers.
     Up(Arc<Incarnation>),
-    /// It is being started again.
-    Restarting,
+    /// None runs, because nobody wanted anything of it.
+    Idle,
+    /// It is being started for whoever wants it, after it was idle.
+    Starting,
+    /// It is being started again, for this reason.
+    Restarting(Arc<str>),
     /// It failed too often.
     Failed(Failure),
     /// It was told to end.
     Stopped,
+}
+
+impl Phase {
+    /// It is being started again, for this reason.
+    pub(crate) fn restarting(reason: &str) -> Self {
+        Self::Restarting(reason.into())
+    }
 }
 
 /// Handle of the task that supervises a generation. Dropped, the process is killed.
@@ -51,19 +51,23 @@ pub(crate) enum Phase {
 pub(crate) struct Supervisor {
     phase: watch::Receiver<Phase>,
     orders: mpsc::Sender<Order>,
+    wanted: Arc<Wanted>,
     history: Arc<Mutex<History>>,
     _task: AbortOnDropHandle<()>,
 }
 
 /// What happened so far.
 #[derive(Debug, Default)]
-struct History {
-    restarts: u32,
-    last_exit: Option<(OffsetDateTime, String)>,
+pub(crate) struct History {
+    /// Starts after a fault.
+    pub(crate) restarts: u32,
+    /// When and how the last one ended that was not replaced.
+    pub(crate) last_exit: Option<(OffsetDateTime, String)>,
 }
 
+/// What a keeper is told.
 #[derive(Debug)]
-enum Order {
+pub(crate) enum Order {
     /// Have the plugin work with these settings.
     Apply { settings: Value, done: oneshot::Sender<Result<(), String>> },
     /// End.
@@ -79,42 +83,81 @@ impl Supervisor {
         let first = Running::start(&setup, 1, None).await?;
         let (phase, phase_seen) = watch::channel(Phase::Up(Arc::clone(first.incarnation())));
         let (orders, orders_seen) = mpsc::channel(8);
-        let history = Arc::default();
-        let keeper = Keeper {
-            setup,
-            phase,
-            orders: orders_seen,
-            history: Arc::clone(&history),
-            budget: FaultBudget::default(),
-            backoff: Backoff::default(),
-            number: 1,
-            retiring: Vec::new(),
-        };
-        Ok(Self { phase: phase_seen, orders, history, _task: task::owned(keeper.keep(first)) })
+        let (wanted, history) = (Arc::default(), Arc::default());
+        let keeper = Keeper::new(setup, phase, orders_seen, Arc::clone(&wanted), Arc::clone(&history));
+        Ok(Self { phase: phase_seen, orders, wanted, history, _task: task::owned(keeper.keep(first)) })
     }
 
-    /// The process that answers; waits for one that is being started, until `deadline` at most.
+    /// The process that answers. Waits for one that is started because nobody wanted anything before, until `deadline`, and
+    /// for one that is started again, for `patience` at most.
+    ///
+    /// # Errors
+    /// [`Fault::Down`]; [`Fault::NotStarted`] when it was idle, and does not start.
+    pub(crate) async fn ready(&self, deadline: Instant, patience: Duration) -> Result<InUse, Fault> {
+        // Without the wait where there is none: this is on the path of every request.
+        if let Phase::Up(incarnation) = &*self.phase.borrow()
+            && let Some(in_use) = InUse::of(incarnation)
+        {
+            return Ok(in_use);
+        }
+        Box::pin(self.wanted(deadline, patience)).await
+    }
+
+    async fn wanted(&self, deadline: Instant, patience: Duration) -> Result<InUse, Fault> {
+        let down = |why: &str| Err(Fault::Down(why.to_owned()));
+        let began = Instant::now();
+        let _waiting = self.wanted.enter();
+        let mut phase = self.phase.clone();
+        let mut was_idle = false;
+        loop {
+            let (until, why) = match &*phase.borrow_and_update() {
+                Phase::Up(incarnation) => match InUse::of(incarnation) {
+                    Some(in_use) => return Ok(in_use),
+                    // About to be idle.
+                    None => (deadline, "it is being stopped"),
+                },
+                Phase::Idle | Phase::Starting => {
+                    was_idle = true;
+                    (deadline, "it is being started")
+                }
+                Phase::Restarting(reason) if was_idle => return Err(Fault::NotStarted(reason.to_string())),
+                Phase::Restarting(_) => (deadline.min(began + patience), "it is being started again"),
+                Phase::Failed(failure) if was_idle => return Err(Fault::NotStarted(failure.reason.clone())),
+                Phase::Failed(failure) => return down(&failure.reason),
+                Phase::Stopped => return down("it was stopped"),
+            };
+            match tokio::time::timeout_at(until, phase.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_gone)) => return down("it was stopped"),
+                Err(_elapsed) => return down(why),
+            }
+        }
+    }
+
+    /// The process that answers, for somebody who only looks: one that is idle, or about to be, is left alone, and is none.
     ///
     /// # Errors
     /// [`Fault::Down`].
-    pub(crate) async fn ready(&self, deadline: Instant) -> Result<Arc<Incarnation>, Fault> {
+    pub(crate) async fn look(&self, patience: Duration) -> Result<Option<Arc<Incarnation>>, Fault> {
         let down = |why: &str| Err(Fault::Down(why.to_owned()));
-        // Without the wait where there is none: this is on the path of every request.
-        if let Phase::Up(incarnation) = &*self.phase.borrow() {
-            return Ok(Arc::clone(incarnation));
-        }
         let mut phase = self.phase.clone();
-        let settled = phase.wait_for(|phase| !matches!(phase, Phase::Restarting));
-        match tokio::time::timeout_at(deadline, settled).await {
+        let settled = phase.wait_for(|phase| !matches!(phase, Phase::Restarting(_)));
+        match tokio::time::timeout(patience, settled).await {
             Err(_elapsed) => down("it is being started again"),
             Ok(Err(_gone)) => down("it was stopped"),
             Ok(Ok(phase)) => match &*phase {
-                Phase::Up(incarnation) => Ok(Arc::clone(incarnation)),
-                Phase::Restarting => down("it is being started again"),
+                Phase::Up(incarnation) => Ok(Some(Arc::clone(incarnation))),
+                Phase::Idle | Phase::Starting => Ok(None),
+                Phase::Restarting(reason) => down(reason),
                 Phase::Failed(failure) => down(&failure.reason),
                 Phase::Stopped => down("it was stopped"),
             },
         }
+    }
+
+    /// Whether it is the process that answers now.
+    pub(crate) fn is_up(&self, incarnation: &Incarnation) -> bool {
+        matches!(&*self.phase.borrow(), Phase::Up(up) if up.number == incarnation.number)
     }
 
     /// Waits until it has failed for good. Never returns after an ordered stop.
@@ -155,7 +198,9 @@ impl Supervisor {
         let last_exit = history.last_exit.as_ref().map(|(at, how)| json!({ "at": said(at), "how": how }));
         let (name, incarnation) = match &*self.phase.borrow() {
             Phase::Up(incarnation) => ("up", Some(Arc::clone(incarnation))),
-            Phase::Restarting => ("restarting", None),
+            Phase::Idle => ("idle", None),
+            Phase::Starting => ("starting", None),
+            Phase::Restarting(_) => ("restarting", None),
             Phase::Failed(_) => ("failed", None),
             Phase::Stopped => ("stopped", None),
         };
@@ -169,180 +214,5 @@ impl Supervisor {
             "restarts": history.restarts,
             "last_exit": last_exit,
         })
-    }
-}
-
-/// The task behind a [`Supervisor`].
-struct Keeper {
-    setup: Arc<Setup>,
-    phase: watch::Sender<Phase>,
-    orders: mpsc::Receiver<Order>,
-    history: Arc<Mutex<History>>,
-    budget: FaultBudget,
-    backoff: Backoff,
-    number: u32,
-    retiring: Vec<AbortOnDropHandle<()>>,
-}
-
-/// What follows.
-enum Next {
-    Watch(Box<Running>),
-    StartAfter(Duration),
-    Rest,
-    End,
-}
-
-impl Keeper {
-    async fn keep(mut self, first: Running) {
-        let mut next = Next::Watch(Box::new(first));
-        loop {
-            next = match next {
-                Next::Watch(running) => self.watch(*running).await,
-                Next::StartAfter(pause) => self.start_after(pause).await,
-                Next::Rest => self.rest().await,
-                Next::End => return,
-            };
-        }
-    }
-
-    /// While it runs.
-    async fn watch(&mut self, running: Running) -> Next {
-        tokio::select! {
-            biased;
-            order = self.orders.recv() => match order {
-                None => Next::End,
-                Some(Order::Apply { settings, done }) => self.apply(running, settings, done).await,
-                Some(Order::Stop { grace, done }) => {
-                    self.phase.send_replace(Phase::Stopped);
-                    self.note_exit(running.stop(grace).await);
-                    self.end(done)
-                }
-            },
-            () = running.ended() => {
-                self.phase.send_replace(Phase::Restarting);
-                let exit = running.finish().await;
-                self.note_exit(exit);
-                let reason = format!("The plugin's process {exit}.");
-                self.fault(incarnation::failure(&self.setup, reason, "Its last lines are in the log excerpt."))
-            }
-        }
-    }
-
-    /// While it waits for the next start, and starts.
-    async fn start_after(&mut self, pause: Duration) -> Next {
-        self.number += 1;
-        let (setup, number) = (Arc::clone(&self.setup), self.number);
-        let start = async {
-            tokio::time::sleep(pause).await;
-            Running::start(&setup, number, None).await
-        };
-        tokio::select! {
-            biased;
-            order = self.orders.recv() => match order {
-                None => Next::End,
-                Some(Order::Apply { settings: _, done }) => {
-                    // A start under way may have read the old settings; the next one, a moment later, reads the new.
-                    let _nobody = done.send(Ok(()));
-                    Next::StartAfter(AGAIN)
-                }
-                Some(Order::Stop { grace: _, done }) => {
-                    self.phase.send_replace(Phase::Stopped);
-                    self.end(done)
-                }
-            },
-            started = start => match started {
-                Ok(running) => {
-                    self.history.lock().unwrap_or_else(PoisonError::into_inner).restarts += 1;
-                    tracing::info!(pid = running.incarnation().pid, incarnation = number, "a plugin was started again");
-                    self.phase.send_replace(Phase::Up(Arc::clone(running.incarnation())));
-                    Next::Watch(Box::new(running))
-                }
-                Err(failure) => self.fault(failure),
-            },
-        }
-    }
-
-    /// After it failed for good: only a stop is left.
-    async fn rest(&mut self) -> Next {
-        match self.orders.recv().await {
-            None => Next::End,
-            Some(Order::Apply { settings: _, done }) => {
-                let _nobody = done.send(Err("The plugin is not running.".to_owned()));
-                Next::Rest
-            }
-            Some(Order::Stop { grace: _, done }) => self.end(done),
-        }
-    }
-
-    /// Hands settings to the process where it takes them. One that does not answer is replaced like one that cannot.
-    async fn apply(&mut self, present: Running, settings: Value, done: oneshot::Sender<Result<(), String>>) -> Next {
-        if self.setup.about.get().is_some_and(About::takes_settings) {
-            // What is stored is still what it runs with.
-            let previous = settings::load(self.setup.session.call()).await.ok().map(|stored| stored.settings);
-            match shim::apply(present.incarnation(), &settings, previous.as_ref()).await {
-                Ok(()) => {
-                    let _nobody = done.send(Ok(()));
-                    return Next::Watch(Box::new(present));
-                }
-                Err(NotTaken::Refused(words)) => {
-                    let _nobody = done.send(Err(words));
-                    return Next::Watch(Box::new(present));
-                }
-                Err(NotTaken::Silent(silence)) => tracing::warn!(%silence, "a plugin did not take settings, and is replaced"),
-            }
-        }
-        self.replace(present, settings, done).await
-    }
-
-    /// Starts a new process beside the present one, and changes over if it answers.
-    async fn replace(&mut self, present: Running, settings: Value, done: oneshot::Sender<Result<(), String>>) -> Next {
-        self.number += 1;
-        match Running::start(&self.setup, self.number, Some(Arc::new(settings))).await {
-            Ok(new) => {
-                self.phase.send_replace(Phase::Up(Arc::clone(new.incarnation())));
-                let _nobody = done.send(Ok(()));
-                self.retire(present);
-                Next::Watch(Box::new(new))
-            }
-            Err(failure) => {
-                let _nobody = done.send(Err(format!("With these settings the plugin does not start. {}", failure.reason)));
-                Next::Watch(Box::new(present))
-            }
-        }
-    }
-
-    /// Lets the requests on an old process end, and then the process, while the new one is watched.
-    fn retire(&mut self, old: Running) {
-        self.retiring.retain(|retired| !retired.is_finished());
-        self.retiring.push(task::owned(async move {
-            old.stop(DRAIN).await;
-        }));
-    }
-
-    fn fault(&mut self, mut failure: Failure) -> Next {
-        let now = Instant::now();
-        if !self.budget.record(now.into_std()) {
-            let pause = self.backoff.pause(now, rand::random());
-            tracing::warn!(reason = failure.reason, ?pause, "a plugin's process ended; it is started again");
-            self.phase.send_replace(Phase::Restarting);
-            return Next::StartAfter(pause);
-        }
-        let quarantine = self.budget.quarantine(self.setup.activation.call.services.clock.now());
-        failure.reason =
-            format!("It failed {} times within {} s. {}", quarantine.faults, budget::WINDOW.as_secs(), failure.reason);
-        failure.quarantine = Some(quarantine);
-        tracing::error!(reason = failure.reason, "a plugin's process failed too often and is left alone");
-        self.phase.send_replace(Phase::Failed(failure));
-        Next::Rest
-    }
-
-    fn note_exit(&self, exit: Exit) {
-        let now = self.setup.activation.call.services.clock.now();
-        self.history.lock().unwrap_or_else(PoisonError::into_inner).last_exit = Some((now, exit.to_string()));
-    }
-
-    fn end(&self, done: oneshot::Sender<()>) -> Next {
-        let _nobody = done.send(());
-        Next::End
     }
 }

@@ -1,6 +1,6 @@
 //! A connection to a process after it was switched to a WebSocket.
 
-use std::{io::Cursor, sync::Arc};
+use std::io::Cursor;
 
 use http::Response;
 use mint_context::{
@@ -10,7 +10,6 @@ use mint_context::{
 use tokio::{io::AsyncReadExt as _, time::Instant};
 
 use crate::{
-    incarnation::Incarnation,
     link::Answer,
     response::{self, Kept},
 };
@@ -19,12 +18,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Fault::Garbage`] for what does not answer the handshake.
-pub(crate) async fn open(
-    response: Response<Answer>,
-    kept: Kept,
-    incarnation: Arc<Incarnation>,
-    deadline: Instant,
-) -> Result<Response<Socket>, Fault> {
+pub(crate) async fn open(response: Response<Answer>, kept: Kept, deadline: Instant) -> Result<Response<Socket>, Fault> {
     response::check_size(response.headers())?;
     let garbage = |why: &str| Fault::Garbage(format!("its answer to the handshake of a WebSocket is none: {why}"));
     socket::check_answer(response.status(), response.headers()).map_err(garbage)?;
@@ -36,7 +30,7 @@ pub(crate) async fn open(
         reader: Box::new(Cursor::new(left.read_buf).chain(reader)),
         writer: Box::new(writer),
         ended: Box::pin(async move {
-            incarnation.exited().await;
+            kept.in_use.exited().await;
             drop(kept);
         }),
     };

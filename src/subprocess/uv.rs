@@ -46,6 +46,7 @@ impl Uv<'_> {
             args: args.into_iter().map(Into::into).collect(),
             environment: self.environment(),
             directory: self.directory.clone(),
+            input: None,
             bounds: Bounds::default(),
             confinement: None,
         };

@@ -11,14 +11,19 @@ use mint_tests::{Client, TestServer, bundle, eventually};
 use serde_json::{Value, json};
 
 use super::sdk_fixture::Fixture;
-use crate::subprocess::Program;
+use crate::subprocess::{Program, is_alive};
 
 const SDKS: [&str; 2] = ["mld_sdk_0_16_5", "mint_sdk_1_0_0"];
 
 /// A server with the plugin, and another that saves designs.
 async fn serving(fixture: &Fixture) -> Option<TestServer> {
+    serving_with(fixture, "900").await
+}
+
+async fn serving_with(fixture: &Fixture, idle_seconds: &str) -> Option<TestServer> {
     let python = fixture.python()?;
-    let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
+    let variables = [("MINT_PLUGINS__UV__PYTHON", python.as_str()), ("MINT_PLUGINS__IDLE_SECONDS", idle_seconds)];
+    let server = TestServer::with(&variables).await;
     let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
     assert_eq!(operation["status"], "done", "{operation:#}");
     let designer = Program::NOSY.bundle_with("designer", json!({ "capabilities": [{ "name": "designs:write" }] }));
@@ -65,6 +70,19 @@ async fn overridden_hooks_of_mld_sdk_0_16_5_are_called_and_veto() {
 #[tokio::test]
 async fn overridden_hooks_of_mint_sdk_1_0_0_are_called_and_veto() {
     hooks(SDKS[1]).await;
+}
+
+#[tokio::test]
+async fn a_plugin_whose_process_is_idle_is_started_for_what_it_follows() {
+    let fixture = Fixture::of(SDKS[1]);
+    let Some(server) = serving_with(&fixture, "1").await else { return };
+    let (admin, slug) = (&server.admin, fixture.slug());
+    let pid = admin.plugin(slug).await["runtime"]["pid"].clone();
+    eventually("an idle process to end", || async { (!is_alive(&pid)).then_some(()) }).await;
+    let experiment = admin.experiment("Run 1").await;
+    let vetoed = save_design(admin, experiment, json!({ "veto": true })).await;
+    assert_eq!((&vetoed["status"], &vetoed["body"]["code"]), (&json!(422), &json!("EVENT_VETO")), "{vetoed}");
+    assert!(vetoed["body"]["message"].as_str().unwrap().contains("This design asks to be refused."), "{vetoed}");
 }
 
 #[tokio::test]

@@ -47,6 +47,34 @@ async fn a_killed_platform_leaves_no_process_and_starts_again() {
     assert_eq!(fs::read_dir(&run).unwrap().count(), 0);
 }
 
+#[tokio::test]
+async fn a_killed_platform_leaves_nothing_of_what_was_copied() {
+    let mut mint = Mint::new();
+    mint.set("MINT_PLUGINS__WARM_PARENT", "true".to_owned());
+    mint.set("MINT_PLUGINS__UV__PATH", mint_tests::uv());
+    if let Some(python) = mint_tests::python() {
+        mint.set("MINT_PLUGINS__UV__PYTHON", python);
+    }
+    assert_eq!(mint.run_with(&["user", "create", "admin", "--role", "admin"], mint_tests::PASSWORD).code, Some(0));
+    mint.serve().await;
+    let admin = Client::sign_in(&mint.url, "default", "admin").await;
+    let decision = json!({ "grant_requested": true, "mode": "isolated" });
+    assert_eq!(admin.install(&bundle("notebook"), decision).await["status"], "done");
+    let runtime = admin.plugin("notebook").await["runtime"].clone();
+    let (parent, copy) = (&runtime["warm_parent"]["pid"], &runtime["pid"]);
+    assert!(is_alive(parent) && is_alive(copy), "{runtime}");
+
+    assert_eq!(mint.end(Signal::KILL), None);
+    for pid in [parent, copy] {
+        eventually("the end of a plugin", || async { (!is_alive(pid)).then_some(()) }).await;
+    }
+    mint.serve().await;
+    let admin = admin.at(&mint.url);
+    eventually("the plugin", || async { (admin.get("/api/notebook/").await.status == StatusCode::OK).then_some(()) }).await;
+    assert_eq!(mint.end(Signal::TERM), Some(0));
+    assert_eq!(fs::read_dir(mint.home().join("run")).unwrap().count(), 0);
+}
+
 /// What stands where the venvs of the notebook are: finished ones, and others.
 fn venvs(cache: &Path) -> (usize, usize) {
     let Ok(entries) = fs::read_dir(cache.join("venvs/notebook")) else { return (0, 0) };

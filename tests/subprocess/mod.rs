@@ -5,6 +5,7 @@ pub(crate) mod crashes;
 pub(crate) mod endings;
 pub(crate) mod garbage;
 pub(crate) mod headers;
+mod idle;
 mod killed_host;
 mod packages;
 mod program;
@@ -13,6 +14,7 @@ mod sockets;
 mod starts;
 mod tokens;
 mod trailers;
+mod warm;
 mod wheels;
 
 pub(crate) use program::{Program, is_alive};

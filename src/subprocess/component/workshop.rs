@@ -105,6 +105,7 @@ impl Task<'_> {
             args: self.arguments,
             environment,
             directory: self.directory.to_owned(),
+            input: None,
             bounds: Bounds::of_build(MEMORY_BYTES_MAX, FILE_BYTES_MAX),
             confinement: Some(Confinement { sandbox: Arc::clone(sandbox), allowance }),
         }

@@ -95,6 +95,7 @@ pub(crate) async fn authenticate(State(state): State<RpcState>, mut request: Req
     let request_id = said.unwrap_or_else(|| RequestId::from_bits(rand::random()));
     let mut response = match identify(&state, request.headers(), &request_id).await {
         Ok((caller, _under_way)) => {
+            let _at_work = caller.bearer.activity.begin();
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
 use mint_context::{logs::PluginLog, runtime::Activation, settings};
 use mint_domain::{Capability, lifecycle::Failure};
 use rustix::process::Signal;
@@ -31,6 +30,7 @@ use crate::{
     leftovers,
     link::Pool,
     output,
+    peer::Peer,
     registry::{Bearer, Registration, Registry, Session, Token},
     sandbox::{self, Allowance, Level, Network, Sandbox},
     served::Served,
@@ -84,9 +84,7 @@ pub(crate) struct Incarnation {
     /// Whom it served.
     pub(crate) served: Arc<Served>,
     tasks: Arc<AtomicU64>,
-    pool: Arc<Pool>,
-    token: HeaderValue,
-    exit: watch::Receiver<Option<Exit>>,
+    peer: Arc<Peer>,
 }
 
 /// A process as its supervisor has it. Dropped, it is killed.
@@ -107,28 +105,14 @@ pub(crate) struct Running {
 }
 
 impl Incarnation {
-    /// Its connections.
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+    /// Its end of the connections.
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
     }
 
     /// Processes and threads of it and its children at the last look; none before the first.
     pub(crate) fn tasks(&self) -> Option<u64> {
         Some(self.tasks.load(Ordering::Relaxed)).filter(|tasks| *tasks > 0)
-    }
-
-    /// Its secret, for a header.
-    pub(crate) fn token(&self) -> &HeaderValue {
-        &self.token
-    }
-
-    /// Waits until it has ended, and tells how.
-    pub(crate) async fn exited(&self) -> Exit {
-        let mut exit = self.exit.clone();
-        match exit.wait_for(Option::is_some).await {
-            Ok(exit) => exit.unwrap_or(Exit::Unknown),
-            Err(_supervisor_gone) => Exit::Unknown,
-        }
     }
 }
 
@@ -144,7 +128,7 @@ impl Running {
         let answers = async {
             // Everything that is not HTTP counts as not yet.
             let about = loop {
-                match shim::probe(&incarnation, setup).await {
+                match shim::probe(incarnation.peer(), setup).await {
                     Ok((_, about)) => break about,
                     Err(_not_yet) => tokio::time::sleep(PROBE_PAUSE).await,
                 }
@@ -188,7 +172,7 @@ impl Running {
         if settings.as_object().is_none_or(serde_json::Map::is_empty) {
             return Ok(());
         }
-        shim::apply(&self.incarnation, &settings, None).await.map_err(|not_taken| match not_taken {
+        shim::apply(self.incarnation.peer(), &settings, None).await.map_err(|not_taken| match not_taken {
             NotTaken::Refused(words) => words,
             NotTaken::Silent(silence) => silence.to_string(),
         })
@@ -229,17 +213,13 @@ impl Running {
         let crowd = Crowd::watched(&setup.census, &child, socket.clone(), setup.activation.authority.limits.processes_max)
             .map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
-        let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
-        secret.set_sensitive(true);
         let incarnation = Arc::new(Incarnation {
             number,
             pid: child.pid().as_raw_nonzero().get(),
             started_at: call.services.clock.now(),
             served,
             tasks: Arc::clone(crowd.tasks()),
-            pool: Arc::new(Pool::new(socket, child.pid())),
-            token: secret,
-            exit: exit_seen,
+            peer: Arc::new(Peer::new(Pool::of_process(socket, child.pid()), Some(&token), exit_seen)),
         });
         Ok(Self {
             incarnation,
@@ -290,7 +270,7 @@ impl Running {
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
         let ended = crowd.exit().unwrap_or(reaped);
-        incarnation.pool.close();
+        incarnation.peer.pool().close();
         exit.send_replace(Some(ended));
         drop((registration, forwarder));
         let until = Instant::now() + REST_OF_OUTPUT;

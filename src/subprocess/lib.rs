@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** `rpc` converts, calls one function of `mint_context`, and converts back. No rule stands here.
 
+mod attached;
 mod backoff;
 mod census;
 mod child;
@@ -25,6 +26,7 @@ mod link;
 mod mld;
 mod once;
 mod output;
+mod peer;
 mod proxy;
 mod registry;
 mod response;
@@ -49,3 +51,4 @@ pub use registry::Registry;
 pub use rpc::RpcState;
 pub use runtime::IsolatedRuntime;
 pub use sandbox::{Control, Level, SandboxOptions, UserRange};
+pub use shim::TEXT as SHIM;

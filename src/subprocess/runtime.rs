@@ -6,12 +6,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mint_context::runtime::{Activation, Generation, Release, Runtime};
+use mint_context::runtime::{Activation, Attached, Attachment, Generation, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Registry, SubprocessConfig,
+    Registry, SubprocessConfig, attached,
     census::Census,
     component::{ComponentRuntime, Workshop},
     directory, executable,
@@ -92,7 +92,7 @@ impl Runtime for IsolatedRuntime {
             spawner: self.spawner.clone(),
             registry: Arc::clone(&self.registry),
             census: Arc::clone(&self.census),
-            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), &launch),
+            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), launch.name(), launch.takes_new_keys()),
             launch,
             sandbox: Arc::clone(&self.sandbox),
             network,
@@ -102,5 +102,9 @@ impl Runtime for IsolatedRuntime {
             activation,
         };
         Ok(Arc::new(IsolatedGeneration::start(setup).await?))
+    }
+
+    async fn attach(&self, activation: Activation, attachment: Attachment) -> Result<Attached, Failure> {
+        attached::attach(&self.config, &self.registry, activation, attachment)
     }
 }

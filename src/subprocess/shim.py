@@ -1,7 +1,8 @@
-"""Loads one plugin of a venv, whatever its SDK: describes it, or serves it.
+"""Loads one plugin of a venv, whatever its SDK: describes it, serves it, or serves it to its developer.
 
 The platform runs this text with `python -c`, so it needs no file that a plugin could change. Arguments: `describe`, or
-`serve` and the path of the socket. Beside the plugin's own paths stand a few under `PLACE`, for the platform alone: the
+`serve` and the path of the socket. `mint dev` runs it from a file, `mint_dev_server.py`, with `develop`, a port, and the
+directory to watch for changes. Beside the plugin's own paths stand a few under `PLACE`, for the platform alone: the
 gateway forwards nothing there, and they want the secret of this start. They reach what MINT's SDKs have no route for.
 """
 
@@ -12,9 +13,12 @@ import json
 import logging
 import os
 import re
+import secrets
+import signal
 import sys
+import threading
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
 GROUPS = ("mint.plugins", "mld.plugins")
@@ -34,6 +38,9 @@ def normalized(name):
 
 
 def plugin_class():
+    # A project that is being worked on need not be installed.
+    if "MINT_DEV_CLASS" in os.environ:
+        return EntryPoint(name="dev", value=os.environ["MINT_DEV_CLASS"], group=GROUPS[0]).load()
     distribution = normalized(os.environ["MINT_PLUGIN_DISTRIBUTION"])
     name = os.environ["MINT_PLUGIN_ENTRY_POINT"]
     found = {
@@ -56,8 +63,12 @@ def sdk_of(cls):
 
 
 def describe():
-    metadata = plugin_class()().metadata
-    facts = {"name": str(metadata.name), "public_prefix": f"/api{metadata.routes_prefix}"}
+    cls = plugin_class()
+    metadata = cls().metadata
+    facts = {"name": str(metadata.name), "public_prefix": f"/api{metadata.routes_prefix}", "is_mld": sdk_of(cls) == SDKS[1]}
+    for field in ("version", "description", "analysis_type", "plugin_type", "display_name", "author", "homepage", "license"):
+        value = getattr(metadata, field, None)
+        facts[field] = str(getattr(value, "value", value) or "")
     print("\nplugin=" + json.dumps(facts), flush=True)
 
 
@@ -119,7 +130,7 @@ class Host:
         self.token = os.environ["MINT_PLUGIN_TOKEN"].encode()
         routed = sdk.routed(plugin)
         methods = [event for event in sdk.by_method(plugin) if event not in routed]
-        self.facts = {"settings": sdk.settings(), "routed": routed, "methods": methods}
+        self.facts = {"settings": sdk.settings(), "routed": routed, "methods": methods, "boot": secrets.token_hex(8)}
         self.answers = {
             ("GET", "about"): self.about,
             ("GET", "health"): self.health,
@@ -231,7 +242,32 @@ def serve(socket):
     uvicorn.run(make_app, factory=True, uds=socket, lifespan="on", log_level="info", access_log=False)
 
 
-if sys.argv[1] == "describe":
-    describe()
-else:
-    serve(sys.argv[2])
+def develop(port, watched):
+    import uvicorn
+
+    def follow_owner():
+        # Whoever started this holds the other end, and lets go of it however they end.
+        os.read(0, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow_owner, daemon=True).start()
+    here = os.path.dirname(os.path.abspath(__file__))
+    uvicorn.run(
+        "mint_dev_server:make_app",
+        factory=True,
+        app_dir=here,
+        port=int(port),
+        reload=True,
+        reload_dirs=[watched],
+        lifespan="on",
+        log_level="info",
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "describe":
+        describe()
+    elif sys.argv[1] == "develop":
+        develop(*sys.argv[2:])
+    else:
+        serve(sys.argv[2])

@@ -10,8 +10,8 @@ use mint_context::{
 use tokio::{io::AsyncReadExt as _, time::Instant};
 
 use crate::{
-    incarnation::Incarnation,
     link::Answer,
+    peer::Peer,
     response::{self, Kept},
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) async fn open(
     response: Response<Answer>,
     kept: Kept,
-    incarnation: Arc<Incarnation>,
+    peer: Arc<Peer>,
     deadline: Instant,
 ) -> Result<Response<Socket>, Fault> {
     response::check_size(response.headers())?;
@@ -31,12 +31,12 @@ pub(crate) async fn open(
     let (parts, answer) = response.into_parts();
     let left = tokio::time::timeout_at(deadline, answer.into_link().into_left()).await;
     let left = left.ok().flatten().ok_or_else(|| garbage("the connection broke"))?;
-    let (reader, writer) = left.io.into_inner().into_split();
+    let (reader, writer) = tokio::io::split(left.io.into_inner());
     let socket = Socket {
         reader: Box::new(Cursor::new(left.read_buf).chain(reader)),
         writer: Box::new(writer),
         ended: Box::pin(async move {
-            incarnation.exited().await;
+            peer.exited().await;
             drop(kept);
         }),
     };

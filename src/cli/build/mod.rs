@@ -18,3 +18,4 @@ mod tool;
 pub use assemble::{BuiltBundle, build};
 pub use error::BuildError;
 pub use options::BuildOptions;
+pub(crate) use project::described;

@@ -39,6 +39,8 @@ use crate::{
 
 /// Between two looks at a server that answers.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// The same where looking is a request like others, which the developer sees.
+const SEEN_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two looks at one that does not.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -132,7 +134,7 @@ async fn look_on(peer: Arc<Peer>, session: Arc<Session>, standing: watch::Sender
                 }
                 about.boot().clone_into(&mut boot);
                 standing.send_replace(Standing::Up(about));
-                LOOK_INTERVAL
+                if boot.is_empty() { SEEN_LOOK_INTERVAL } else { LOOK_INTERVAL }
             }
             Err(silence) => {
                 standing.send_replace(Standing::Away(silence.to_string()));

@@ -229,7 +229,13 @@ async def body_of(receive):
             return json.loads(data) if data else None
 
 
+def is_of_plugin(record):
+    return not (len(record.args) > 2 and str(record.args[2]).startswith(PLACE))
+
+
 def make_app():
+    # A developer sees what is asked of the plugin, not how the platform looks after it.
+    logging.getLogger("uvicorn.access").addFilter(is_of_plugin)
     cls = plugin_class()
     sdk = Sdk(cls)
     plugin = cls()

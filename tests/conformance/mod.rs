@@ -16,3 +16,5 @@ mod wire;
 mod wire_promises;
 mod wire_rows;
 mod wire_rules;
+
+pub(crate) use sdk_fixture::find_python;

@@ -110,8 +110,9 @@ impl Project {
     /// uv cannot make the environment, or the class cannot be loaded; both say why themselves.
     pub(crate) async fn describe(&self) -> anyhow::Result<Description> {
         let mut command = child::command(&self.words(&["describe"]), &self.directory, &self.environment())?;
-        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output();
-        let output = output.await.context("uv cannot be started; `plugins.uv.path` says where it is")?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let asked = command.spawn().context("uv cannot be started; `plugins.uv.path` says where it is")?;
+        let output = asked.wait_with_output().await?;
         if !output.status.success() {
             bail!("the plugin `{}` could not be loaded; the lines above say why", self.class);
         }

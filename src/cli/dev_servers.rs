@@ -199,17 +199,22 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_with_their_line() {
-        let table = [
-            "[proxy]\n\"/a\" = 5",
-            "[proxy]\n\n\"/a\" = \"http://10.0.0.1:80\"",
-            "[proxy]\n\"/a\" = \"https://localhost:8003\"",
-            "[proxy]\n\"/experiments\" = \"http://localhost:8003\"",
-            "[proxy]\n\"/a\" = { name = \"a\" }",
-            "[proxy]\n\"/a\" = { target = \"http://localhost:1\", plugin_type = \"odd\" }",
-            "proxy = 1",
-            "[proxy]\n\"/a = ",
-        ];
-        let told: Vec<String> = table.iter().map(|text| parse(text).unwrap_err()).collect();
-        insta::assert_snapshot!(told.join("\n"));
+        let place = "is not a server on this machine, such as `http://localhost:8003`.";
+        for (text, told) in [
+            ("[proxy]\n\"/a\" = 5", "line 2: invalid type: integer `5`, expected struct Entry.".to_owned()),
+            ("[proxy]\n\n\"/a\" = \"http://10.0.0.1:80\"", format!("line 3: the target `http://10.0.0.1:80` {place}")),
+            ("[proxy]\n\"/a\" = \"https://localhost:1\"", format!("line 2: the target `https://localhost:1` {place}")),
+            ("[proxy]\n\"/a\" = \"http://localhost:1/b\"", format!("line 2: the target `http://localhost:1/b` {place}")),
+            (
+                "[proxy]\n\"/experiments\" = \"http://localhost:1\"",
+                "line 2: `/experiments` belongs to the platform; choose another routes_prefix.".to_owned(),
+            ),
+            ("[proxy]\n\"/a\" = { name = \"a\" }", "line 2: missing field `target`.".to_owned()),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), told);
+        }
+        for (text, line) in [("proxy = 1", "line 1: "), ("[proxy]\n\"/a = ", "line 2: ")] {
+            assert!(parse(text).unwrap_err().starts_with(line), "{text}");
+        }
     }
 }

@@ -111,7 +111,7 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>, output: Out
         Some(project) => project.command(arguments.port),
         None => own_command(&arguments),
     };
-    let mut is_first = true;
+    let (mut is_first, mut told) = (true, String::new());
     loop {
         let begun = tokio::select! {
             begun = Session::begin(&client, &wanted) => begun,
@@ -120,7 +120,11 @@ pub(super) async fn run(arguments: Arguments, config: Option<&Path>, output: Out
         let session = match begun {
             Err(error) if is_first => return Err(error),
             Err(error) => {
-                output.note(&format!("{error:#}; trying again"));
+                let why = format!("{error:#}; trying again");
+                if told != why {
+                    output.note(&why);
+                    told = why;
+                }
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => continue,
                     () = ends.wait() => return Ok(ExitCode::SUCCESS),

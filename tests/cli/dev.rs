@@ -63,6 +63,7 @@ fn log_path(mint: &Mint) -> PathBuf {
 }
 
 /// Begins `mint dev`. uv keeps its downloads where they are.
+#[expect(clippy::disallowed_methods, reason = "uv reads its variable, too")]
 fn dev(mint: &Mint, arguments: &[&str]) -> Running {
     let port = free_port();
     let log = File::create(log_path(mint)).unwrap();

@@ -66,6 +66,18 @@ impl Client {
     /// # Errors
     /// The server's own words for a refusal; that it cannot be reached.
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let response = self.open(request).await?;
+        if response.status() == reqwest::StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        response.json().await.context("the server did not answer with JSON")
+    }
+
+    /// Sends a request and gives the response, whose body is still to come.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(crate) async fn open(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = match request.send().await {
             Err(error) if error.is_connect() => bail!("no server answers at {}; start one with `mint serve`", self.url),
             sent => sent.with_context(|| format!("the request to {} broke off", self.url))?,
@@ -74,10 +86,7 @@ impl Client {
         if !status.is_success() {
             bail!("{}", words(status, response).await);
         }
-        if status == reqwest::StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
-        }
-        response.json().await.context("the server did not answer with JSON")
+        Ok(response)
     }
 }
 

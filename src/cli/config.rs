@@ -41,6 +41,11 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
     ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),
     ("plugins.trialSeconds", Kind::Number, "How long a new release answers before the old one is let go; by default 10"),
+    (
+        "plugins.dev",
+        Kind::Bool,
+        "Let developers' own servers answer, by `mint dev` or config.dev.toml; by default on loopback only",
+    ),
     ("plugins.uv.path", Kind::Text, "The program uv"),
     ("plugins.uv.indexUrl", Kind::Text, "Where Python packages come from"),
     ("plugins.uv.extraIndexUrls", Kind::List, "Further package indexes"),
@@ -179,6 +184,8 @@ pub struct Plugins {
     pub idle_seconds: u32,
     /// Whether imports of isolated Python plugins stay in memory.
     pub warm_parent: bool,
+    /// Whether developers' own servers may answer; by default as the server listens.
+    pub dev: Option<bool>,
     /// How venvs are made.
     pub uv: Uv,
     /// How often they are asked how they are.
@@ -297,6 +304,7 @@ impl Default for Plugins {
             trial_seconds: 10,
             idle_seconds: 900,
             warm_parent: false,
+            dev: None,
             uv: Uv::default(),
             health: Health::default(),
             components: Components::default(),
@@ -425,6 +433,11 @@ impl Config {
     pub fn database_url(&self) -> String {
         let default = || format!("sqlite:{}", self.server.data_path.join("mint.sqlite").display());
         self.database.url.clone().unwrap_or_else(default)
+    }
+
+    /// Whether developers' own servers may answer.
+    pub fn allows_development(&self) -> bool {
+        self.plugins.dev.unwrap_or(self.server.listen.ip().is_loopback())
     }
 
     /// Plugins that are forced into a mode.

@@ -5,6 +5,8 @@ mod client;
 mod commands;
 pub mod config;
 mod credentials;
+mod dev;
+mod dev_servers;
 mod lock;
 mod open_files;
 mod output;

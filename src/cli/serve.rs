@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use mint_context::{Services, blobs::Blobs, runtime::Runtime};
+use mint_context::{Services, blobs::Blobs, runtime::Runtime, unstored::Unstored};
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running};
 use mint_server::State;
@@ -22,9 +22,9 @@ use mint_subprocess::{
 };
 use mint_wasm::WasmRuntime;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{config::Config, lock::DataLock};
+use crate::{config::Config, dev_servers, lock::DataLock};
 
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
@@ -38,6 +38,7 @@ pub struct Server {
     pub platform: Arc<Platform>,
     stop: CancellationToken,
     connections: JoinHandle<()>,
+    _dev_servers: Option<AbortOnDropHandle<()>>,
     _lock: DataLock,
 }
 
@@ -90,6 +91,7 @@ impl Server {
                 interval: Duration::from_secs(config.plugins.health.interval_seconds.get().into()),
                 failures_max: config.plugins.health.failures.get(),
             },
+            development: config.allows_development(),
             process_id: lock.process_id.clone(),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });
@@ -99,12 +101,14 @@ impl Server {
         #[expect(clippy::disallowed_methods, reason = "the handle is kept, and awaited in `stop`")]
         let connections = tokio::spawn(mint_server::listen::serve(listener, site, stop.clone()));
         platform.reconcile();
-        Ok(Self { address, platform, stop, connections, _lock: lock })
+        let dev_servers = config.allows_development().then(|| dev_servers::follow(platform.clone()));
+        Ok(Self { address, platform, stop, connections, _dev_servers: dev_servers, _lock: lock })
     }
 
     /// Lets requests in progress finish, then ends the plugins and closes the database.
     pub async fn stop(self) {
         self.stop.cancel();
+        self.platform.end_developments();
         if let Err(error) = self.connections.await {
             tracing::error!(error = %error, "the listener broke");
         }
@@ -125,6 +129,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         clock: Arc::new(SystemClock),
         followers: running,
         plugin_environment: config.plugin_environment.clone(),
+        unstored: Unstored::default(),
     }))
 }
 

@@ -9,7 +9,7 @@ use mint_domain::{
 use mint_store::Db;
 use tokio::time::Instant;
 
-use crate::{blobs::Blobs, followers::Followers};
+use crate::{blobs::Blobs, followers::Followers, unstored::Unstored};
 
 /// What the functions of this crate work with. One for the whole process.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Services {
     pub followers: Arc<dyn Followers>,
     /// `MINT_PLUGIN_…` settings from the environment, by name.
     pub plugin_environment: BTreeMap<String, String>,
+    /// Settings of plugins that are being developed.
+    pub unstored: Unstored,
 }
 
 /// Who acts, where, through what, and until when.

@@ -260,7 +260,10 @@ pub(crate) async fn require(tx: &mut Tx, call: &Call, id: ExperimentId) -> Resul
 pub(crate) async fn require_writable(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<()> {
     let Some(plugin) = &call.plugin else { return require(tx, call, id).await };
     match experiments::writable(tx, call.tenant, id, plugin.installation).await? {
-        Some((kind, settings)) => Ok(allow_type(&settings, &kind)?),
+        Some((kind, settings)) => {
+            let unstored = call.services.unstored.get(plugin.installation);
+            Ok(allow_type(&unstored.unwrap_or(settings), &kind)?)
+        }
         None => Err(Refusal::not_found("experiment", id).into()),
     }
 }
@@ -268,6 +271,9 @@ pub(crate) async fn require_writable(tx: &mut Tx, call: &Call, id: ExperimentId)
 /// Passes if the plugin, where there is one, may work on experiments of this type.
 async fn permit_type(tx: &mut Tx, call: &Call, kind: &str) -> Result<()> {
     let Some(plugin) = &call.plugin else { return Ok(()) };
+    if let Some(settings) = call.services.unstored.get(plugin.installation) {
+        return Ok(allow_type(&settings, kind)?);
+    }
     match installations::get(tx, call.tenant, plugin.installation).await? {
         Some(installation) => Ok(allow_type(&installation.settings, kind)?),
         None => Ok(()),

@@ -32,6 +32,7 @@ pub mod settings;
 pub mod socket;
 mod text;
 pub mod trailers;
+pub mod unstored;
 
 pub use call::{Call, PluginAuthority, Services};
 pub use error::{Error, Result};

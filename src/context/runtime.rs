@@ -1,6 +1,13 @@
 //! The whole contract between the platform and the two ways to run a plugin.
 
-use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -54,6 +61,30 @@ pub struct Activation {
     pub call: Call,
 }
 
+/// A server of a developer's own, which is to answer like a started plugin.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    /// Where it listens, or will.
+    pub address: SocketAddr,
+    /// The name by which it calls back, where that is not its slug.
+    pub name: Option<String>,
+    /// Where it has its routes, with `/api`, where that is not its public path.
+    pub own_prefix: Option<String>,
+    /// Whether its SDK is from before MINT's first release.
+    pub is_mld: bool,
+    /// Whether it gets a secret, by which it calls back and knows the platform.
+    pub calls_back: bool,
+}
+
+/// A developer's server that answers, or will.
+#[derive(Debug)]
+pub struct Attached {
+    /// The server.
+    pub generation: Arc<dyn Generation>,
+    /// The variables that it is to be started with; none where it does not call back.
+    pub environment: BTreeMap<String, String>,
+}
+
 /// One way to run plugins.
 #[async_trait]
 pub trait Runtime: Send + Sync + fmt::Debug {
@@ -83,6 +114,15 @@ pub trait Runtime: Send + Sync + fmt::Debug {
     /// # Errors
     /// A [`Failure`] with the plugin's own words where it said some. Nothing is left running.
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure>;
+
+    /// Takes a server of a developer's own in the place of a started release, whether or not it answers yet. Of the
+    /// activation's release only the manifest counts.
+    ///
+    /// # Errors
+    /// A [`Failure`]; where plugins of this mode have no server, always.
+    async fn attach(&self, _activation: Activation, _attachment: Attachment) -> Result<Attached, Failure> {
+        Err(Failure::new("start", "Plugins of this mode have no server of their own.", "Use isolated mode."))
+    }
 }
 
 /// A started installation: a loaded component, or a supervised process.
@@ -227,6 +267,9 @@ pub enum Fault {
     /// It was stopped because nobody wanted anything of it, and does not start again.
     #[error("the plugin does not start: {0}")]
     NotStarted(String),
+    /// A developer's server does not answer.
+    #[error("the development server does not answer: {0}")]
+    Away(String),
     /// This server runs as many instances as it can, of all plugins together.
     #[error("no place for another instance became free")]
     Full,
@@ -257,9 +300,13 @@ impl Fault {
     /// Who has to do something about it.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Broke(_) | Self::Limit { .. } | Self::Timeout(_) | Self::Garbage(_) | Self::Down(_) | Self::NotStarted(_) => {
-                Blame::Plugin
-            }
+            Self::Broke(_)
+            | Self::Limit { .. }
+            | Self::Timeout(_)
+            | Self::Garbage(_)
+            | Self::Down(_)
+            | Self::NotStarted(_)
+            | Self::Away(_) => Blame::Plugin,
             Self::Client(_) | Self::NoSockets => Blame::Client,
             Self::Full | Self::Host(_) => Blame::Host,
         }
@@ -287,6 +334,13 @@ impl Fault {
             Self::NotStarted(reason) => {
                 Refusal::new(Kind::Unavailable, "plugin.down", format!("The plugin does not start. {reason}")).retry_after(1)
             }
+            Self::Away(_) => Refusal::new(
+                Kind::Unavailable,
+                "plugin.dev_server_away",
+                "The development server of this plugin does not answer at the moment: it is starting, or its code has a \
+                 mistake. The terminal of `mint dev` tells.",
+            )
+            .retry_after(1),
             Self::Full => Refusal::new(
                 Kind::Busy,
                 "server.busy",

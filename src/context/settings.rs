@@ -98,6 +98,9 @@ pub fn check(manifest: &Manifest, stored: &Value, environment: &BTreeMap<String,
 }
 
 async fn read(call: &Call, installation: InstallationId, manifest: &Manifest) -> Result<Snapshot> {
+    if let Some(stored) = call.services.unstored.get(installation) {
+        return Ok(snapshot(call, manifest, stored));
+    }
     let mut tx = call.services.db.read().await?;
     let row = installations::get(&mut tx, call.tenant, installation).await?;
     let stored = row.ok_or_else(|| Refusal::not_found("installation", installation))?.settings;
@@ -147,6 +150,9 @@ fn without_platforms(settings: &Value) -> Value {
 }
 
 async fn store(call: &Call, installation: InstallationId, expected: &Value, values: &Value) -> Result<bool> {
+    if let Some(swapped) = call.services.unstored.swap(installation, expected, values) {
+        return Ok(swapped);
+    }
     let mut tx = call.services.db.begin().await?;
     let now = call.services.clock.now();
     let swapped = installations::swap_settings(&mut tx, call.tenant, installation, expected, values, now).await?;

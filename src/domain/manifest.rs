@@ -11,7 +11,7 @@ use crate::{Capability, Digest, Prefix, Slug, limit::LimitChanges, policy::Plugi
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
 /// What stands beside plugins under `/api/plugins/`: no plugin may be called so.
-pub const NAMES_OF_ROUTES: [&str; 2] = ["plan", "upload"];
+pub const NAMES_OF_ROUTES: [&str; 3] = ["dev", "plan", "upload"];
 
 /// A checked manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,6 +175,30 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The manifest of a plugin that is being developed: there is nothing of it to run but its developer's server.
+    ///
+    /// # Errors
+    /// [`InvalidManifest`], naming the field.
+    pub fn of_development(plugin: PluginInfo) -> Result<Self, InvalidManifest> {
+        plugin.check()?;
+        let manifest = Self {
+            format_version: 2,
+            plugin,
+            component: None,
+            wheels: None,
+            process: None,
+            instances: InstancePolicy::default(),
+            capabilities: Vec::new(),
+            limits: LimitChanges::default(),
+            settings_schema: None,
+            design_schema: None,
+            frontend: None,
+            files: BTreeMap::new(),
+        };
+        manifest.prefix()?;
+        Ok(manifest)
+    }
+
     /// Where its routes stand.
     ///
     /// # Errors
@@ -193,18 +217,7 @@ impl Manifest {
 
     fn check(&self) -> Result<(), InvalidManifest> {
         let field = |text: String| Err(InvalidManifest::Field(text));
-        let slug = self.plugin.slug.as_str();
-        if NAMES_OF_ROUTES.contains(&slug) {
-            return field(format!("`/api/plugins/{slug}` belongs to the platform; choose another slug than `{slug}`"));
-        }
-        let version = &self.plugin.version;
-        let version_char = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'!' | b'_' | b'-');
-        if version.is_empty() || version.len() > 64 || version.starts_with('.') || !version.bytes().all(version_char) {
-            return field(format!("version `{}` must be 1 to 64 of letters, digits and `.+!_-`", version.escape_debug()));
-        }
-        if self.plugin.display_name.chars().count() > 64 {
-            return field("display_name is longer than 64 characters".to_owned());
-        }
+        self.plugin.check()?;
         if self.component.is_none() && self.wheels.is_none() && self.process.is_none() {
             return field("names neither a component nor wheels nor a process, so there is nothing to run".to_owned());
         }
@@ -232,6 +245,25 @@ impl Manifest {
         });
         let process = self.process.iter().map(|process| &process.executable);
         self.component.iter().chain(wheels).chain(process).map(String::as_str).collect()
+    }
+}
+
+impl PluginInfo {
+    fn check(&self) -> Result<(), InvalidManifest> {
+        let field = |text: String| Err(InvalidManifest::Field(text));
+        let slug = self.slug.as_str();
+        if NAMES_OF_ROUTES.contains(&slug) {
+            return field(format!("`/api/plugins/{slug}` belongs to the platform; choose another slug than `{slug}`"));
+        }
+        let version = &self.version;
+        let version_char = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'!' | b'_' | b'-');
+        if version.is_empty() || version.len() > 64 || version.starts_with('.') || !version.bytes().all(version_char) {
+            return field(format!("version `{}` must be 1 to 64 of letters, digits and `.+!_-`", version.escape_debug()));
+        }
+        if self.display_name.chars().count() > 64 {
+            return field("display_name is longer than 64 characters".to_owned());
+        }
+        Ok(())
     }
 }
 

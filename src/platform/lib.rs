@@ -6,6 +6,8 @@
 pub mod admission;
 pub mod body;
 pub mod caller;
+pub mod development;
+mod developments;
 pub mod dispatch;
 mod followers;
 pub mod frontends;
@@ -23,6 +25,7 @@ pub mod routes;
 pub mod running;
 pub mod sign_in;
 pub mod sockets;
+mod start;
 mod state;
 pub mod tenants;
 mod tidy;

@@ -7,34 +7,28 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
 use mint_context::{
-    PluginAuthority, Result, Services,
-    logs::PluginLog,
-    runtime::{Activation, Release, Runtime},
-    settings,
+    Result, Services,
+    runtime::{Release, Runtime},
 };
-use mint_domain::{
-    InstallationId, Limits, OperationId, Prefix, RequestId, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython,
-};
+use mint_domain::{InstallationId, OperationId, RequestId, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython};
 use mint_store::{
     installations::{self, Installation},
     releases,
 };
 use moka::sync::Cache;
 use rand::Rng as _;
-use serde_json::Value;
 use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller,
-    admission::Admission,
+    developments::Developments,
     frontends::{Origins, Visits},
-    health::{CHECKS_AT_ONCE, HealthOptions, Watch},
+    health::{CHECKS_AT_ONCE, HealthOptions},
     layout::Layout,
     operation::{Here, Moment, not_installed},
-    running::{Active, Running, Usage},
+    running::{Active, Running},
     sign_in::Identity,
 };
 
@@ -72,6 +66,8 @@ pub struct Options {
     pub abort_at: Option<Moment>,
     /// How often plugins are asked how they are.
     pub health: HealthOptions,
+    /// Whether developers may have their own servers answer here.
+    pub development: bool,
     /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
     pub process_id: String,
 }
@@ -92,6 +88,7 @@ pub struct Platform {
     health: HealthOptions,
     health_places: Semaphore,
     process_id: String,
+    development: Developments,
     operations: Mutex<HashMap<OperationId, Here>>,
     identities: Cache<String, Identity>,
     visits: Visits,
@@ -121,6 +118,7 @@ impl Platform {
             health: options.health,
             health_places: Semaphore::new(CHECKS_AT_ONCE),
             process_id: options.process_id,
+            development: Developments::new(options.development),
             operations: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
             visits: Visits::default(),
@@ -198,6 +196,10 @@ impl Platform {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn development(&self) -> &Developments {
+        &self.development
+    }
+
     pub(crate) fn process_id(&self) -> &str {
         &self.process_id
     }
@@ -253,57 +255,6 @@ impl Platform {
         let row = releases::get(&mut tx, installation.release_id).await?.ok_or_else(|| not_installed(slug))?;
         let directory = self.layout.release(&row.digest);
         Ok((installation, Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory })))
-    }
-
-    /// Starts a generation. It answers nobody until it is put up.
-    pub(crate) async fn start(
-        &self,
-        caller: &Caller,
-        installation: &Installation,
-        release: &Arc<Release>,
-    ) -> Result<Active, Failure> {
-        let broken = |what: &str, error: &dyn fmt::Display| {
-            Failure::new("start", format!("{what}: {error}."), "Correct it and reload the plugin.")
-        };
-        let manifest = release.manifest.clone();
-        let prefix: Prefix = installation.prefix.parse().map_err(|error| broken("Its route prefix cannot be used", &error))?;
-        let forwarded_prefix =
-            HeaderValue::try_from(prefix.public()).map_err(|error| broken("Its route prefix cannot be used", &error))?;
-        let limits = Limits::default()
-            .merged(&manifest.limits)
-            .and_then(|limits| limits.merged(&installation.limits))
-            .map_err(|error| broken("Its limits cannot be used", &error))?;
-        let authority = Arc::new(PluginAuthority {
-            installation: installation.id,
-            tenant: installation.tenant_id,
-            tenant_slug: caller.tenant_slug.clone(),
-            manifest: manifest.clone(),
-            grants: installation.grants.clone(),
-            limits,
-        });
-        let log = Arc::new(PluginLog::new(
-            caller.tenant_slug.clone(),
-            manifest.plugin.slug.clone(),
-            manifest.plugin.version.clone(),
-            installation.id,
-            authority.limits.log_bytes_per_minute_max,
-        ));
-        let (values, _) = settings::merged(&manifest, &installation.settings, &self.services.plugin_environment);
-        let system = Caller::system(installation.tenant_id, caller.tenant_slug.clone(), caller.request_id.clone());
-        let activation = Activation {
-            release: release.clone(),
-            authority: authority.clone(),
-            generation: installation.generation.unsigned_abs(),
-            settings: Value::Object(values),
-            data_directory: self.layout.plugin_data(&caller.tenant_slug, &installation.slug),
-            log: log.clone(),
-            call: system.call_through(&self.services, authority.clone(), Instant::now() + Duration::from_secs(60)),
-        };
-        let plugin = self.runtime(installation.mode()).start(activation).await?;
-        let admission = Admission::new(&authority.limits);
-        let (generation, usage) = (installation.generation, Usage::default());
-        let watch = Watch::default();
-        Ok(Active { authority, prefix, forwarded_prefix, generation, plugin, admission, log, usage, watch })
     }
 
     /// Puts a generation up to answer, and watches it. Gives the one that it replaces.

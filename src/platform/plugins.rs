@@ -1,13 +1,15 @@
 //! What people see of plugins.
 
+use std::sync::Arc;
+
 use mint_context::{Result, runtime::HealthStatus, settings};
-use mint_domain::{Digest, Grants, Limits, Manifest, Permission, State, mode::Mode, plan::Findings};
+use mint_domain::{Digest, Grants, InstallationId, Limits, Manifest, Permission, State, manifest::PluginInfo, plan::Findings};
 use mint_store::{installations, releases, tenants};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{Caller, Platform, health::Checked};
+use crate::{Caller, Platform, health::Checked, operation::not_installed, running::Active};
 
 /// An installed plugin, in a line.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -29,9 +31,8 @@ pub struct PluginSummary {
     pub api_prefix: String,
     /// Path of its front-end; null where it has none.
     pub frontend: Option<String>,
-    /// `shared` or `isolated`.
-    #[schema(value_type = String)]
-    pub mode: Mode,
+    /// `shared` or `isolated`; `dev` for one that is not installed, but run by its developer.
+    pub mode: &'static str,
     /// Why it runs where it runs.
     pub mode_reason: String,
     /// How it stands: `state`, and for `failed` the phase, reason, hint and log excerpt.
@@ -53,9 +54,9 @@ pub struct PluginDetails {
     /// The line.
     #[serde(flatten)]
     pub summary: PluginSummary,
-    /// Digest of the bundle.
-    #[schema(value_type = String)]
-    pub digest: Digest,
+    /// Digest of the bundle; null for one that has none, being developed.
+    #[schema(value_type = Option<String>)]
+    pub digest: Option<mint_domain::Digest>,
     /// What it asks for, with the author's reasons.
     #[schema(value_type = Vec<Object>)]
     pub requested: Vec<mint_domain::manifest::CapabilityRequest>,
@@ -92,6 +93,9 @@ impl Platform {
                 plugins.push(self.summary(installation, &release.digest, &release.manifest));
             }
         }
+        drop(tx);
+        let developed = self.running().of_tenant(caller.tenant);
+        plugins.extend(developed.iter().filter_map(|active| developed_summary(active)));
         Ok(plugins)
     }
 
@@ -101,6 +105,9 @@ impl Platform {
     /// `NOT_FOUND`, `PERMISSION_DENIED`.
     pub async fn show_plugin(&self, caller: &Caller, slug: &str) -> Result<PluginDetails> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsView)?;
+        if let Some(active) = self.running().developed(caller.tenant, slug, None) {
+            return self.developed_details(&active).await;
+        }
         let (installation, release) = self.find_installation(caller, slug).await?;
         let manifest = &release.manifest;
         let limits = Limits::default().merged(&manifest.limits).and_then(|limits| limits.merged(&installation.limits));
@@ -109,7 +116,7 @@ impl Platform {
             self.check_health(active).await;
         }
         Ok(PluginDetails {
-            digest: release.digest,
+            digest: Some(release.digest),
             requested: manifest.capabilities.clone(),
             grants: installation.grants.clone(),
             limits: limits.unwrap_or_default(),
@@ -127,8 +134,8 @@ impl Platform {
     /// # Errors
     /// `NOT_FOUND`, `PERMISSION_DENIED`.
     pub async fn plugin_settings(&self, caller: &Caller, slug: &str) -> Result<settings::Snapshot> {
-        let (installation, release) = self.find_installation(caller, slug).await?;
-        settings::inspect(&caller.call(self.services()), installation.id, &release.manifest).await
+        let (installation, manifest) = self.whose_settings(caller, slug).await?;
+        settings::inspect(&caller.call(self.services()), installation, &manifest).await
     }
 
     /// Replaces the stored settings of a plugin, if they are still at `revision`.
@@ -142,8 +149,34 @@ impl Platform {
         revision: &str,
         values: Value,
     ) -> Result<settings::Snapshot> {
+        let (installation, manifest) = self.whose_settings(caller, slug).await?;
+        settings::configure(&caller.call(self.services()), installation, &manifest, revision, values).await
+    }
+
+    async fn whose_settings(&self, caller: &Caller, slug: &str) -> Result<(InstallationId, Arc<Manifest>)> {
+        if let Some(active) = self.running().developed(caller.tenant, slug, None) {
+            return Ok((active.authority.installation, active.authority.manifest.clone()));
+        }
         let (installation, release) = self.find_installation(caller, slug).await?;
-        settings::configure(&caller.call(self.services()), installation.id, &release.manifest, revision, values).await
+        Ok((installation.id, release.manifest.clone()))
+    }
+
+    async fn developed_details(&self, active: &Active) -> Result<PluginDetails> {
+        self.check_health(active).await;
+        let manifest = &active.authority.manifest;
+        let summary = developed_summary(active).ok_or_else(|| not_installed(active.slug().as_str()))?;
+        Ok(PluginDetails {
+            digest: None,
+            requested: manifest.capabilities.clone(),
+            grants: active.authority.grants.clone(),
+            limits: active.authority.limits.clone(),
+            plan: Findings::default(),
+            usage: active.usage.as_json(&active.admission),
+            runtime: active.plugin.status(),
+            health: active.watch.last(),
+            log: active.log.recent(),
+            summary,
+        })
     }
 
     /// Whether the database answers.
@@ -162,17 +195,44 @@ impl Platform {
         PluginSummary {
             name: installation.slug.clone(),
             version: plugin.version.clone(),
-            display_name: if plugin.display_name.is_empty() { installation.slug.clone() } else { plugin.display_name.clone() },
+            display_name: display_name(plugin),
             description: plugin.description.clone(),
             analysis_type: plugin.analysis_type.clone(),
             plugin_type: plugin.plugin_type,
             frontend: self.layout().has_frontend(digest).then(|| format!("{}/", installation.prefix)),
             api_prefix: format!("/api{}", installation.prefix),
-            mode: installation.mode(),
+            mode: installation.mode().as_str(),
             mode_reason: installation.mode_reason.clone(),
             state: installation.state,
             state_since: installation.state_since,
             health_status: last.map(|last| last.health.status),
         }
     }
+}
+
+/// The line of a plugin that its developer runs; none for an installed one.
+fn developed_summary(active: &Active) -> Option<PluginSummary> {
+    let developed = active.developed.as_ref()?;
+    let plugin = &active.authority.manifest.plugin;
+    let is_away = active.plugin.status().get("server").is_some_and(|server| server == "away");
+    Some(PluginSummary {
+        name: plugin.slug.to_string(),
+        version: plugin.version.clone(),
+        display_name: display_name(plugin),
+        description: plugin.description.clone(),
+        analysis_type: plugin.analysis_type.clone(),
+        plugin_type: plugin.plugin_type,
+        api_prefix: active.prefix.public(),
+        // Its developer's own tools serve it.
+        frontend: None,
+        mode: "dev",
+        mode_reason: developed.by.clone(),
+        state: State::Ready,
+        state_since: developed.since,
+        health_status: is_away.then_some(HealthStatus::Unhealthy),
+    })
+}
+
+fn display_name(plugin: &PluginInfo) -> String {
+    if plugin.display_name.is_empty() { plugin.slug.to_string() } else { plugin.display_name.clone() }
 }

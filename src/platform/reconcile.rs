@@ -61,7 +61,8 @@ impl Platform {
         let changing: Vec<_> = self.operations_here().values().cloned().collect();
         let changing = |row: &Installation| changing.iter().any(|here| here.tenant == row.tenant_id && here.plugin == row.slug);
         let known: HashMap<InstallationId, &Installation> = wanted.iter().map(|row| (row.id, row)).collect();
-        for active in self.running().all() {
+        // What a developer runs has no row, and ends with its developer.
+        for active in self.running().all().into_iter().filter(|active| active.developed.is_none()) {
             let (tenant, id) = (active.authority.tenant, active.authority.installation);
             if known.get(&id).is_none_or(|row| matches!(row.state, State::Failed(_))) {
                 self.take_down(tenant, id, Some(active.generation)).await;

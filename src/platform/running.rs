@@ -17,6 +17,7 @@ use mint_context::{
 };
 use mint_domain::{ExperimentId, InstallationId, Prefix, Slug, TenantId};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::{admission::Admission, health::Watch, routes::Routes};
 
@@ -41,6 +42,17 @@ pub struct Active {
     pub usage: Usage,
     /// What it said of its health.
     pub watch: Watch,
+    /// How a plugin came here that is not installed: its developer runs it.
+    pub developed: Option<Developed>,
+}
+
+/// How a plugin that is not installed came here.
+#[derive(Clone, Debug)]
+pub struct Developed {
+    /// In a sentence.
+    pub by: String,
+    /// Since when.
+    pub since: OffsetDateTime,
 }
 
 /// Counters of one start.
@@ -89,6 +101,12 @@ impl Running {
         let mut found: Vec<_> = self.all().into_iter().filter(|active| active.authority.tenant == tenant).collect();
         found.sort_by(|a, b| a.authority.slug().cmp(b.authority.slug()));
         found
+    }
+
+    /// What a developer runs for a tenant under a slug or a prefix, if something.
+    pub fn developed(&self, tenant: TenantId, slug: &str, prefix: Option<&Prefix>) -> Option<Arc<Active>> {
+        let claims = |active: &Arc<Active>| active.slug().as_str() == slug || Some(&active.prefix) == prefix;
+        self.of_tenant(tenant).into_iter().find(|active| active.developed.is_some() && claims(active))
     }
 
     /// Puts `active` in the place of an earlier start, which is given back to be drained and stopped.

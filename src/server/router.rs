@@ -72,6 +72,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::plugins::list))
         .routes(routes!(api::plugins::upload))
         .routes(routes!(api::plugins::plan))
+        .routes(routes!(api::development::develop))
         .routes(routes!(api::plugins::show, api::plugins::uninstall))
         .routes(routes!(api::plugins::reload))
         .routes(routes!(api::releases::upgrade))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use mint_domain::Slug;
 
-use crate::{launch::Launch, leftovers::SOCKET_VARIABLE};
+use crate::{launch::Launch, leftovers::SOCKET_VARIABLE, registry::Token};
 
 /// The version of the interface under `/api/internal`.
 pub(crate) const API_VERSION: &str = "1";
@@ -61,13 +61,32 @@ pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
         );
     }
     if facts.launch.is_mld() {
-        for name in ["PLATFORM_URL", "PLUGIN_NAME", "PLUGIN_TOKEN"] {
-            if let Some(value) = environment.get(&format!("MINT_{name}")).cloned() {
-                environment.insert(format!("MLD_{name}"), value);
-            }
-        }
+        add_old_names(&mut environment);
     }
     environment
+}
+
+/// What a developer's server needs of it: the rest is the developer's own.
+pub(crate) fn of_attached(platform_url: &str, token: &Token, name: &str) -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<String, String> = [
+        ("MINT_PLATFORM_API_VERSION", API_VERSION),
+        ("MINT_PLATFORM_URL", platform_url),
+        ("MINT_PLUGIN_NAME", name),
+        ("MINT_PLUGIN_TOKEN", token.as_str()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    add_old_names(&mut environment);
+    environment
+}
+
+/// The names that SDKs from before MINT's first release read.
+fn add_old_names(environment: &mut BTreeMap<String, String>) {
+    for name in ["PLATFORM_URL", "PLUGIN_NAME", "PLUGIN_TOKEN"] {
+        if let Some(value) = environment.get(&format!("MINT_{name}")).cloned() {
+            environment.insert(format!("MLD_{name}"), value);
+        }
+    }
 }
 
 #[cfg(test)]

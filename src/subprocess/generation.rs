@@ -11,7 +11,6 @@ use http::{HeaderValue, Request, Response};
 use mint_context::{
     Call,
     followers::{SaveEvent, Verdict},
-    headers,
     runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind},
     socket::Opened,
 };
@@ -21,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::{
     activity::InUse,
-    events::{self, Event},
+    events::Event,
     incarnation::{Incarnation, Setup},
     launch::Launch,
     proxy::{Paths, Proxy},
@@ -59,17 +58,9 @@ impl IsolatedGeneration {
 
     async fn tell(&self, call: &Call, event: Event) -> Result<Verdict, Fault> {
         let Some(path) = self.about().and_then(|about| about.path_of(event.kind())) else { return Ok(Verdict::Accept) };
-        let session = &self.setup.session;
-        let mut request = event.request(path, call, session.slug(), session.name());
-        headers::present(request.headers_mut(), call, &self.proxy.forwarded_prefix);
-        request.headers_mut().extend(events::protocol_headers(session.name()));
         let process = self.process(call).await?;
-        let response = self.proxy.forward(process, call, request).await?;
-        let (head, body) = response.into_parts();
-        match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
-            Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),
-            Ok(verdict) => verdict,
-        }
+        let peer = Arc::clone(process.peer());
+        self.proxy.tell(&peer, Some(process), path, call, &event).await
     }
 
     fn about(&self) -> Option<&About> {
@@ -85,9 +76,9 @@ impl IsolatedGeneration {
         let began = Instant::now();
         let silent = |silence| Health::unhealthy(format!("Its process does not answer: {silence}."));
         if let Launch::Python(_) = self.setup.launch {
-            return shim::health(incarnation).await.unwrap_or_else(silent);
+            return shim::health(incarnation.peer()).await.unwrap_or_else(silent);
         }
-        match shim::probe(incarnation, &self.setup).await {
+        match shim::probe(incarnation.peer(), &self.setup).await {
             Ok((status, _)) if status.is_server_error() => {
                 Health::unhealthy(format!("Its process answers with the status {status}."))
             }
@@ -115,19 +106,19 @@ impl Generation for IsolatedGeneration {
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
         let process = self.process(&call).await?;
         process.served.note(&call.actor);
-        self.proxy.forward(process, &call, request).await
+        let peer = Arc::clone(process.peer());
+        self.proxy.forward(&peer, Some(process), &call, request).await
     }
 
     async fn open(&self, call: Call, request: Request<Body>) -> Result<Opened, Fault> {
         let process = self.process(&call).await?;
         process.served.note(&call.actor);
-        self.proxy.open(process, &call, request).await
+        let peer = Arc::clone(process.peer());
+        self.proxy.open(&peer, Some(process), &call, request).await
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {
-        let Some(about) = self.about() else { return BTreeSet::new() };
-        let kinds = [HookKind::BeforeSave, HookKind::AfterSave, HookKind::StatusChanged];
-        kinds.into_iter().filter(|kind| about.path_of(*kind).is_some()).collect()
+        self.about().map(About::follows).unwrap_or_default()
     }
 
     async fn before_save(&self, call: Call, event: SaveEvent) -> Result<Verdict, Fault> {

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
 use mint_context::{runtime::Activation, settings};
 use mint_domain::lifecycle::Failure;
 use rustix::process::Signal;
@@ -29,6 +28,7 @@ use crate::{
     launch::Launch,
     leftovers,
     link::Pool,
+    peer::Peer,
     registry::{Bearer, Registration, Registry, Session, Token},
     sandbox::{Level, Network, Sandbox},
     served::Served,
@@ -92,9 +92,7 @@ pub(crate) struct Incarnation {
     /// What it is asked and does.
     pub(crate) activity: Arc<Activity>,
     tasks: Arc<AtomicU64>,
-    pool: Arc<Pool>,
-    token: HeaderValue,
-    exit: watch::Receiver<Option<Exit>>,
+    peer: Arc<Peer>,
 }
 
 /// A process as its supervisor has it. Dropped, it is killed.
@@ -110,28 +108,14 @@ pub(crate) struct Running {
 }
 
 impl Incarnation {
-    /// Its connections.
-    pub(crate) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+    /// Its end of the connections.
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
     }
 
     /// Processes and threads of it and its children at the last look; none before the first.
     pub(crate) fn tasks(&self) -> Option<u64> {
         Some(self.tasks.load(Ordering::Relaxed)).filter(|tasks| *tasks > 0)
-    }
-
-    /// Its secret, for a header.
-    pub(crate) fn token(&self) -> &HeaderValue {
-        &self.token
-    }
-
-    /// Waits until it has ended, and tells how.
-    pub(crate) async fn exited(&self) -> Exit {
-        let mut exit = self.exit.clone();
-        match exit.wait_for(Option::is_some).await {
-            Ok(exit) => exit.unwrap_or(Exit::Unknown),
-            Err(_supervisor_gone) => Exit::Unknown,
-        }
     }
 }
 
@@ -149,7 +133,7 @@ impl Running {
         let answers = async {
             // Everything that is not HTTP counts as not yet.
             let about = loop {
-                match shim::probe(&incarnation, setup).await {
+                match shim::probe(incarnation.peer(), setup).await {
                     Ok((_, about)) => break about,
                     Err(_not_yet) => tokio::time::sleep(PROBE_PAUSE).await,
                 }
@@ -193,7 +177,7 @@ impl Running {
         if settings.as_object().is_none_or(serde_json::Map::is_empty) {
             return Ok(());
         }
-        shim::apply(&self.incarnation, &settings, None).await.map_err(|not_taken| match not_taken {
+        shim::apply(self.incarnation.peer(), &settings, None).await.map_err(|not_taken| match not_taken {
             NotTaken::Refused(words) => words,
             NotTaken::Silent(silence) => silence.to_string(),
         })
@@ -223,8 +207,6 @@ impl Running {
         let crowd = Crowd::watched(&setup.census, &begun.child, socket.clone(), tasks_max, Arc::clone(&activity));
         let crowd = crowd.map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
-        let mut secret = HeaderValue::from_str(token.as_str()).map_err(|error| broken(io::Error::other(error)))?;
-        secret.set_sensitive(true);
         let incarnation = Arc::new(Incarnation {
             number,
             pid: begun.child.pid().as_raw_nonzero().get(),
@@ -232,9 +214,7 @@ impl Running {
             served,
             activity,
             tasks: Arc::clone(crowd.tasks()),
-            pool: Arc::new(Pool::new(socket, begun.child.pid())),
-            token: secret,
-            exit: exit_seen,
+            peer: Arc::new(Peer::new(Pool::of_process(socket, begun.child.pid()), Some(&token), exit_seen)),
         });
         Ok(Self { incarnation, begun, crowd, exit, registration, trial_settings })
     }
@@ -276,7 +256,7 @@ impl Running {
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
         let reaped = if copied.as_ref().is_some_and(Place::ran_out_of_memory) { Exit::OutOfMemory } else { reaped };
         let ended = crowd.exit().unwrap_or(reaped);
-        incarnation.pool.close();
+        incarnation.peer.pool().close();
         exit.send_replace(Some(ended));
         drop((registration, forwarder));
         let until = Instant::now() + REST_OF_OUTPUT;

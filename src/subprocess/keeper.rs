@@ -246,7 +246,7 @@ impl Keeper {
         if self.setup.about.get().is_some_and(About::takes_settings) {
             // What is stored is still what it runs with.
             let previous = settings::load(self.setup.session.call()).await.ok().map(|stored| stored.settings);
-            match shim::apply(present.incarnation(), &settings, previous.as_ref()).await {
+            match shim::apply(present.incarnation().peer(), &settings, previous.as_ref()).await {
                 Ok(()) => {
                     let _nobody = done.send(Ok(()));
                     return Next::Watch(Box::new(present));

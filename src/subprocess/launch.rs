@@ -111,7 +111,7 @@ impl Launch {
 }
 
 /// Whether a text comes through a header as it is.
-fn fits_header(text: &str) -> bool {
+pub(crate) fn fits_header(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 

@@ -7,6 +7,7 @@
 //! **Invariant:** `rpc` converts, calls one function of `mint_context`, and converts back. No rule stands here.
 
 mod activity;
+mod attached;
 mod backoff;
 mod begin;
 mod census;
@@ -29,6 +30,7 @@ mod link;
 mod mld;
 mod once;
 mod output;
+mod peer;
 mod proxy;
 mod registry;
 mod response;
@@ -55,3 +57,4 @@ pub use registry::Registry;
 pub use rpc::RpcState;
 pub use runtime::IsolatedRuntime;
 pub use sandbox::{Control, Level, SandboxOptions, UserRange};
+pub use shim::TEXT as SHIM;

@@ -1,4 +1,4 @@
-//! Connections to one process: HTTP/1.1 over its socket, kept for the next request.
+//! Connections to one process: HTTP/1.1 over its socket, or a developer's port, kept for the next request.
 //!
 //! A connection has no task of its own: whoever waits for the response drives it, so that a request stays on one thread.
 
@@ -6,6 +6,7 @@ use std::{
     fmt,
     future::poll_fn,
     io,
+    net::SocketAddr,
     path::PathBuf,
     pin::{Pin, pin},
     sync::{Mutex, PoisonError},
@@ -25,7 +26,11 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustix::process::Pid;
-use tokio::{net::UnixStream, time::Instant};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    time::Instant,
+};
+use tokio_util::either::Either;
 
 use crate::upload::Upload;
 
@@ -44,10 +49,19 @@ const HEADERS_MAX: usize = 100;
 
 /// The connections to one process.
 pub(crate) struct Pool {
-    socket: PathBuf,
-    process: Pid,
+    target: Target,
     idle: Mutex<Option<Vec<(Link, Instant)>>>,
 }
+
+/// Where connections go.
+enum Target {
+    /// To a process, and nobody else.
+    Process { socket: PathBuf, pid: Pid },
+    /// To whoever listens on a port.
+    Port(SocketAddr),
+}
+
+type Wire = Either<UnixStream, TcpStream>;
 
 /// One connection. Dropped, it is closed, whatever is under way on it.
 pub(crate) struct Link {
@@ -63,10 +77,10 @@ struct Connection {
     left: Option<Left>,
 }
 
-type Open = http1::Connection<TokioIo<UnixStream>, Upload>;
+type Open = http1::Connection<TokioIo<Wire>, Upload>;
 
 /// A connection that does not speak HTTP any more, and what was read of what came after.
-pub(crate) type Left = Parts<TokioIo<UnixStream>>;
+pub(crate) type Left = Parts<TokioIo<Wire>>;
 
 /// The body of a response, with its connection.
 #[derive(Debug)]
@@ -87,9 +101,18 @@ pub(crate) enum LinkError {
 }
 
 impl Pool {
-    /// No connections yet, to `process` and nobody else.
-    pub(crate) fn new(socket: PathBuf, process: Pid) -> Self {
-        Self { socket, process, idle: Mutex::new(Some(Vec::new())) }
+    /// No connections yet, to the process `pid` and nobody else.
+    pub(crate) fn of_process(socket: PathBuf, pid: Pid) -> Self {
+        Self::to(Target::Process { socket, pid })
+    }
+
+    /// No connections yet, to whoever listens at `address`.
+    pub(crate) fn of_port(address: SocketAddr) -> Self {
+        Self::to(Target::Port(address))
+    }
+
+    fn to(target: Target) -> Self {
+        Self { target, idle: Mutex::new(Some(Vec::new())) }
     }
 
     /// Sends a request and waits for the head of the response. The connection comes with the body: it is to be given back
@@ -141,16 +164,7 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Link, LinkError> {
-        let stream = loop {
-            match UnixStream::connect(&self.socket).await {
-                // Its queue of connections is full. The caller's deadline ends this.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BACKLOG_PAUSE).await,
-                connected => break connected?,
-            }
-        };
-        if !self.is_listener(&stream) {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another process listens on its socket").into());
-        }
+        let stream = self.target.connect().await?;
         let (sender, connection) =
             http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX).handshake(TokioIo::new(stream)).await?;
         Ok(Link { sender, connection: Connection { open: Some(Box::new(connection)), left: None } })
@@ -237,18 +251,41 @@ impl HttpBody for Answer {
     }
 }
 
-impl Pool {
-    /// Whether the process, or one of its session, is at the other end: the file could have been put there by anybody
-    /// who runs as the same user.
-    fn is_listener(&self, stream: &UnixStream) -> bool {
-        let peer = stream.peer_cred().ok().and_then(|peer| Pid::from_raw(peer.pid()?));
-        peer.is_some_and(|peer| peer == self.process || rustix::process::getsid(Some(peer)) == Ok(self.process))
+impl Target {
+    async fn connect(&self) -> io::Result<Wire> {
+        match self {
+            Self::Process { socket, pid } => loop {
+                match UnixStream::connect(socket).await {
+                    // Its queue of connections is full. The caller's deadline ends this.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BACKLOG_PAUSE).await,
+                    Ok(stream) if !is_listener(&stream, *pid) => {
+                        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "another process listens on its socket"));
+                    }
+                    connected => return connected.map(Either::Left),
+                }
+            },
+            Self::Port(address) => {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Ok(Either::Right(stream))
+            }
+        }
     }
+}
+
+/// Whether the process, or one of its session, is at the other end: the file could have been put there by anybody who runs
+/// as the same user.
+fn is_listener(stream: &UnixStream, process: Pid) -> bool {
+    let peer = stream.peer_cred().ok().and_then(|peer| Pid::from_raw(peer.pid()?));
+    peer.is_some_and(|peer| peer == process || rustix::process::getsid(Some(peer)) == Ok(process))
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pool({})", self.socket.display())
+        match &self.target {
+            Target::Process { socket, .. } => write!(f, "Pool({})", socket.display()),
+            Target::Port(address) => write!(f, "Pool({address})"),
+        }
     }
 }
 

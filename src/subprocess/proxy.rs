@@ -8,7 +8,9 @@ use http::{
 };
 use http_body_util::BodyExt;
 use mint_context::{
-    Call, headers,
+    Call,
+    followers::Verdict,
+    headers,
     runtime::{Body, Fault},
     socket::{self, Opened},
 };
@@ -17,10 +19,11 @@ use tokio::time::{Duration, Instant};
 
 use crate::{
     activity::InUse,
+    events::{self, Event},
     exit::Exit,
-    incarnation::Incarnation,
     link::{Answer, LinkError},
     mld,
+    peer::Peer,
     registry::Session,
     response::{self, Kept},
     tunnel,
@@ -70,46 +73,86 @@ impl Paths {
 }
 
 impl Proxy {
-    /// Hands a request to `process`. Its headers are those for a plugin already ([`headers::present`]); what only
+    /// Hands a request to `peer`, which is `in_use` until the response has ended. Its headers are those for a plugin already ([`headers::present`]); what only
     /// processes are told is added here.
     ///
     /// # Errors
     /// A [`Fault`] when there is no response.
-    pub(crate) async fn forward(&self, process: InUse, call: &Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        let request = self.prepare(&process, request)?;
-        let (response, kept) = self.exchange(process, call, request).await?;
+    pub(crate) async fn forward(
+        &self,
+        peer: &Peer,
+        in_use: Option<InUse>,
+        call: &Call,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Fault> {
+        let (response, kept) = self.exchange(peer, in_use, call, self.prepare(peer, request)?).await?;
         let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
         Ok(response.map(BodyExt::boxed_unsync))
     }
 
-    /// Hands a request for a WebSocket to `process`.
+    /// Hands a request for a WebSocket to `peer`.
     ///
     /// # Errors
     /// A [`Fault`] when there is no response.
-    pub(crate) async fn open(&self, process: InUse, call: &Call, request: Request<Body>) -> Result<Opened, Fault> {
-        let mut request = self.prepare(&process, request)?;
+    pub(crate) async fn open(
+        &self,
+        peer: &Arc<Peer>,
+        in_use: Option<InUse>,
+        call: &Call,
+        request: Request<Body>,
+    ) -> Result<Opened, Fault> {
+        let mut request = self.prepare(peer, request)?;
         // One body less to be of two minds about.
         request.headers_mut().remove(CONTENT_LENGTH);
         request.headers_mut().remove(TE);
         socket::switch(request.headers_mut());
-        let (response, kept) = self.exchange(process, call, request).await?;
+        let (response, kept) = self.exchange(peer, in_use, call, request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return tunnel::open(response, kept, call.deadline).await.map(Opened::Socket);
+            return tunnel::open(response, kept, Arc::clone(peer), call.deadline).await.map(Opened::Socket);
         }
         let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
         Ok(Opened::Answer(response.map(BodyExt::boxed_unsync)))
     }
 
+    /// Tells `peer` of an event, at `path`.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it gives no answer.
+    pub(crate) async fn tell(
+        &self,
+        peer: &Peer,
+        in_use: Option<InUse>,
+        path: &'static str,
+        call: &Call,
+        event: &Event,
+    ) -> Result<Verdict, Fault> {
+        let mut request = event.request(path, call, self.session.slug(), self.session.name());
+        headers::present(request.headers_mut(), call, &self.forwarded_prefix);
+        request.headers_mut().extend(events::protocol_headers(self.session.name()));
+        let (head, body) = self.forward(peer, in_use, call, request).await?.into_parts();
+        match tokio::time::timeout_at(call.deadline, events::read(head.status, body)).await {
+            Err(_elapsed) => Err(Fault::Garbage("its answer to an event did not end in time".to_owned())),
+            Ok(verdict) => verdict,
+        }
+    }
+
     /// Sends a request, and waits for the head of the response as long as it may.
-    async fn exchange(&self, process: InUse, call: &Call, request: Request<Upload>) -> Result<(Response<Answer>, Kept), Fault> {
+    async fn exchange(
+        &self,
+        peer: &Peer,
+        in_use: Option<InUse>,
+        call: &Call,
+        request: Request<Upload>,
+    ) -> Result<(Response<Answer>, Kept), Fault> {
         let began = Instant::now();
         let deadline = call.deadline.min(began + Duration::from_millis(self.limits.wall_ms_max));
         let progress = request.body().progress();
         let acts_for = self.session.enter(&call.actor);
-        let sent = tokio::time::timeout_at(deadline, process.pool().send(request)).await;
+        let pool = peer.pool();
+        let sent = tokio::time::timeout_at(deadline, pool.send(request)).await;
         match sent {
-            Ok(Ok(response)) => Ok((response, Kept { in_use: process, progress, acts_for })),
-            Ok(Err(error)) => Err(self.explain(&process, error, &progress).await),
+            Ok(Ok(response)) => Ok((response, Kept { pool: Arc::clone(pool), _in_use: in_use, progress, acts_for })),
+            Ok(Err(error)) => Err(self.explain(peer, error, &progress).await),
             Err(_elapsed) if progress.stage() == Stage::Awaited => {
                 Err(Fault::Client(format!("its body did not arrive within {:?}", began.elapsed())))
             }
@@ -118,7 +161,7 @@ impl Proxy {
     }
 
     /// The request as the plugin sees it: same method, path, query and body, and the headers of a process.
-    fn prepare(&self, incarnation: &Incarnation, request: Request<Body>) -> Result<Request<Upload>, Fault> {
+    fn prepare(&self, peer: &Peer, request: Request<Body>) -> Result<Request<Upload>, Fault> {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let uri = Uri::try_from(self.paths.seen(target).as_ref())
@@ -127,7 +170,7 @@ impl Proxy {
         if self.is_mld {
             headers.extend(mld::identity(&headers));
         }
-        headers.insert(headers::INTERNAL_TOKEN, incarnation.token().clone());
+        headers.extend(peer.token().map(|token| (headers::INTERNAL_TOKEN, token.clone())));
         headers.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
         if headers.contains_key(TE) {
             headers.insert(CONNECTION, HeaderValue::from_static("TE"));
@@ -139,7 +182,7 @@ impl Proxy {
         Ok(request)
     }
 
-    async fn explain(&self, incarnation: &Incarnation, error: LinkError, progress: &Progress) -> Fault {
+    async fn explain(&self, peer: &Peer, error: LinkError, progress: &Progress) -> Fault {
         match progress.stage() {
             Stage::BrokenOff => return Fault::Client("the client broke off".to_owned()),
             Stage::TooLarge => {
@@ -156,7 +199,7 @@ impl Proxy {
         {
             return Fault::Garbage(format!("what it answered is not HTTP: {error}"));
         }
-        match tokio::time::timeout(NEWS_OF_EXIT, incarnation.exited()).await {
+        match tokio::time::timeout(NEWS_OF_EXIT, peer.exited()).await {
             Ok(Exit::Crowded { tasks, tasks_max }) => Fault::Limit {
                 limit: "processes_max",
                 message: format!("The plugin had {tasks} processes and threads; at most {tasks_max} are allowed."),

@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderValue;
 use mint_context::Call;
 use mint_domain::{Actor, Digest, Slug, User, UserId};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use crate::{activity::Activity, launch::Launch, served::Served};
+use crate::{activity::Activity, served::Served};
 
 /// Who a person is may be a second old when a request begins; a role that the plugin itself gave must not be.
 const NEWS_OF_ROLES: Duration = Duration::from_secs(5);
@@ -86,6 +87,13 @@ impl Token {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The digits for a header, which is not to be shown.
+    pub(crate) fn header(&self) -> HeaderValue {
+        let mut value = HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""));
+        value.set_sensitive(true);
+        value
+    }
 }
 
 impl Registry {
@@ -126,10 +134,10 @@ impl Drop for Registration {
 }
 
 impl Session {
-    /// A session whose calls are made from `call`, which must come through a plugin.
-    pub(crate) fn new(call: Call, slug: Slug, launch: &Launch) -> Arc<Self> {
-        let name = launch.name().unwrap_or(slug.as_str()).to_owned();
-        let takes_new_keys = launch.takes_new_keys();
+    /// A session whose calls are made from `call`, which must come through a plugin. `name` is the one by which it calls,
+    /// where that is not its slug; `takes_new_keys` is whether its client does, where that is known.
+    pub(crate) fn new(call: Call, slug: Slug, name: Option<&str>, takes_new_keys: Option<bool>) -> Arc<Self> {
+        let name = name.unwrap_or(slug.as_str()).to_owned();
         Arc::new(Self {
             call,
             slug,

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,7 +13,7 @@ use mint_context::runtime::{BodyError, Fault};
 
 use crate::{
     activity::InUse,
-    link::Answer,
+    link::{Answer, Pool},
     registry::ActsFor,
     upload::{Progress, Stage},
 };
@@ -25,8 +26,10 @@ const LIMIT: &str = "response_body_bytes_max";
 /// What a response keeps until its body has ended.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    /// The process, to which the connection goes back.
-    pub(crate) in_use: InUse,
+    /// Where the connection goes back to.
+    pub(crate) pool: Arc<Pool>,
+    /// The process, which is not idle in the meantime.
+    pub(crate) _in_use: Option<InUse>,
     /// The upload: a connection on which it still goes on is of no further use.
     pub(crate) progress: Progress,
     /// Whom the plugin acts for.
@@ -97,9 +100,9 @@ impl Download {
     }
 
     fn release(&mut self) {
-        let Some((body, Kept { in_use, progress, acts_for: _ends })) = self.open.take() else { return };
+        let Some((body, Kept { pool, _in_use, progress, acts_for: _ends })) = self.open.take() else { return };
         if progress.stage() == Stage::Done {
-            in_use.pool().give_back(body.into_link());
+            pool.give_back(body.into_link());
         }
     }
 

@@ -7,12 +7,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mint_context::runtime::{Activation, Generation, Release, Runtime};
+use mint_context::runtime::{Activation, Attached, Attachment, Generation, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    Registry, SubprocessConfig,
+    Registry, SubprocessConfig, attached,
     census::Census,
     component::{ComponentRuntime, Workshop},
     directory, executable,
@@ -113,7 +113,7 @@ impl Runtime for IsolatedRuntime {
             registry: Arc::clone(&self.registry),
             census: Arc::clone(&self.census),
             starts: Arc::clone(&self.starts),
-            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), &launch),
+            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), launch.name(), launch.takes_new_keys()),
             launch,
             _in_use: in_use,
             sandbox: Arc::clone(&self.sandbox),
@@ -125,5 +125,9 @@ impl Runtime for IsolatedRuntime {
             activation,
         };
         Ok(Arc::new(IsolatedGeneration::start(setup).await?))
+    }
+
+    async fn attach(&self, activation: Activation, attachment: Attachment) -> Result<Attached, Failure> {
+        attached::attach(&self.config, &self.registry, activation, attachment)
     }
 }

@@ -1,8 +1,11 @@
-"""Loads one plugin of a venv, whatever its SDK: describes it, or serves it.
+"""Loads one plugin of a venv, whatever its SDK: describes it, serves it, or serves it to its developer.
 
 The platform runs this text with `python -c`, so it needs no file that a plugin could change. Arguments: `describe`; or
-`serve` and the path of the socket; or `warm` and that path, to import the plugin once and be copied for every start. Beside the plugin's own paths stand a few under `PLACE`, for the platform alone: the
-gateway forwards nothing there, and they want the secret of this start. They reach what MINT's SDKs have no route for.
+`serve` and the path of the socket; or `warm` and that path, to import the plugin once and be copied for every start.
+`mint dev` runs it from a file, `mint_dev_server.py`, with `develop`, a port, and the directory to watch for changes.
+
+Beside the plugin's own paths stand a few under `PLACE`, for the platform alone: the gateway forwards nothing there, and they
+want the secret of this start. They reach what MINT's SDKs have no route for.
 """
 
 import asyncio
@@ -14,10 +17,12 @@ import logging
 import os
 import random
 import re
+import secrets
 import signal
 import sys
+import threading
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
 GROUPS = ("mint.plugins", "mld.plugins")
@@ -37,6 +42,9 @@ def normalized(name):
 
 
 def plugin_class():
+    # A project that is being worked on need not be installed.
+    if "MINT_DEV_CLASS" in os.environ:
+        return EntryPoint(name="dev", value=os.environ["MINT_DEV_CLASS"], group=GROUPS[0]).load()
     distribution = normalized(os.environ["MINT_PLUGIN_DISTRIBUTION"])
     name = os.environ["MINT_PLUGIN_ENTRY_POINT"]
     found = {
@@ -59,8 +67,12 @@ def sdk_of(cls):
 
 
 def describe():
-    metadata = plugin_class()().metadata
-    facts = {"name": str(metadata.name), "public_prefix": f"/api{metadata.routes_prefix}"}
+    cls = plugin_class()
+    metadata = cls().metadata
+    facts = {"name": str(metadata.name), "public_prefix": f"/api{metadata.routes_prefix}", "is_mld": sdk_of(cls) == SDKS[1]}
+    for field in ("version", "description", "analysis_type", "plugin_type", "display_name", "author", "homepage", "license"):
+        value = getattr(metadata, field, None)
+        facts[field] = str(getattr(value, "value", value) or "")
     print("\nplugin=" + json.dumps(facts), flush=True)
 
 
@@ -122,7 +134,7 @@ class Host:
         self.token = os.environ["MINT_PLUGIN_TOKEN"].encode()
         routed = sdk.routed(plugin)
         methods = [event for event in sdk.by_method(plugin) if event not in routed]
-        self.facts = {"settings": sdk.settings(), "routed": routed, "methods": methods}
+        self.facts = {"settings": sdk.settings(), "routed": routed, "methods": methods, "boot": secrets.token_hex(8)}
         self.answers = {
             ("GET", "about"): self.about,
             ("GET", "health"): self.health,
@@ -221,7 +233,13 @@ async def body_of(receive):
             return json.loads(data) if data else None
 
 
+def is_of_plugin(record):
+    return not (len(record.args) > 2 and str(record.args[2]).startswith(PLACE))
+
+
 def make_app():
+    # A developer sees what is asked of the plugin, not how the platform looks after it.
+    logging.getLogger("uvicorn.access").addFilter(is_of_plugin)
     cls = plugin_class()
     sdk = Sdk(cls)
     plugin = cls()
@@ -232,6 +250,28 @@ def serve(socket):
     import uvicorn
 
     uvicorn.run(make_app, factory=True, uds=socket, lifespan="on", log_level="info", access_log=False)
+
+
+def develop(port, watched):
+    import uvicorn
+
+    def follow_owner():
+        # Whoever started this holds the other end, and lets go of it however they end.
+        os.read(0, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow_owner, daemon=True).start()
+    here = os.path.dirname(os.path.abspath(__file__))
+    uvicorn.run(
+        "mint_dev_server:make_app",
+        factory=True,
+        app_dir=here,
+        port=int(port),
+        reload=True,
+        reload_dirs=[watched],
+        lifespan="on",
+        log_level="info",
+    )
 
 
 class Parent:
@@ -325,11 +365,14 @@ def threads():
         return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
 
 
-match sys.argv[1:]:
-    case ["describe"]:
-        describe()
-    case ["serve", path]:
-        serve(path)
-    case ["warm", path]:
-        Parent().run()
-        serve(path)
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["describe"]:
+            describe()
+        case ["serve", path]:
+            serve(path)
+        case ["warm", path]:
+            Parent().run()
+            serve(path)
+        case ["develop", port, watched]:
+            develop(port, watched)

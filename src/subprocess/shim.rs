@@ -1,7 +1,7 @@
 //! What the platform asks of a Python plugin beside its requests: the paths that `shim.py` puts next to the plugin's own.
 //! Executables have none of them; they are asked only whether they answer.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use http::{HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE, header::HOST};
 use http_body_util::{BodyExt, Full, Limited};
@@ -13,16 +13,10 @@ use mint_context::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    events,
-    incarnation::{Incarnation, Setup},
-    launch::Launch,
-    link::LinkError,
-    upload::Upload,
-};
+use crate::{events, incarnation::Setup, launch::Launch, link::LinkError, peer::Peer, upload::Upload};
 
 /// The program that loads a plugin.
-pub(crate) const TEXT: &str = include_str!("shim.py");
+pub const TEXT: &str = include_str!("shim.py");
 
 /// Takes events that the SDK has no route for.
 pub(crate) const HOOK: &str = "/__platform/hook";
@@ -48,6 +42,9 @@ pub(crate) struct About {
     routed: Vec<String>,
     /// Events that a method of the class takes.
     methods: Vec<String>,
+    /// Names one start of the process; empty where the shim did not load it.
+    #[serde(default)]
+    boot: String,
 }
 
 /// How settings come to a plugin.
@@ -97,6 +94,17 @@ impl About {
         }
     }
 
+    /// Names one start of the process; empty where nothing does.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Events that it follows.
+    pub(crate) fn follows(&self) -> BTreeSet<HookKind> {
+        let kinds = [HookKind::BeforeSave, HookKind::AfterSave, HookKind::StatusChanged];
+        kinds.into_iter().filter(|kind| self.path_of(*kind).is_some()).collect()
+    }
+
     /// Whether its running process takes new settings.
     pub(crate) fn takes_settings(&self) -> bool {
         self.settings != SettingsWay::Own
@@ -112,20 +120,40 @@ impl About {
 ///
 /// # Errors
 /// [`Silence`]: not yet, or no more.
-pub(crate) async fn probe(incarnation: &Incarnation, setup: &Setup) -> Result<(StatusCode, About), Silence> {
+pub(crate) async fn probe(peer: &Peer, setup: &Setup) -> Result<(StatusCode, About), Silence> {
     let path = match &setup.launch {
         Launch::Python(_) => ABOUT.to_owned(),
         Launch::Executable { .. } => format!("{}/_mint/runtime", setup.public_prefix),
     };
-    let (status, body) = ask(incarnation, Method::GET, &path, None, PROBE_PATIENCE).await?;
+    let (status, body) = ask(peer, Method::GET, &path, None, PROBE_PATIENCE).await?;
     match &setup.launch {
         Launch::Python(_) => Ok((status, parsed(status, &body)?)),
         Launch::Executable { .. } => Ok((status, About::default())),
     }
 }
 
+/// Asks whoever may be behind `peer` the same: a plugin that the shim loads, one that its SDK loads itself, which has
+/// nothing but the route for events, or anything else, of which every answer counts.
+///
+/// # Errors
+/// [`Silence`]: not yet, or no more.
+pub(crate) async fn look(peer: &Peer) -> Result<About, Silence> {
+    let (status, body) = ask(peer, Method::GET, ABOUT, None, PROBE_PATIENCE).await?;
+    if status == StatusCode::OK
+        && let Ok(about) = serde_json::from_slice(&body)
+    {
+        return Ok(about);
+    }
+    let nothing = json!({ "event": "platform.look", "payload": {}, "request_id": null, "actor": null });
+    let (_, body) = ask(peer, Method::POST, events::ROUTE, Some(&nothing), PROBE_PATIENCE).await?;
+    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let kinds = [HookKind::BeforeSave, HookKind::AfterSave, HookKind::StatusChanged].into_iter().map(events::name);
+    let routed = kinds.filter(|_| said.get("handled").is_some()).map(str::to_owned).collect();
+    Ok(About { routed, ..About::default() })
+}
+
 /// How the plugin sees itself.
-pub(crate) async fn health(incarnation: &Incarnation) -> Result<Health, Silence> {
+pub(crate) async fn health(peer: &Peer) -> Result<Health, Silence> {
     #[derive(Deserialize)]
     struct Said {
         status: String,
@@ -133,7 +161,7 @@ pub(crate) async fn health(incarnation: &Incarnation) -> Result<Health, Silence>
         #[serde(default)]
         details: Option<Value>,
     }
-    let (status, body) = ask(incarnation, Method::GET, HEALTH, None, HEALTH_PATIENCE).await?;
+    let (status, body) = ask(peer, Method::GET, HEALTH, None, HEALTH_PATIENCE).await?;
     let said: Said = parsed(status, &body)?;
     let status = match said.status.as_str() {
         "healthy" => HealthStatus::Healthy,
@@ -149,9 +177,9 @@ pub(crate) async fn health(incarnation: &Incarnation) -> Result<Health, Silence>
 ///
 /// # Errors
 /// [`NotTaken`].
-pub(crate) async fn apply(incarnation: &Incarnation, settings: &Value, previous: Option<&Value>) -> Result<(), NotTaken> {
+pub(crate) async fn apply(peer: &Peer, settings: &Value, previous: Option<&Value>) -> Result<(), NotTaken> {
     let body = json!({ "settings": of_plugin(settings), "previous": previous.map(of_plugin) });
-    let answer = ask(incarnation, Method::POST, SETTINGS, Some(&body), SETTINGS_PATIENCE).await;
+    let answer = ask(peer, Method::POST, SETTINGS, Some(&body), SETTINGS_PATIENCE).await;
     let (status, body) = answer.map_err(NotTaken::Silent)?;
     if status.is_success() {
         return Ok(());
@@ -178,7 +206,7 @@ fn parsed<'a, T: Deserialize<'a>>(status: StatusCode, body: &'a [u8]) -> Result<
 }
 
 async fn ask(
-    incarnation: &Incarnation,
+    peer: &Peer,
     method: Method,
     path: &str,
     body: Option<&Value>,
@@ -191,9 +219,9 @@ async fn ask(
     let sent = request.headers_mut();
     sent.insert(HOST, HeaderValue::from_static("localhost"));
     sent.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    sent.insert(headers::INTERNAL_TOKEN, incarnation.token().clone());
+    sent.extend(peer.token().map(|token| (headers::INTERNAL_TOKEN, token.clone())));
     let answer = async {
-        let (head, body) = incarnation.pool().send(request).await?.into_parts();
+        let (head, body) = peer.pool().send(request).await?.into_parts();
         // Taken to its end: a server may complain about a client that hangs up.
         let said = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let said = said.map_err(|error| Silence::Garbage(error.to_string()))?;

@@ -50,6 +50,12 @@ pub(crate) fn of(error: &wasmtime::Error, memory: &MemoryLimit) -> Fault {
 pub(crate) fn counts(fault: &Fault) -> bool {
     match fault {
         Fault::Broke(_) | Fault::Timeout(_) | Fault::Garbage(_) | Fault::Limit { .. } => true,
-        Fault::Down(_) | Fault::NotStarted(_) | Fault::Full | Fault::NoSockets | Fault::Client(_) | Fault::Host(_) => false,
+        Fault::Down(_)
+        | Fault::NotStarted(_)
+        | Fault::Away(_)
+        | Fault::Full
+        | Fault::NoSockets
+        | Fault::Client(_)
+        | Fault::Host(_) => false,
     }
 }

@@ -17,3 +17,5 @@ mod wire;
 mod wire_promises;
 mod wire_rows;
 mod wire_rules;
+
+pub(crate) use sdk_fixture::find_python;

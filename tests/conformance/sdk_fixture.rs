@@ -137,7 +137,7 @@ impl Fixture {
 
 /// A Python that suits, or none, said aloud. `for_whom` begins the words.
 #[expect(clippy::disallowed_methods, reason = "asks uv, as the server would")]
-pub(super) fn find_python(wanted: &str, for_whom: &str) -> Option<String> {
+pub(crate) fn find_python(wanted: &str, for_whom: &str) -> Option<String> {
     // The Python that is named for the tests is looked at first, where it fits.
     let named = mint_tests::python().and_then(|python| Path::new(&python).parent().map(Path::to_path_buf));
     let path = std::env::var_os("PATH").unwrap_or_default();

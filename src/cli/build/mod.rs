@@ -19,3 +19,4 @@ mod tool;
 pub use assemble::{BuiltBundle, build};
 pub use error::BuildError;
 pub use options::BuildOptions;
+pub(crate) use project::described;

@@ -116,6 +116,21 @@ pub(super) enum Output {
     Wheels,
 }
 
+/// What the `mint.toml` of a directory says of its plugin, and what that asks for; none where there is no such file.
+///
+/// # Errors
+/// The file cannot be read, or has a mistake.
+pub(crate) fn described(dir: &Path) -> Result<Option<(PluginInfo, Vec<Capability>)>, BuildError> {
+    let path = dir.join("mint.toml");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).map_err(BuildError::at(&path))?;
+    let toml: MintToml = toml::from_str(&text).map_err(|e| BuildError::project(&path, e.to_string().trim_end()))?;
+    let wanted = toml.capabilities.iter().map(|request| request.name.clone()).collect();
+    Ok(Some((toml.plugin.info(), wanted)))
+}
+
 impl Project {
     /// Reads and checks `mint.toml` in `dir`.
     pub(super) fn read(dir: &Path) -> Result<Self, BuildError> {

@@ -4,6 +4,7 @@ mod auth;
 mod build;
 mod bundle_argument;
 mod config;
+mod dev;
 mod plugin;
 mod plugin_install;
 mod plugin_plan;
@@ -39,6 +40,8 @@ enum Command {
     Serve,
     /// Builds a guest's directory into a bundle
     Build(build::Arguments),
+    /// Runs a plugin from its project's directory, reloading, as part of a running server
+    Dev(dev::Arguments),
     /// Installs, shows and removes plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -72,6 +75,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve => serve::run(config).await,
         Command::Build(arguments) => build::run(arguments, output),
+        Command::Dev(arguments) => dev::run(arguments, config, output).await,
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,

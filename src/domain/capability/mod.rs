@@ -81,6 +81,11 @@ impl Capability {
         }
     }
 
+    /// All that have a name of their own, without a target.
+    pub fn plain() -> impl Iterator<Item = Self> {
+        PLAIN.iter().map(|(_, capability)| capability.clone())
+    }
+
     /// The interfaces of `mint:platform` that this capability unlocks.
     pub fn interfaces(&self) -> &'static [&'static str] {
         match self {

@@ -20,6 +20,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let prefix = release.manifest.prefix().map_err(|_| out_of_order("prefix"))?;
         let (slug, now) = (release.manifest.plugin.slug.as_str(), install.platform.services().clock.now());
         let caller = install.caller.clone();
+        install.platform.refuse_where_developed(caller.tenant, slug, &prefix)?;
         let mut tx = install.platform.services().db.begin().await?;
         releases::insert(&mut tx, &release.manifest, &release.digest, now).await?;
         let known = releases::find(&mut tx, slug, &release.manifest.plugin.version).await?;

@@ -21,6 +21,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             return Err(Stop::Nothing(format!("{slug} {version} is installed already; nothing was changed.")));
         }
         let prefix = release.manifest.prefix().map_err(|error| Refusal::invalid(error.to_string()))?;
+        platform.refuse_where_developed(old.tenant_id, slug, &prefix)?;
         let others = installations::list(&mut tx, old.tenant_id).await?;
         if let Some(other) = others.iter().find(|other| other.id != old.id && other.prefix == prefix.as_str()) {
             let message = format!("Plugin `{}` answers under {} already.", other.slug, prefix.public());

@@ -1,0 +1,136 @@
+//! From what is installed, or developed, to a generation that can answer.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use mint_context::{
+    PluginAuthority,
+    logs::PluginLog,
+    runtime::{Activation, Generation, Release},
+    settings,
+};
+use mint_domain::{
+    Grants, InstallationId, Limits, Prefix,
+    lifecycle::Failure,
+    limit::{LimitChanges, LimitOutOfRange},
+};
+use mint_store::installations::Installation;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::{
+    Caller, Platform,
+    admission::Admission,
+    health::Watch,
+    running::{Active, Developed, Usage},
+};
+
+/// Longest time for what a plugin does on its own account while it starts.
+const START_CALL: Duration = Duration::from_secs(60);
+
+/// What decides how a release runs for a tenant.
+#[derive(Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) id: InstallationId,
+    pub(crate) prefix: &'a str,
+    pub(crate) grants: &'a Grants,
+    pub(crate) limits: &'a LimitChanges,
+    /// As stored.
+    pub(crate) settings: &'a Value,
+    pub(crate) generation: i64,
+}
+
+/// All of an [`Active`] but the plugin itself.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) activation: Activation,
+    prefix: Prefix,
+    forwarded_prefix: HeaderValue,
+    generation: i64,
+}
+
+impl Platform {
+    /// Starts a generation. It answers nobody until it is put up.
+    pub(crate) async fn start(
+        &self,
+        caller: &Caller,
+        installation: &Installation,
+        release: &Arc<Release>,
+    ) -> Result<Active, Failure> {
+        let terms = Terms {
+            id: installation.id,
+            prefix: &installation.prefix,
+            grants: &installation.grants,
+            limits: &installation.limits,
+            settings: &installation.settings,
+            generation: installation.generation,
+        };
+        let prepared = self.prepare(caller, &terms, release)?;
+        let plugin = self.runtime(installation.mode()).start(prepared.activation.clone()).await?;
+        Ok(prepared.active(plugin, None))
+    }
+
+    /// Everything that a start needs.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names what cannot be used.
+    pub(crate) fn prepare(&self, caller: &Caller, terms: &Terms<'_>, release: &Arc<Release>) -> Result<Prepared, Failure> {
+        let broken = |what: &str, error: &dyn fmt::Display| {
+            Failure::new("start", format!("{what}: {error}."), "Correct it and reload the plugin.")
+        };
+        let manifest = release.manifest.clone();
+        let prefix: Prefix = terms.prefix.parse().map_err(|error| broken("Its route prefix cannot be used", &error))?;
+        let forwarded_prefix =
+            HeaderValue::try_from(prefix.public()).map_err(|error| broken("Its route prefix cannot be used", &error))?;
+        let limits = Limits::default()
+            .merged(&manifest.limits)
+            .and_then(|limits| limits.merged(terms.limits))
+            .map_err(|error: LimitOutOfRange| broken("Its limits cannot be used", &error))?;
+        let authority = Arc::new(PluginAuthority {
+            installation: terms.id,
+            tenant: caller.tenant,
+            tenant_slug: caller.tenant_slug.clone(),
+            manifest: manifest.clone(),
+            grants: terms.grants.clone(),
+            limits,
+        });
+        let log = Arc::new(PluginLog::new(
+            caller.tenant_slug.clone(),
+            manifest.plugin.slug.clone(),
+            manifest.plugin.version.clone(),
+            terms.id,
+            authority.limits.log_bytes_per_minute_max,
+        ));
+        let (values, _) = settings::merged(&manifest, terms.settings, &self.services().plugin_environment);
+        let system = Caller::system(caller.tenant, caller.tenant_slug.clone(), caller.request_id.clone());
+        let activation = Activation {
+            release: release.clone(),
+            authority: authority.clone(),
+            generation: terms.generation.unsigned_abs(),
+            settings: Value::Object(values),
+            data_directory: self.layout().plugin_data(&caller.tenant_slug, manifest.plugin.slug.as_str()),
+            log,
+            call: system.call_through(self.services(), authority, Instant::now() + START_CALL),
+        };
+        Ok(Prepared { activation, prefix, forwarded_prefix, generation: terms.generation })
+    }
+}
+
+impl Prepared {
+    /// With the plugin that was started; `developed` where a developer did that.
+    pub(crate) fn active(self, plugin: Arc<dyn Generation>, developed: Option<Developed>) -> Active {
+        let Activation { authority, log, .. } = self.activation;
+        Active {
+            admission: Admission::new(&authority.limits),
+            authority,
+            prefix: self.prefix,
+            forwarded_prefix: self.forwarded_prefix,
+            generation: self.generation,
+            plugin,
+            log,
+            usage: Usage::default(),
+            watch: Watch::default(),
+            developed,
+        }
+    }
+}

@@ -9,7 +9,7 @@ use std::{
 
 use http::HeaderValue;
 use mint_context::{
-    PluginAuthority, Result, Services,
+    PluginAuthority, Result, Services, database,
     logs::PluginLog,
     runtime::{Activation, Release, Runtime},
     settings,
@@ -264,6 +264,7 @@ impl Platform {
             installation.id,
             authority.limits.log_bytes_per_minute_max,
         ));
+        database::prepare(&self.services, &authority).await?;
         let (values, _) = settings::merged(&manifest, &installation.settings, &self.services.plugin_environment);
         let system = Caller::system(installation.tenant_id, caller.tenant_slug.clone(), caller.request_id.clone());
         let activation = Activation {

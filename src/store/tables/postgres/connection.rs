@@ -30,7 +30,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MESSAGE_BYTES_MORE: u64 = 64 << 10;
 /// Of all its tables, with their indexes and what was moved out of their rows.
 const SIZE: &str = "select coalesce(sum(pg_catalog.pg_total_relation_size(oid)), 0)::bigint from pg_catalog.pg_class \
-                    where relnamespace = $1::regnamespace and relkind in ('r', 'm')";
+                    where relkind in ('r', 'm') and relnamespace in \
+                    (select oid from pg_catalog.pg_namespace where nspname = $1)";
 
 /// Where the server is.
 #[derive(Clone, Debug)]

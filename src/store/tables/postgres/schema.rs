@@ -107,9 +107,7 @@ impl PostgresSchema {
     }
 
     pub(crate) async fn open(&self, sql: &str, parameters: &[Value], bounds: &Bounds) -> Result<PostgresCursor> {
-        if gate::look(sql)? != Effect::Reads {
-            return Err(Error::Statement("A cursor reads: its statement begins with `select` or `values`.".to_owned()));
-        }
+        let _effect = gate::look(sql)?;
         let mut lease = self.lease(bounds).await?;
         lease.platform("begin isolation level repeatable read read only", bounds).await?;
         let declaration = format!("declare rows no scroll cursor for {sql}");

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::tables::{
     Bounds, Error, Result, Row, Rows, Value,
-    gate::{self, Effect},
+    gate,
     pool::{Lease, Pool},
     value::Collected,
 };
@@ -123,9 +123,7 @@ impl SqliteFile {
     }
 
     pub(crate) async fn open(&self, sql: String, parameters: Vec<Value>, bounds: Bounds) -> Result<SqliteCursor> {
-        if gate::look(&sql)? != Effect::Reads {
-            return Err(Error::Statement("A cursor reads: its statement begins with `select` or `values`.".to_owned()));
-        }
+        let _effect = gate::look(&sql)?;
         let lease = self.lease(&bounds).await?;
         let watch = Arc::clone(&lease.watch);
         watch.until(bounds.statement_ends().into_std());
@@ -201,7 +199,10 @@ fn serve(
     opened: oneshot::Sender<Result<Vec<String>>>,
     mut asked: mpsc::Receiver<(u64, Bounds, Batch)>,
 ) -> Result<()> {
-    let mut statement = match statement::prepare(lease, sql, parameters, bounds) {
+    let prepared = statement::prepare(lease, sql, parameters, bounds).and_then(|statement| {
+        if statement.readonly() { Ok(statement) } else { Err(Error::Statement("A cursor only reads.".to_owned())) }
+    });
+    let mut statement = match prepared {
         Ok(statement) => statement,
         Err(error) => {
             // Who asked has gone, if this finds nobody.

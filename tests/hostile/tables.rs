@@ -96,7 +96,8 @@ pub(super) async fn statements_end_with_their_time() {
         reaches(&server.admin, "database_statement_ms_max", "open", opened).await;
         if postgres {
             // The server's own timer can be turned off by whom it measures.
-            let lasting = json!({ "statements": ["select set_config('statement_timeout', '0', false)", "select pg_sleep(3600)"] });
+            let lasting =
+                json!({ "statements": ["select set_config('statement_timeout', '0', false)", "select pg_sleep(3600)"] });
             reaches(&server.admin, "database_statement_ms_max", "begin", lasting).await;
             let still = "select count(*) from pg_stat_activity where usename = current_user and state = 'active' and pid <> pg_backend_pid()";
             let patience = Instant::now() + Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! Tables of plugins, on both databases: what goes in comes out, and transactions end.
 
-use mint_tests::{TestServer, bundle};
+use mint_tests::{TestServer, bundle, repackaged};
 use serde_json::{Value, json};
 
 use crate::hostile::tables::{ask, call, execute, refused, rows, serving};
@@ -22,7 +22,8 @@ async fn values_of_every_type_come_back() {
         assert_eq!(execute(admin, "update t set c = b where d = 'x'").await, 2);
         assert_eq!(rows(admin, "select count(*), sum(b) from t where d = 'x'").await, json!([[2, 14]]));
         for parameters in [json!(["x"]), json!(["x", 2, 3])] {
-            let reply = ask(admin, "query", json!({ "sql": "select d from t where d = $1 or b = $2", "parameters": parameters })).await;
+            let reply =
+                ask(admin, "query", json!({ "sql": "select d from t where d = $1 or b = $2", "parameters": parameters })).await;
             assert_eq!(reply.status.as_u16(), 400, "{reply:?}");
             assert!(reply.json()["message"].to_string().contains("2 parameters"), "{reply:?}");
         }
@@ -54,9 +55,8 @@ async fn a_transaction_lasts_when_it_is_committed_and_else_never_was() {
     for (server, _) in serving(json!({})).await {
         let admin = &server.admin;
         execute(admin, "create table t (a bigint primary key)").await;
-        let insert = |a: i64, end: &str| {
-            json!({ "statements": [format!("insert into t values ({a})"), "select a from t"], "end": end })
-        };
+        let insert =
+            |a: i64, end: &str| json!({ "statements": [format!("insert into t values ({a})"), "select a from t"], "end": end });
         assert_eq!(call(admin, "begin", insert(1, "commit")).await, json!([1, 1]));
         assert_eq!(call(admin, "begin", insert(2, "")).await, json!([1, 2]), "it sees its own changes");
         assert_eq!(rows(admin, "select a from t").await, json!([[1]]), "dropped, it is rolled back");
@@ -75,7 +75,7 @@ async fn a_transaction_lasts_when_it_is_committed_and_else_never_was() {
 #[tokio::test]
 async fn a_transaction_does_not_outlive_its_call_in_a_warm_instance() {
     for server in TestServer::on_every_database(&[]).await {
-        let warm = mint_tests::repackaged(&bundle("everything"), |manifest| manifest["instances"] = json!("tenant"));
+        let warm = repackaged(&bundle("everything"), |manifest| manifest["instances"] = json!("tenant"));
         server.admin.installed(&warm, json!({})).await;
         let admin = &server.admin;
         execute(admin, "create table t (a bigint primary key)").await;
@@ -118,15 +118,18 @@ async fn a_cursor_reads_bit_by_bit() {
 
 #[tokio::test]
 async fn tables_stay_until_they_are_purged() {
-    for (server, postgres) in serving(json!({})).await {
-        let admin = &server.admin;
+    let guest = repackaged(&bundle("everything"), |manifest| {
+        manifest["capabilities"].as_array_mut().unwrap().retain(|asked| asked["name"] != "files");
+    });
+    for (at, server) in TestServer::on_every_database(&[]).await.into_iter().enumerate() {
+        let (admin, postgres) = (&server.admin, at == 1);
+        admin.installed(&guest, json!({})).await;
         execute(admin, "create table t (a bigint)").await;
         let schema = if postgres { rows(admin, "select current_schema()").await[0][0].clone() } else { Value::Null };
         assert_eq!(admin.uninstall("everything", "keep").await["status"], "done");
-        admin.installed(&bundle("everything"), json!({})).await;
+        admin.installed(&guest, json!({})).await;
         assert_eq!(execute(admin, "insert into t values (1)").await, 1, "what was kept is there again");
         if postgres {
-            // What a role can leave outside of its schema does not keep it alive.
             let role = schema.as_str().unwrap();
             assert_eq!(rows(admin, &format!("select count(*) from pg_roles where rolname = '{role}'")).await, json!([[1]]));
         }
@@ -142,7 +145,7 @@ async fn tables_stay_until_they_are_purged() {
             assert_eq!(reply.json()["rows"], json!([[0]]), "{reply:?}");
         }
         assert_eq!(admin.uninstall("other", "purge").await["status"], "done");
-        admin.installed(&bundle("everything"), json!({})).await;
+        admin.installed(&guest, json!({})).await;
         assert_eq!(refused(admin, "select * from t").await.0, 400);
     }
 }

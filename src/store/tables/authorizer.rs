@@ -8,7 +8,8 @@ use std::sync::{
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 /// Facts about tables that programs ask for; they change nothing.
-const PRAGMAS: &[&str] = &["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"];
+const PRAGMAS: &[&str] =
+    &["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"];
 
 /// Functions that reach out of the file.
 const FUNCTIONS: &[&str] = &["load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"];

@@ -18,11 +18,7 @@ use tokio_postgres::{Client, Config, Error as PgError, NoTls, error::SqlState, t
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::{value::type_of, wire::Bounded};
-use crate::tables::{
-    Bounds, Error, Result, Rows, Value,
-    gate::Effect,
-    value::Collected,
-};
+use crate::tables::{Bounds, Error, Result, Rows, Value, gate::Effect, value::Collected};
 
 /// How long to wait for the server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,7 +68,13 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects as the role, whose schema has the same name.
-    pub(super) async fn open(address: &Address, config: &Config, schema: &str, bounds: &Bounds, tasks: &TaskTracker) -> Result<Self, Opening> {
+    pub(super) async fn open(
+        address: &Address,
+        config: &Config,
+        schema: &str,
+        bounds: &Bounds,
+        tasks: &TaskTracker,
+    ) -> Result<Self, Opening> {
         let outage = |error: &dyn std::fmt::Display| Opening::Failed(Error::Outage(error.to_string()));
         let max = usize::try_from(bounds.memory_bytes_max + MESSAGE_BYTES_MORE).unwrap_or(usize::MAX);
         let broke = Arc::new(AtomicBool::new(false));
@@ -94,7 +96,16 @@ impl Connection {
             }
         }));
         let address = address.clone();
-        Ok(Self { client, schema: schema.to_owned(), address, broke, busy: false, refused: AtomicBool::new(false), tasks: tasks.clone(), _driver: driver })
+        Ok(Self {
+            client,
+            schema: schema.to_owned(),
+            address,
+            broke,
+            busy: false,
+            refused: AtomicBool::new(false),
+            tasks: tasks.clone(),
+            _driver: driver,
+        })
     }
 
     /// Puts the session into its first state, whatever was done in it.

@@ -98,7 +98,9 @@ impl Server {
         }
         let ended = "select pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usename = $1";
         let mut tx = connection.begin().await.map_err(outage)?;
-        let grant = AssertSqlSafe(format!("alter role {role} nologin; grant {role} to current_user; drop schema if exists {role} cascade"));
+        let grant = AssertSqlSafe(format!(
+            "alter role {role} nologin; grant {role} to current_user; drop schema if exists {role} cascade"
+        ));
         sqlx::raw_sql(grant).execute(&mut *tx).await.map_err(outage)?;
         sqlx::query(ended).bind(role).execute(&mut *tx).await.map_err(outage)?;
         let dropped = AssertSqlSafe(format!("drop owned by {role} cascade; drop role {role}"));
@@ -110,11 +112,12 @@ impl Server {
 async fn make(connection: &mut PgConnection, role: &str, owner: &Owner, database: &str, verifier: &str) -> sqlx::Result<()> {
     let mut tx = connection.begin().await?;
     // Two processes that start together.
-    sqlx::query("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))").bind(role).execute(&mut *tx).await?;
-    let known: Option<i32> = sqlx::query_scalar("select 1 from pg_catalog.pg_roles where rolname = $1")
+    sqlx::query("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))")
         .bind(role)
-        .fetch_optional(&mut *tx)
+        .execute(&mut *tx)
         .await?;
+    let known: Option<i32> =
+        sqlx::query_scalar("select 1 from pg_catalog.pg_roles where rolname = $1").bind(role).fetch_optional(&mut *tx).await?;
     let verb = if known.is_some() { "alter" } else { "create" };
     let (tenant, plugin) = (&owner.tenant, &owner.plugin);
     // Names are letters, digits and `_`; slugs are letters, digits and `-`; the verifier has no quotes.

@@ -104,7 +104,10 @@ fn numeric(raw: &[u8]) -> Option<Value> {
     }
     let text: String = digits.iter().map(|digit| format!("{digit:04}")).collect();
     let exponent = (weight + 1 - count) * 4;
-    let number: f64 = format!("{}{}e{exponent}", if sign == NEGATIVE { "-" } else { "" }, if text.is_empty() { "0" } else { &text }).parse().ok()?;
+    let number: f64 =
+        format!("{}{}e{exponent}", if sign == NEGATIVE { "-" } else { "" }, if text.is_empty() { "0" } else { &text })
+            .parse()
+            .ok()?;
     Some(Value::Real(number))
 }
 

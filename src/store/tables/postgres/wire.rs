@@ -100,10 +100,14 @@ mod tests {
         for (sizes, passes) in [(vec![0, 10, 96, 1], true), (vec![0, 97], false), (vec![96, 96, 1_000_000], false)] {
             let bytes: Vec<u8> = sizes.iter().flat_map(|bytes| message(*bytes)).collect();
             let broke = Arc::new(AtomicBool::new(false));
-            let mut bounded = Bounded::new(tokio_util::io::StreamReader::new(futures_util::stream::iter(
-                // Three bytes at a time: headers come in pieces.
-                bytes.chunks(3).map(|chunk| Ok::<_, io::Error>(std::io::Cursor::new(chunk.to_vec()))),
-            )), 100, Arc::clone(&broke));
+            let mut bounded = Bounded::new(
+                tokio_util::io::StreamReader::new(futures_util::stream::iter(
+                    // Three bytes at a time: headers come in pieces.
+                    bytes.chunks(3).map(|chunk| Ok::<_, io::Error>(std::io::Cursor::new(chunk.to_vec()))),
+                )),
+                100,
+                Arc::clone(&broke),
+            );
             let read = bounded.read_to_end(&mut Vec::new()).await;
             assert_eq!((read.is_ok(), broke.load(Ordering::Relaxed)), (passes, !passes), "{sizes:?}");
         }

@@ -10,11 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{
-    Connection as Sqlite, OpenFlags,
-    config::DbConfig,
-    limits::Limit,
-};
+use rusqlite::{Connection as Sqlite, OpenFlags, config::DbConfig, limits::Limit};
 
 use super::statement::failed;
 use crate::tables::{Bounds, Error, Result, authorizer::authorizer, gate::STATEMENT_BYTES_MAX};

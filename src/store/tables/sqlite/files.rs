@@ -13,8 +13,7 @@ use super::{
     statement,
 };
 use crate::tables::{
-    Bounds, Error, Result, Row, Rows, Value,
-    gate,
+    Bounds, Error, Result, Row, Rows, Value, gate,
     pool::{Lease, Pool},
     value::Collected,
 };

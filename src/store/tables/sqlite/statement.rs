@@ -37,7 +37,8 @@ pub(super) fn prepare<'c>(connection: &'c Connection, sql: &str, parameters: &[V
     let mut statement = connection.get()?.prepare(sql).map_err(|error| failed(error, bounds))?;
     let mut most = 0;
     for index in 1..=statement.parameter_count() {
-        let number = statement.parameter_name(index).and_then(|name| name.strip_prefix('$')).and_then(|n| n.parse::<usize>().ok());
+        let number =
+            statement.parameter_name(index).and_then(|name| name.strip_prefix('$')).and_then(|n| n.parse::<usize>().ok());
         let number = number.filter(|number| *number > 0);
         let number = number.ok_or_else(|| Error::Statement("Parameters are `$1`, `$2` and so on.".to_owned()))?;
         most = most.max(number);
@@ -105,9 +106,11 @@ pub(super) fn failed(error: SqliteError, bounds: &Bounds) -> Error {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             Error::Busy("Another transaction of the plugin holds the tables.".to_owned())
         }
-        ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ParameterOutOfRange | ErrorCode::ReadOnly | ErrorCode::NotFound => {
-            Error::Statement(text(&error))
-        }
+        ErrorCode::Unknown
+        | ErrorCode::TypeMismatch
+        | ErrorCode::ParameterOutOfRange
+        | ErrorCode::ReadOnly
+        | ErrorCode::NotFound => Error::Statement(text(&error)),
         _ => Error::Outage(error.to_string()),
     }
 }

@@ -21,12 +21,10 @@ async fn values_of_every_type_come_back() {
         assert_eq!(returned["rows"], json!([["x", 7], ["x", 7]]));
         assert_eq!(execute(admin, "update t set c = b where d = 'x'").await, 2);
         assert_eq!(rows(admin, "select count(*), sum(b) from t where d = 'x'").await, json!([[2, 14]]));
-        for parameters in [json!(["x"]), json!(["x", 2, 3])] {
-            let reply =
-                ask(admin, "query", json!({ "sql": "select d from t where d = $1 or b = $2", "parameters": parameters })).await;
-            assert_eq!(reply.status.as_u16(), 400, "{reply:?}");
-            assert!(reply.json()["message"].to_string().contains("2 parameters"), "{reply:?}");
-        }
+        let few = json!({ "sql": "select d from t where d = $1 or b = $2", "parameters": ["x"] });
+        let reply = ask(admin, "query", few).await;
+        assert_eq!(reply.status.as_u16(), 400, "{reply:?}");
+        assert!(reply.json()["message"].to_string().contains("2 parameters"), "{reply:?}");
         assert_eq!(refused(admin, "select * from nowhere").await.0, 400);
         execute(admin, "create table u (a bigint primary key)").await;
         assert_eq!(execute(admin, "insert into u values (1)").await, 1);

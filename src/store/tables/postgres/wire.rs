@@ -61,10 +61,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
-        match polled {
-            Poll::Ready(Ok(())) => Poll::Ready(self.look(buffer.filled().get(before..).unwrap_or_default())),
-            other => other,
+        if !matches!(polled, Poll::Ready(Ok(()))) {
+            return polled;
         }
+        let looked = self.look(buffer.filled().get(before..).unwrap_or_default());
+        if looked.is_err() {
+            // An error comes without bytes.
+            buffer.set_filled(before);
+        }
+        Poll::Ready(looked)
     }
 }
 

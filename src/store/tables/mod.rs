@@ -11,6 +11,8 @@ mod pool;
 mod postgres;
 mod sqlite;
 mod store;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use error::{Error, Result};

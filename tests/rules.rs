@@ -77,6 +77,8 @@ fn who_may_know_whom() {
 fn what_stands_in_one_place_only() {
     for (dependency, homes) in [
         ("sqlx", vec!["store"]),
+        ("rusqlite", vec!["store"]),
+        ("tokio-postgres", vec!["store"]),
         ("wasmtime", vec!["wasm"]),
         ("axum", vec!["subprocess", "server"]),
         ("zip", vec!["bundle", "subprocess"]),

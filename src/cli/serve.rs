@@ -15,7 +15,7 @@ use mint_context::{Services, blobs::Blobs, runtime::Runtime, unstored::Unstored}
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running};
 use mint_server::State;
-use mint_store::Db;
+use mint_store::{Db, tables::PluginTables};
 use mint_subprocess::{
     ComponentOptions, IsolatedRuntime, Registry, RpcState, SandboxOptions, SubprocessConfig,
     component::{CARRIED, PYTHON_INSIDE},
@@ -124,6 +124,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
     let db = Db::open(&config.database_url()).await.context("the database cannot be opened")?;
     let blobs = Blobs::local(&layout.objects()).context("the directory of objects cannot be used")?;
     Ok(Arc::new(Services {
+        tables: PluginTables::beside(&db, &layout.plugin_tables()),
         db,
         blobs,
         clock: Arc::new(SystemClock),

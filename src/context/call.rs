@@ -6,7 +6,7 @@ use mint_domain::{
     Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Slug, TenantId,
     policy::{PluginType, Write},
 };
-use mint_store::Db;
+use mint_store::{Db, tables::PluginTables};
 use tokio::time::Instant;
 
 use crate::{blobs::Blobs, followers::Followers, unstored::Unstored};
@@ -16,6 +16,8 @@ use crate::{blobs::Blobs, followers::Followers, unstored::Unstored};
 pub struct Services {
     /// The platform's database.
     pub db: Db,
+    /// Tables of plugins.
+    pub tables: PluginTables,
     /// Files of experiments.
     pub blobs: Blobs,
     /// The time.

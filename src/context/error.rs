@@ -14,6 +14,9 @@ pub enum Error {
     /// The database failed.
     #[error("the database failed")]
     Store(#[source] mint_store::Error),
+    /// The tables of a plugin failed.
+    #[error("the tables of a plugin failed")]
+    Tables(#[source] mint_store::tables::Error),
     /// The object storage failed.
     #[error("the object storage failed")]
     Blobs(#[from] object_store::Error),
@@ -46,6 +49,12 @@ impl Error {
                 Refusal::new(Kind::Unavailable, "service.unavailable", "The database does not answer. Try again in a moment.")
                     .retry_after(5)
             }
+            Self::Tables(_) => Refusal::new(
+                Kind::Unavailable,
+                "service.unavailable",
+                "The database of plugins does not answer. Try again in a moment.",
+            )
+            .retry_after(5),
             Self::Store(_) | Self::Blobs(_) | Self::Stream(_) => Refusal::new(
                 Kind::Unavailable,
                 "internal.error",

@@ -10,6 +10,7 @@ pub mod blobs;
 pub mod budget;
 pub mod calendar;
 pub mod call;
+pub mod database;
 pub mod designs;
 pub mod envelope;
 pub mod error;

@@ -66,6 +66,7 @@ mod tests {
             "results:read-others:a",
             "results:read-others:b",
             "objects",
+            "database",
             "settings:write",
             "users:read",
             "files",

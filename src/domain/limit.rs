@@ -80,6 +80,12 @@ limits! {
     cache_bytes_max: default 256 * MIB, at most 1_024 * GIB;
     /// Objects that the plugin put, over all experiments.
     objects_bytes_max: default 10 * GIB, at most 1_024 * GIB;
+    /// The installation's own tables, with their indexes.
+    database_bytes_max: default 256 * MIB, at most 1_024 * GIB;
+    /// Time of one statement on them.
+    database_statement_ms_max: default 5_000, at most HOUR_MS;
+    /// Rows that one query may give at once; a cursor gives as many, batch by batch.
+    database_rows_max: default 100_000, at most 10_000_000;
     /// Outbound requests in progress.
     outbound_concurrency_max: default 8, at most 1_024;
     /// Outbound requests in a minute.

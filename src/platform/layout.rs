@@ -6,6 +6,7 @@
 //! <data>/releases/<digest>/     unpacked bundles; never change
 //! <data>/releases/<digest>.frontend/{files/,revision}   what browsers get of them; never change
 //! <data>/plugin-data/<tenant>/<slug>/{artifacts,cache}/
+//! <data>/plugin-tables/<tenant>/<slug>.sqlite   tables of plugins, unless the database is PostgreSQL
 //! <data>/_uploads/              bundles on their way in; emptied at start
 //! <cache>/                      compiled components and venvs; may be deleted at any time
 //! ```
@@ -76,6 +77,11 @@ impl Layout {
     /// The directory of an installation's own.
     pub fn plugin_data(&self, tenant: &Slug, plugin: &str) -> PathBuf {
         self.data.join("plugin-data").join(tenant.as_str()).join(plugin)
+    }
+
+    /// Where the tables of plugins stand.
+    pub fn plugin_tables(&self) -> PathBuf {
+        self.data.join("plugin-tables")
     }
 
     /// Where unpacked bundles stand.

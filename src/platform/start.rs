@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use mint_context::{
-    PluginAuthority,
+    PluginAuthority, database,
     logs::PluginLog,
     runtime::{Activation, Generation, Release},
     settings,
@@ -66,6 +66,7 @@ impl Platform {
             generation: installation.generation,
         };
         let prepared = self.prepare(caller, &terms, release)?;
+        database::prepare(self.services(), &prepared.activation.authority).await?;
         let plugin = self.runtime(installation.mode()).start(prepared.activation.clone()).await?;
         Ok(prepared.active(plugin, None))
     }

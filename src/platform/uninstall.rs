@@ -1,9 +1,10 @@
-//! Removing a plugin. Its results and objects belong to the experiments and stay; its own files stay unless purged.
+//! Removing a plugin. Its results and objects belong to the experiments and stay; its own files and tables stay unless
+//! purged.
 
 use std::{io, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use mint_context::Result;
+use mint_context::{Result, database};
 use mint_domain::{
     OperationId, Permission, State,
     lifecycle::{Event, Failure},
@@ -98,12 +99,14 @@ fn stop(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
 fn files(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         if uninstall.data == DataAction::Keep {
-            return Ok("the plugin's own files are kept".to_owned());
+            return Ok("the plugin's own files and tables are kept".to_owned());
         }
+        let (tenant, services) = (&uninstall.caller.tenant_slug, uninstall.platform.services());
+        database::delete(services, tenant, &uninstall.installation.slug).await?;
         let directory = uninstall.platform.layout().plugin_data(&uninstall.caller.tenant_slug, &uninstall.installation.slug);
         match tokio::fs::remove_dir_all(&directory).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            Ok(()) | Err(_) => Ok("the plugin's own files are deleted".to_owned()),
+            Ok(()) | Err(_) => Ok("the plugin's own files and tables are deleted".to_owned()),
         }
     })
 }

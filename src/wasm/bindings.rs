@@ -43,5 +43,7 @@ wasmtime::component::bindgen!({
         "wasi:http": wasmtime_wasi_http::p2::bindings::http,
         "wasi:io": wasmtime_wasi::p2::bindings::io,
         "mint:platform/objects.writer": crate::host::v1::objects::Writer,
+        "mint:platform/database.transaction": crate::host::v1::database::Transaction,
+        "mint:platform/database.cursor": crate::host::v1::database::Cursor,
     },
 });

@@ -203,6 +203,7 @@ impl Instances {
     /// Keeps an instance whose call ended well, or drops it.
     pub(crate) fn leave(&self, mut instance: Instance) {
         instance.store.data().console.end();
+        instance.store.data_mut().sessions.end();
         instance.calls += 1;
         if self.policy == InstancePolicy::Request || !self.is_fresh(&instance) || instance.leaks_handles() {
             return;

@@ -19,6 +19,7 @@ use crate::{
     host::{
         exchange::Exchange,
         filesystem::{Held, QuotaFilesystem},
+        v1::database::Sessions,
     },
     limits::{MemoryLimit, Meter},
     outgoing::{Egress, OutgoingHooks},
@@ -104,6 +105,8 @@ pub(crate) struct State {
     pub console: Arc<Console>,
     /// The request that is being answered.
     pub exchange: Option<Exchange>,
+    /// What it has open in the database.
+    pub sessions: Sessions,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: OutgoingHooks,
@@ -139,6 +142,7 @@ impl State {
             meter,
             console,
             exchange: None,
+            sessions: Sessions::default(),
             wasi: wasi.build(),
             http,
             hooks,

@@ -4,7 +4,7 @@ use std::{any::type_name_of_val, collections::BTreeSet, fs, path::Path};
 
 use mint_domain::limit::TABLE;
 
-use super::{bodies, crowds, exhaust, floods, processes, quotas};
+use super::{bodies, crowds, exhaust, floods, processes, quotas, tables};
 use crate::subprocess::{crashes, endings, garbage, headers};
 
 /// How a limit is tried in one mode.
@@ -29,6 +29,7 @@ macro_rules! by {
 const PROCESSES_COMPUTE: &str = "A process computes beside the platform; the wall ends its requests.";
 const OWN_MEMORY: &str = "A process has its own memory, handles and files.";
 const NO_NETWORK_RULES: &str = "A process uses the network of the machine.";
+const NO_SQL: &str = "A process has no statements to give to the platform.";
 const NO_PROCESS: &str = "A component is no process.";
 
 /// Limit, shared mode, isolated mode.
@@ -79,6 +80,9 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
             by![quotas::objects_end_at_their_quota],
             by![processes::a_process_puts_no_more_objects_than_its_quota],
         ),
+        ("database_bytes_max", by![tables::tables_end_at_their_quota], Tried::Not(NO_SQL)),
+        ("database_statement_ms_max", by![tables::statements_end_with_their_time], Tried::Not(NO_SQL)),
+        ("database_rows_max", by![tables::answers_end_at_their_rows], Tried::Not(NO_SQL)),
         ("outbound_concurrency_max", by![quotas::outbound_requests_at_once_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
         ("outbound_per_minute_max", by![quotas::outbound_requests_in_a_minute_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
         (

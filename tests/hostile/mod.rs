@@ -12,3 +12,4 @@ mod processes;
 mod quarantine;
 mod quotas;
 mod slow_clients;
+pub(crate) mod tables;

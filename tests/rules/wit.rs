@@ -23,8 +23,18 @@ use Wire::{Nothing, Route};
 const ARTIFACT: &str = "/experiments/{id}/analysis-artifacts/{*rest}";
 const OBJECT: &str = "/experiments/{id}/objects/{*key}";
 
+/// Theirs is a session of SQLAlchemy, which speaks to a database and not to the platform.
+const NO_SQL: &str = "MINT's internal API has no SQL: its plugins are given a session on a database of their own.";
+
 /// Every function of `mint:platform`, and its counterpart for processes.
 const FUNCTIONS: &[(&str, Wire)] = &[
+    ("database.begin", Nothing(NO_SQL)),
+    ("database.columns", Nothing(NO_SQL)),
+    ("database.commit", Nothing(NO_SQL)),
+    ("database.execute", Nothing(NO_SQL)),
+    ("database.next", Nothing(NO_SQL)),
+    ("database.open", Nothing(NO_SQL)),
+    ("database.query", Nothing(NO_SQL)),
     ("designs.delete", Route("delete", "/experiments/{id}/data", "designs::delete")),
     ("designs.load", Route("get", "/experiments/{id}/data", "designs::load")),
     ("designs.save", Route("put", "/experiments/{id}/data", "designs::save")),
@@ -168,6 +178,9 @@ fn every_function_is_called_by_a_guest_whose_answer_is_read() {
         // Writing an object is one call of the SDK.
         let (name, function) = match function.as_str() {
             "objects.body" | "objects.finish" => ("put", "objects.put"),
+            // Handles do not leave a call: the guest does all with them that it is told.
+            "database.commit" => ("begin", "database.begin"),
+            "database.columns" | "database.next" => ("open", "database.open"),
             other => (name, other),
         };
         let guest = read(format!("guests/hostile/everything/src/calls/{interface}.rs"));

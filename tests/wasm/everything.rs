@@ -162,6 +162,23 @@ async fn objects() {
     assert_eq!(call(admin, "objects.delete", one("raw/upload")).await, false, "what people put is not the plugin's to delete");
 }
 
+/// On both databases, and in more depth, in `database.rs`.
+#[tokio::test]
+async fn database() {
+    let server = serving().await;
+    let admin = &server.admin;
+    let sql = |sql: &str| json!({ "sql": sql });
+    assert_eq!(call(admin, "database.execute", sql("create table t (a bigint)")).await, 0);
+    let two = json!({ "statements": ["insert into t values (1)", "insert into t values (2)"], "end": "commit" });
+    assert_eq!(call(admin, "database.begin", two).await, json!([1, 1]));
+    let found = call(admin, "database.query", sql("select a from t order by a")).await;
+    assert_eq!(found, json!({ "columns": ["a"], "rows": [[1], [2]] }));
+    let read = call(admin, "database.open", json!({ "sql": "select a from t order by a", "rows": 1, "count": 3 })).await;
+    assert_eq!(read, json!({ "columns": ["a"], "batches": [[[1]], [[2]], []] }));
+    assert_eq!(fails(admin, "database.query", sql("attach 'x' as y")).await, (403, "PERMISSION_DENIED".to_owned()));
+    assert_eq!(fails(admin, "database.query", sql("select nothing")).await.0, 400);
+}
+
 #[tokio::test]
 async fn settings() {
     let server = serving().await;
@@ -180,7 +197,7 @@ async fn settings() {
 #[tokio::test]
 async fn what_was_not_granted_is_denied() {
     let server = TestServer::start().await;
-    let granted = ["projects:read", "experiments:read", "objects"];
+    let granted = ["projects:read", "experiments:read", "objects", "database"];
     let modest = repackaged(&bundle("everything"), |manifest| {
         manifest["capabilities"].as_array_mut().unwrap().retain(|asked| granted.contains(&asked["name"].as_str().unwrap()));
     });

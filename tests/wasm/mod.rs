@@ -1,5 +1,6 @@
 //! Components: what they are told, what they may do, what they keep.
 
+mod database;
 mod everything;
 mod grants;
 mod greeting;

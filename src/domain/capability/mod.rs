@@ -39,6 +39,8 @@ pub enum Capability {
     InstrumentsReport(InstrumentId),
     /// Read and write files of experiments.
     Objects,
+    /// Tables of its own.
+    Database,
     /// Change its own settings.
     SettingsWrite,
     /// Look up users.
@@ -64,6 +66,7 @@ const PLAIN: &[(&str, Capability)] = &[
     ("designs:write", Capability::DesignsWrite),
     ("results:write", Capability::ResultsWrite),
     ("objects", Capability::Objects),
+    ("database", Capability::Database),
     ("settings:write", Capability::SettingsWrite),
     ("users:read", Capability::UsersRead),
     ("files", Capability::Files),
@@ -95,6 +98,7 @@ impl Capability {
             Self::DesignsWrite => &["designs"],
             Self::ResultsWrite | Self::ResultsReadOthers(_) | Self::ResultsWriteOthers(_) => &["results"],
             Self::Objects => &["objects"],
+            Self::Database => &["database"],
             Self::SettingsWrite | Self::UsersRead | Self::Files | Self::Http(_) => &[],
             Self::InstrumentsRead | Self::InstrumentsWrite | Self::InstrumentsReport(_) => &[],
         }
@@ -141,7 +145,7 @@ impl FromStr for Capability {
         }
         Err(invalid(
             "known are projects:read, experiments:read, experiments:write, designs:write, results:write, \
-             results:read-others:<slug>, results:write-others:<slug>, objects, settings:write, users:read, files, \
+             results:read-others:<slug>, results:write-others:<slug>, objects, database, settings:write, users:read, files, \
              instruments:read, instruments:write, instruments:report:<uuid> and http:<host>[:port]",
         ))
     }

@@ -24,6 +24,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("wasi-logging@0.1.0-draft/logging.wit", include_str!("../../../wit/deps/wasi-logging@0.1.0-draft/logging.wit")),
     ("wasi-random@0.2.12/random.wit", include_str!("../../../wit/deps/wasi-random@0.2.12/random.wit")),
     ("wasi-sockets@0.2.12/sockets.wit", include_str!("../../../wit/deps/wasi-sockets@0.2.12/sockets.wit")),
+    ("mint-platform@1.0.0/database.wit", include_str!("../../../wit/mint-platform@1.0.0/database.wit")),
     ("mint-platform@1.0.0/designs.wit", include_str!("../../../wit/mint-platform@1.0.0/designs.wit")),
     ("mint-platform@1.0.0/experiments.wit", include_str!("../../../wit/mint-platform@1.0.0/experiments.wit")),
     ("mint-platform@1.0.0/identity.wit", include_str!("../../../wit/mint-platform@1.0.0/identity.wit")),

@@ -20,6 +20,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod database;
 mod error;
 #[doc(hidden)]
 pub mod export;
@@ -41,7 +42,7 @@ pub use stream::{Reader, Writer};
 /// The host interfaces of `mint:platform@1.0.0`, as generated: one module each, documented in the WIT files.
 pub mod platform {
     pub use crate::bindings::imports::mint::platform::{
-        designs, experiments, identity, objects, projects, results, settings, types,
+        database, designs, experiments, identity, objects, projects, results, settings, types,
     };
 }
 

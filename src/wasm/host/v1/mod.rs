@@ -1,6 +1,7 @@
 //! `mint:platform@1.0.0`: one file per interface, with the names of `mint_context`.
 
 pub(crate) mod convert;
+pub(crate) mod database;
 pub(crate) mod designs;
 pub(crate) mod experiments;
 pub(crate) mod identity;

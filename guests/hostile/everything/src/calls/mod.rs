@@ -1,5 +1,6 @@
 //! Every function of `mint:platform@1.0.0`, by name: `POST /call/experiments.get` with the arguments as a JSON object.
 
+mod database;
 mod designs;
 mod experiments;
 mod identity;
@@ -18,6 +19,7 @@ pub(crate) fn call(request: Request) -> Result<Response> {
     let function = request.parameter("function").unwrap_or_default();
     let (interface, function) = function.split_once('.').unwrap_or((function, ""));
     let called = match interface {
+        "database" => database::call(function, &arguments),
         "designs" => designs::call(function, &arguments),
         "experiments" => experiments::call(function, &arguments),
         "identity" => identity::call(function, &arguments),

@@ -1,0 +1,167 @@
+//! Tables of an installation's own: what its release does with them is its own affair, as long as it stays among them.
+
+use std::time::Duration;
+
+use mint_domain::{Capability, Limits, Refusal, Slug, lifecycle::Failure};
+use mint_store::tables::{self, Bounds, Owner};
+use tokio::time::Instant;
+
+pub use mint_store::tables::{Row, Rows, Value};
+
+use crate::{Call, Error, PluginAuthority, Result, Services};
+
+/// How long the making of tables may take.
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Statements that take effect together. Dropped without [`Transaction::commit`], they never do.
+#[derive(Debug)]
+pub struct Transaction(tables::Transaction);
+
+/// A query that is read bit by bit.
+#[derive(Debug)]
+pub struct Cursor(tables::Cursor);
+
+/// Makes what an installation needs before its first statement, where it was granted tables. Other limits than those of
+/// its last start hold from now on.
+///
+/// # Errors
+/// What the operator has to do first.
+pub async fn prepare(services: &Services, authority: &PluginAuthority) -> Result<(), Failure> {
+    if !authority.grants.allow(&Capability::Database) {
+        return Ok(());
+    }
+    let owner = owner(authority);
+    services.tables.rest(&owner);
+    let prepared = services.tables.prepare(&owner, bounds(&authority.limits, Instant::now() + PREPARE_TIMEOUT)).await;
+    prepared.map_err(|error| match error {
+        tables::Error::Unprepared { reason, hint } => Failure::new("database", reason, hint),
+        other => {
+            tracing::error!(plugin.slug = %authority.slug(), error = %other, "tables for a plugin could not be made");
+            let reason = "The database did not make the plugin's tables.";
+            Failure::new("database", reason, "The server's log tells why. Correct it and reload the plugin.")
+        }
+    })
+}
+
+/// Deletes the tables of a plugin that is being removed.
+///
+/// # Errors
+/// The database does not let go of them.
+pub async fn delete(services: &Services, tenant: &Slug, plugin: &str) -> Result<()> {
+    let Ok(plugin) = plugin.parse() else { return Ok(()) };
+    services.tables.delete(&Owner { tenant: tenant.clone(), plugin }).await.map_err(refused)
+}
+
+/// Runs one statement and gives its rows.
+///
+/// # Errors
+/// `VALIDATION_ERROR`, `CONFLICT`, `QUOTA_EXCEEDED`, `PERMISSION_DENIED`.
+pub async fn query(call: &Call, sql: String, parameters: Vec<Value>) -> Result<Rows> {
+    let (owner, bounds) = authorise(call)?;
+    let done = call.services.tables.run(&owner, sql, parameters, bounds).await;
+    done.map(|(rows, _)| rows).map_err(refused)
+}
+
+/// Runs one statement and gives the number of rows that it changed.
+///
+/// # Errors
+/// As [`query`].
+pub async fn execute(call: &Call, sql: String, parameters: Vec<Value>) -> Result<u64> {
+    let (owner, bounds) = authorise(call)?;
+    let done = call.services.tables.run(&owner, sql, parameters, bounds).await;
+    done.map(|(_, changed)| changed).map_err(refused)
+}
+
+/// Begins a transaction.
+///
+/// # Errors
+/// As [`query`].
+pub async fn begin(call: &Call) -> Result<Transaction> {
+    let (owner, bounds) = authorise(call)?;
+    call.services.tables.begin(&owner, bounds).await.map(Transaction).map_err(refused)
+}
+
+/// Begins to read what a query finds.
+///
+/// # Errors
+/// As [`query`].
+pub async fn open(call: &Call, sql: String, parameters: Vec<Value>) -> Result<Cursor> {
+    let (owner, bounds) = authorise(call)?;
+    call.services.tables.open(&owner, sql, parameters, bounds).await.map(Cursor).map_err(refused)
+}
+
+impl Transaction {
+    /// As the function [`query`], inside the transaction.
+    ///
+    /// # Errors
+    /// As [`query`]; nothing else can be done then.
+    pub async fn query(&mut self, call: &Call, sql: String, parameters: Vec<Value>) -> Result<Rows> {
+        let (_, bounds) = authorise(call)?;
+        self.0.run(sql, parameters, bounds).await.map(|(rows, _)| rows).map_err(refused)
+    }
+
+    /// As the function [`execute`], inside the transaction.
+    ///
+    /// # Errors
+    /// As [`query`]; nothing else can be done then.
+    pub async fn execute(&mut self, call: &Call, sql: String, parameters: Vec<Value>) -> Result<u64> {
+        let (_, bounds) = authorise(call)?;
+        self.0.run(sql, parameters, bounds).await.map(|(_, changed)| changed).map_err(refused)
+    }
+
+    /// Makes the changes last.
+    ///
+    /// # Errors
+    /// As [`query`]; nothing was changed then.
+    pub async fn commit(self, call: &Call) -> Result<()> {
+        let (_, bounds) = authorise(call)?;
+        self.0.commit(bounds).await.map_err(refused)
+    }
+}
+
+impl Cursor {
+    /// Names of the columns.
+    pub fn columns(&self) -> &[String] {
+        self.0.columns()
+    }
+
+    /// The next rows, at most `rows_max`; none at the end.
+    ///
+    /// # Errors
+    /// As [`query`]; nothing else can be read then.
+    pub async fn next(&mut self, call: &Call, rows_max: u32) -> Result<Vec<Row>> {
+        let (_, bounds) = authorise(call)?;
+        self.0.next(u64::from(rows_max).clamp(1, bounds.rows_max), bounds).await.map_err(refused)
+    }
+}
+
+fn authorise(call: &Call) -> Result<(Owner, Bounds), Refusal> {
+    let _permit = call.permit_plugin(&Capability::Database)?;
+    let plugin = call.through_plugin()?;
+    Ok((owner(plugin), bounds(&plugin.limits, call.deadline)))
+}
+
+fn owner(plugin: &PluginAuthority) -> Owner {
+    Owner { tenant: plugin.tenant_slug.clone(), plugin: plugin.slug().clone() }
+}
+
+fn bounds(limits: &Limits, deadline: Instant) -> Bounds {
+    Bounds {
+        bytes_max: limits.database_bytes_max,
+        statement: Duration::from_millis(limits.database_statement_ms_max),
+        rows_max: limits.database_rows_max,
+        memory_bytes_max: limits.host_memory_bytes_max,
+        deadline,
+    }
+}
+
+fn refused(error: tables::Error) -> Error {
+    Error::Refused(match error {
+        tables::Error::Statement(message) => Refusal::invalid(message),
+        tables::Error::Denied(message) => Refusal::denied("database", message),
+        tables::Error::Constraint(message) => Refusal::conflict("row", "constraint", message),
+        tables::Error::Busy(message) => Refusal::conflict("transaction", "lock", message),
+        tables::Error::Limit { limit, message } => Refusal::quota(limit, message),
+        fault @ (tables::Error::Unprepared { .. } | tables::Error::Outage(_)) => return Error::Tables(fault),
+    })
+}

@@ -1,0 +1,165 @@
+//! What a statement is, by its first words. What is not known is refused.
+
+use super::{Error, Result};
+
+/// Longest statement, in bytes.
+pub(super) const STATEMENT_BYTES_MAX: usize = 256 << 10;
+
+/// What a statement does to the size of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing.
+    Reads,
+    /// They may grow.
+    Grows,
+    /// They may shrink: allowed when they are full.
+    Shrinks,
+}
+
+/// Objects that a plugin may make.
+const OBJECTS: &[&str] = &["table", "index", "unique", "view", "materialized", "sequence"];
+
+/// Looks at a statement.
+///
+/// # Errors
+/// It is too long, or not one that plugins may use.
+pub(super) fn look(sql: &str) -> Result<Effect> {
+    if sql.len() > STATEMENT_BYTES_MAX {
+        let message = format!("The statement is longer than {} KiB. Give values as parameters.", STATEMENT_BYTES_MAX >> 10);
+        return Err(Error::Statement(message));
+    }
+    if sql.contains('\0') {
+        return Err(Error::Statement("A statement holds no NUL characters.".to_owned()));
+    }
+    let mut words = Words(sql);
+    let first = words.next()?;
+    match first.as_str() {
+        "select" | "values" | "table" => Ok(Effect::Reads),
+        "with" | "insert" | "update" | "merge" | "explain" | "analyze" | "reindex" | "comment" => Ok(Effect::Grows),
+        "delete" | "truncate" => Ok(Effect::Shrinks),
+        "create" | "alter" | "drop" => {
+            let mut object = words.next()?;
+            if first == "create" && object == "or" {
+                let _replace = words.next()?;
+                object = words.next()?;
+            }
+            match (first.as_str(), OBJECTS.contains(&object.as_str())) {
+                ("drop", true) => Ok(Effect::Shrinks),
+                (_, true) => Ok(Effect::Grows),
+                (_, false) => Err(refused(&format!("{first} {object}"))),
+            }
+        }
+        "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
+            Err(Error::Denied(format!("`{first}` is not for a statement. Use a transaction of this interface.")))
+        }
+        other => Err(refused(other)),
+    }
+}
+
+fn refused(words: &str) -> Error {
+    let words: String = words.chars().take(60).collect();
+    Error::Denied(format!(
+        "Plugins may not use statements that begin with `{words}`. They may query, insert, update, delete and merge, and \
+         create, alter and drop tables, indexes, views and sequences."
+    ))
+}
+
+/// The words of a statement from its beginning, in lower case, without comments and space between them.
+struct Words<'a>(&'a str);
+
+impl Words<'_> {
+    /// The next word; empty at the end and before anything that is none.
+    fn next(&mut self) -> Result<String> {
+        self.skip()?;
+        let end = self.0.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.0.len());
+        let (word, rest) = self.0.split_at(end);
+        self.0 = rest;
+        Ok(word.to_ascii_lowercase())
+    }
+
+    fn skip(&mut self) -> Result<()> {
+        loop {
+            // Of space only what both databases take for it.
+            let rest = self.0.trim_start_matches([' ', '\t', '\n', '\r', '(']);
+            self.0 = if let Some(comment) = rest.strip_prefix("--") {
+                let (comment, rest) = comment.split_once('\n').unwrap_or((comment, ""));
+                if comment.contains('\r') {
+                    // It ends the comment for one database, and for the other it does not.
+                    return Err(Error::Statement("A comment before a statement ends with a line feed.".to_owned()));
+                }
+                rest
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                let (comment, rest) = comment.split_once("*/").unwrap_or((comment, ""));
+                if comment.contains("/*") {
+                    // One database nests them, the other does not.
+                    return Err(Error::Statement("A comment before a statement cannot hold `/*`.".to_owned()));
+                }
+                rest
+            } else {
+                self.0 = rest;
+                return Ok(());
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_by_their_first_words() {
+        for (sql, effect) in [
+            ("select 1", Effect::Reads),
+            (" -- a\n/* b */ SeLeCt 1", Effect::Reads),
+            ("(values (1))", Effect::Reads),
+            ("with x as (select 1) insert into t select * from x", Effect::Grows),
+            ("create/* */table t (a int)", Effect::Grows),
+            ("create or replace view v as select 1", Effect::Grows),
+            ("create unique index i on t (a)", Effect::Grows),
+            ("drop table t", Effect::Shrinks),
+            ("delete from t", Effect::Shrinks),
+        ] {
+            assert_eq!(look(sql).unwrap(), effect, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for sql in [
+            "",
+            ";",
+            "set role x",
+            "RESET ROLE",
+            "attach 'x' as y",
+            "pragma journal_mode",
+            "vacuum into 'x'",
+            "do $$ begin end $$",
+            "call x()",
+            "copy t to '/x'",
+            "create temp table t (a int)",
+            "create/**/temporary table t (a int)",
+            "create role x",
+            "create function f() returns int language sql as 'select 1'",
+            "create schema x",
+            "create extension x",
+            "alter role x set search_path = y",
+            "alter system set x = y",
+            "drop owned by x",
+            "listen x",
+            "notify x",
+            "lock table t",
+            "declare c cursor for select 1",
+            "begin",
+            "savepoint x",
+            "\u{a0}select 1",
+            "select_1",
+        ] {
+            assert!(matches!(look(sql), Err(Error::Denied(_))), "{sql}");
+        }
+        assert!(matches!(look("--\rreset role /*\nselect 1*/"), Err(Error::Statement(_))));
+        assert!(matches!(look("/* /* */ set role x -- */ select 1"), Err(Error::Statement(_))));
+        assert!(matches!(look("select '\0'"), Err(Error::Statement(_))));
+        assert!(look(&format!("select '{}'", "x".repeat(STATEMENT_BYTES_MAX))).is_err());
+    }
+}

@@ -1,0 +1,21 @@
+//! Tables of plugins: one SQLite file, or one PostgreSQL schema with a role of its own, for each (tenant, plugin).
+//!
+//! The statements are those of strangers. What keeps them apart is the file and the role; the look at the first words of a
+//! statement ([`gate`]) and SQLite's authorizer ([`authorizer`]) close what those leave open.
+
+mod authorizer;
+mod error;
+mod gate;
+mod owner;
+mod pool;
+mod postgres;
+mod sqlite;
+mod store;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use error::{Error, Result};
+pub use owner::Owner;
+pub use store::{Cursor, PluginTables, Transaction};
+pub use value::{Bounds, Row, Rows, Value};

@@ -1,0 +1,10 @@
+//! One schema for each installation, and a role that owns nothing else.
+
+mod connection;
+mod role;
+mod schema;
+mod value;
+mod wire;
+
+pub(super) use role::Server;
+pub(super) use schema::{PostgresCursor, PostgresSchema, PostgresTransaction};

@@ -1,0 +1,239 @@
+//! The file of one installation, its transactions and its cursors. SQLite runs on threads that may block.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    connection::{Connection, Watch},
+    statement,
+};
+use crate::tables::{
+    Bounds, Error, Result, Row, Rows, Value, gate,
+    pool::{Lease, Pool},
+    value::Collected,
+};
+
+/// How much longer than its time a statement may take to notice that it is over.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The tables of one installation.
+#[derive(Debug)]
+pub(crate) struct SqliteFile {
+    path: PathBuf,
+    pool: Arc<Pool<Connection>>,
+}
+
+/// Cancels what runs when nobody waits for it any more.
+struct Waiting(Option<Arc<Watch>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.0 {
+            watch.cancel();
+        }
+    }
+}
+
+/// Does `work` where it may block. The connection comes back when `work` has ended in time.
+async fn blocking<T, W>(lease: Lease<Connection>, bounds: Bounds, work: W) -> Result<(Lease<Connection>, Result<T>)>
+where
+    T: Send + 'static,
+    W: FnOnce(&Connection) -> Result<T> + Send + 'static,
+{
+    let ends = bounds.statement_ends();
+    lease.watch.until(ends.into_std());
+    let mut waiting = Waiting(Some(Arc::clone(&lease.watch)));
+    let task = tokio::task::spawn_blocking(move || {
+        let patience = ends.saturating_duration_since(Instant::now());
+        let done = lease.patience(patience).and_then(|()| work(&lease));
+        (lease, done)
+    });
+    let done = tokio::time::timeout_at(ends + GRACE, task).await.map_err(|_| bounds.too_long())?;
+    waiting.0 = None;
+    done.map_err(|error| Error::Outage(error.to_string()))
+}
+
+impl SqliteFile {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, pool: Pool::new() }
+    }
+
+    /// Closes what nobody has used since `since`.
+    pub(crate) fn rest(&self, since: Instant) {
+        drop(self.pool.stale(since));
+    }
+
+    async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
+        let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
+        if let Some(connection) = idle {
+            return Ok(self.pool.lease(place, connection));
+        }
+        let (path, bounds) = (self.path.clone(), *bounds);
+        let opened = tokio::task::spawn_blocking(move || Connection::open(&path, &bounds)).await;
+        let connection = opened.map_err(|error| Error::Outage(error.to_string()))??;
+        Ok(self.pool.lease(place, connection))
+    }
+
+    /// Closes it for good, and deletes it.
+    pub(crate) async fn delete(&self) -> Result<()> {
+        self.pool.close().await;
+        let (idle, path) = (self.pool.stale(Instant::now()), self.path.clone());
+        let deleted = tokio::task::spawn_blocking(move || {
+            idle.into_iter().for_each(Connection::close);
+            for end in ["", "-wal", "-shm", "-journal"] {
+                let mut file = path.clone().into_os_string();
+                file.push(end);
+                match std::fs::remove_file(&file) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            Ok(())
+        });
+        let deleted = deleted.await.map_err(|error| Error::Outage(error.to_string()))?;
+        deleted.map_err(|error| Error::Outage(format!("{}: {error}", self.path.display())))
+    }
+
+    pub(crate) async fn run(&self, sql: String, parameters: Vec<Value>, bounds: Bounds) -> Result<(Rows, u64)> {
+        let lease = self.lease(&bounds).await?;
+        let work = move |connection: &Connection| {
+            let done = statement::run(connection, &sql, &parameters, &bounds);
+            if done.is_err() && !connection.get()?.is_autocommit() {
+                connection.platform("rollback", &bounds)?;
+            }
+            done
+        };
+        let (lease, done) = blocking(lease, bounds, work).await?;
+        lease.give_back();
+        done
+    }
+
+    pub(crate) async fn begin(&self, bounds: Bounds) -> Result<SqliteTransaction> {
+        let lease = self.lease(&bounds).await?;
+        // Taking the lock at once avoids the dead end of two readers that turn writers.
+        let (lease, begun) = blocking(lease, bounds, move |connection| connection.platform("begin immediate", &bounds)).await?;
+        begun?;
+        Ok(SqliteTransaction { lease: Some(lease) })
+    }
+
+    pub(crate) async fn open(&self, sql: String, parameters: Vec<Value>, bounds: Bounds) -> Result<SqliteCursor> {
+        let _effect = gate::look(&sql)?;
+        let lease = self.lease(&bounds).await?;
+        let watch = Arc::clone(&lease.watch);
+        watch.until(bounds.statement_ends().into_std());
+        let (asking, asked) = mpsc::channel(1);
+        let (opened, columns) = oneshot::channel();
+        let task = tokio::task::spawn_blocking(move || {
+            if let Err(error) = serve(&lease, &sql, &parameters, &bounds, opened, asked) {
+                tracing::debug!(error = %error, "a cursor of a plugin ended");
+            }
+            // A statement that was cut short leaves nothing behind, but its watch may be cancelled by now.
+            drop(lease);
+        });
+        let mut cursor = SqliteCursor { columns: Vec::new(), asking, _waiting: Waiting(Some(watch)), _task: task };
+        cursor.columns = columns.await.map_err(|_| Error::Outage("the cursor broke".to_owned()))??;
+        Ok(cursor)
+    }
+}
+
+/// A transaction. Its connection is gone after a statement that failed, or that nobody waited for.
+#[derive(Debug)]
+pub(crate) struct SqliteTransaction {
+    lease: Option<Lease<Connection>>,
+}
+
+impl SqliteTransaction {
+    fn take(&mut self) -> Result<Lease<Connection>> {
+        self.lease.take().ok_or_else(|| Error::Statement("The transaction ended with a statement that failed.".to_owned()))
+    }
+
+    pub(crate) async fn run(&mut self, sql: String, parameters: Vec<Value>, bounds: Bounds) -> Result<(Rows, u64)> {
+        let work = move |connection: &Connection| statement::run(connection, &sql, &parameters, &bounds);
+        let (lease, done) = blocking(self.take()?, bounds, work).await?;
+        let done = done?;
+        self.lease = Some(lease);
+        Ok(done)
+    }
+
+    pub(crate) async fn commit(mut self, bounds: Bounds) -> Result<()> {
+        let (lease, done) = blocking(self.take()?, bounds, move |connection| connection.platform("commit", &bounds)).await?;
+        done?;
+        lease.give_back();
+        Ok(())
+    }
+}
+
+type Batch = oneshot::Sender<Result<Vec<Row>>>;
+
+/// A query that is being read.
+pub(crate) struct SqliteCursor {
+    /// Names of the columns.
+    pub(crate) columns: Vec<String>,
+    asking: mpsc::Sender<(u64, Bounds, Batch)>,
+    _waiting: Waiting,
+    _task: JoinHandle<()>,
+}
+
+impl SqliteCursor {
+    pub(crate) async fn next(&mut self, rows: u64, bounds: Bounds) -> Result<Vec<Row>> {
+        let (reply, batch) = oneshot::channel();
+        let over = || Error::Statement("The cursor has ended.".to_owned());
+        self.asking.send((rows, bounds, reply)).await.map_err(|_| over())?;
+        let ends = bounds.statement_ends() + GRACE;
+        tokio::time::timeout_at(ends, batch).await.map_err(|_| bounds.too_long())?.map_err(|_| over())?
+    }
+}
+
+/// Reads row after row, as they are asked for, until the last or until nobody asks any more.
+fn serve(
+    lease: &Connection,
+    sql: &str,
+    parameters: &[Value],
+    bounds: &Bounds,
+    opened: oneshot::Sender<Result<Vec<String>>>,
+    mut asked: mpsc::Receiver<(u64, Bounds, Batch)>,
+) -> Result<()> {
+    let prepared = statement::prepare(lease, sql, parameters, bounds).and_then(|statement| {
+        if statement.readonly() { Ok(statement) } else { Err(Error::Statement("A cursor only reads.".to_owned())) }
+    });
+    let mut statement = match prepared {
+        Ok(statement) => statement,
+        Err(error) => {
+            // Who asked has gone, if this finds nobody.
+            let _gone = opened.send(Err(error));
+            return Ok(());
+        }
+    };
+    let (columns, booleans) = statement::columns(&statement);
+    let _gone = opened.send(Ok(columns));
+    let mut rows = statement.raw_query();
+    while let Some((rows_max, bounds, reply)) = asked.blocking_recv() {
+        lease.watch.until(bounds.statement_ends().into_std());
+        let mut collected = Collected::new(&bounds);
+        let batch = loop {
+            if collected.rows.len() as u64 >= rows_max {
+                break Ok(collected.rows);
+            }
+            match rows.next() {
+                Ok(None) => break Ok(collected.rows),
+                Ok(Some(row)) => {
+                    if let Err(error) = statement::read(row, &booleans, &bounds).and_then(|row| collected.push(row)) {
+                        break Err(error);
+                    }
+                }
+                Err(error) => break Err(statement::failed(error, &bounds)),
+            }
+        };
+        let over = batch.is_err();
+        let _gone = reply.send(batch);
+        if over {
+            break;
+        }
+    }
+    Ok(())
+}

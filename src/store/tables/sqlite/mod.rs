@@ -1,0 +1,7 @@
+//! One file for each installation.
+
+mod connection;
+mod files;
+mod statement;
+
+pub(super) use files::{SqliteCursor, SqliteFile, SqliteTransaction};

@@ -1,12 +1,6 @@
 //! Databases for tests: SQLite in a directory that goes with the test, and PostgreSQL where one is given.
 
-use std::{
-    path::Path,
-    sync::{
-        Once,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use time::{Duration, OffsetDateTime};
@@ -15,9 +9,6 @@ use crate::Db;
 
 /// Names the variable with the address of a PostgreSQL server on which tests may create databases.
 pub const POSTGRES_URL: &str = "MINT_TEST_POSTGRES_URL";
-
-/// Databases that one test removes for others.
-const AT_ONCE: usize = 4;
 
 /// A database of the test's own.
 #[derive(Debug)]
@@ -73,21 +64,18 @@ async fn postgres(server: &str) -> TestDb {
     TestDb { db: Db::open(&url).await.expect("PostgreSQL database"), url, _directory: None }
 }
 
-/// Removes some databases of processes that have ended: a test's goes with a later test. Names may come again with the number
-/// of a process, so its own go first.
+/// Removes what an earlier process of the same number left behind on a server that is kept: names would come again.
 async fn remove_left_behind(connection: &mut PgConnection) -> sqlx::Result<()> {
-    let names: Vec<String> = sqlx::query_scalar("select datname::text from pg_database where datname like 'mint\\_test\\_%'")
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    if !FIRST.swap(false, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let names: Vec<String> = sqlx::query_scalar("select datname::text from pg_database where datname like $1")
+        .bind(format!("mint\\_test\\_{}\\_%", std::process::id()))
         .fetch_all(&mut *connection)
         .await?;
-    let own = std::process::id().to_string();
-    let maker = |name: &String| name.split('_').nth(2).unwrap_or_default().to_owned();
-    let mut left: Vec<_> = names.iter().filter(|name| !Path::new("/proc").join(maker(name)).exists()).take(AT_ONCE).collect();
-    // Of this process there is none yet at the first call, whatever the names say.
-    static FIRST: Once = Once::new();
-    FIRST.call_once(|| left.extend(names.iter().filter(|name| maker(name) == own)));
-    for name in left {
-        // Another test may be quicker.
-        let _gone = connection.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await;
+    for name in names {
+        connection.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await?;
     }
     Ok(())
 }

@@ -267,9 +267,13 @@ impl Platform {
     /// Takes a generation down when it has failed for good.
     pub(crate) fn watch(self: &Arc<Self>, active: &Arc<Active>) {
         let (platform, watched) = (self.clone(), active.clone());
+        let leaving = active.admission.leaving();
         self.spawn(async move {
-            let failure = watched.plugin.failed().await;
-            platform.went_down(&watched, failure).await;
+            tokio::select! {
+                failure = watched.plugin.failed() => platform.went_down(&watched, failure).await,
+                // Another one stands in its place, or none. What it holds goes with it.
+                () = leaving.cancelled() => {}
+            }
         });
         self.watch_health(active);
     }

@@ -1,7 +1,7 @@
 //! A plugin goes; what it made for the laboratory stays.
 
 use http::StatusCode;
-use mint_tests::{TestServer, bundle};
+use mint_tests::{TestServer, bundle, repackaged};
 use serde_json::json;
 
 #[tokio::test]
@@ -35,6 +35,20 @@ async fn routes_go_and_files_stay_until_they_are_purged() {
     assert_eq!(server.admin.delete("/api/plugins/hello").await.status, StatusCode::NOT_FOUND);
     let bad = server.admin.delete("/api/plugins/hello?data=burn").await;
     assert_eq!(bad.code(), "validation.request", "{bad:?}");
+}
+
+#[tokio::test]
+async fn a_plugin_whose_files_were_purged_begins_anew() {
+    let server = TestServer::start().await;
+    let guest = repackaged(&bundle("hello"), |manifest| {
+        manifest["capabilities"] = json!([{ "name": "files", "why": "Keeps something." }]);
+    });
+    for _ in 0..2 {
+        let installed = server.install(&guest).await;
+        assert_eq!(installed["status"], "done", "{installed:#}");
+        assert_eq!(server.admin.get("/api/hello/").await.status, StatusCode::OK);
+        assert_eq!(server.admin.uninstall("hello", "purge").await["status"], "done");
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,21 @@ pub async fn list(tx: &mut Tx, installation: InstallationId) -> Result<Vec<Reign
     )
 }
 
+/// Forgets the last time that a release answered for an installation; earlier ones stay.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_last(tx: &mut Tx, installation: InstallationId, release: ReleaseId) -> Result<()> {
+    execute!(
+        tx,
+        "delete from installation_releases where id = (select max(id) from installation_releases
+            where installation_id = $1 and release_id = $2 and ended_at is not null)",
+        installation.0,
+        release.0,
+    )
+    .map(drop)
+}
+
 /// Forgets that a release ever answered for an installation.
 ///
 /// # Errors

@@ -148,6 +148,28 @@ async fn a_release_that_fails_its_trial_makes_way_for_the_old_one() {
     }
 }
 
+/// A release that fails when people go back to it is still there to be looked at, and to be gone back to once more.
+#[tokio::test]
+async fn a_roll_back_that_fails_its_trial_keeps_the_release() {
+    let mut server = TestServer::start().await;
+    server.admin.installed(&passed_off("hostile", "1.0.0"), json!({})).await;
+    assert_eq!(server.admin.upgrade("hello", &release("hello", "2.0.0"), &json!({})).await["status"], "done");
+    server.set("MINT_PLUGINS__TRIAL_SECONDS", "600");
+    server.restart().await;
+    eventually("the plugin", || async { (server.admin.get("/api/hello/").await.status == StatusCode::OK).then_some(()) }).await;
+    let people = eventually("the release to fail", || async {
+        let reply = server.admin.get("/api/hello/trap").await;
+        let operations = server.admin.get("/api/operations/3").await;
+        (reply.status == StatusCode::NOT_FOUND && operations.status == 200 && operations.json()["status"] == "undone")
+            .then_some(())
+    });
+    let to = json!({});
+    let (operation, ()) = tokio::join!(server.admin.roll_back("hello", &to), people);
+    assert_eq!(operation["outcome"]["code"], "plugin.release_failed", "{operation:#}");
+    assert!(versions(&server, "hello").await.contains(&json!("1.0.0")));
+    assert_eq!(server.admin.get("/api/hello/").await.json()["message"], "Hello, admin!");
+}
+
 #[tokio::test]
 async fn a_failed_plugin_is_mended_by_another_release() {
     let server = TestServer::start().await;

@@ -29,6 +29,9 @@ use crate::{
     operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
 };
 
+const STAGE: Step<Install> = Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true };
+const START: Step<Install> = Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true };
+
 pub(super) const UPGRADE: Change<Install> = Change {
     kind: "upgrade",
     can_stop: true,
@@ -38,8 +41,8 @@ pub(super) const UPGRADE: Change<Install> = Change {
         compare::STEP,
         approve::STEP,
         mark::STEP,
-        Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true },
-        Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true },
+        STAGE,
+        START,
         replace::STEP,
         trial::STEP,
         retire::STEP,
@@ -50,16 +53,7 @@ pub(super) const UPGRADE: Change<Install> = Change {
 pub(super) const ROLL_BACK: Change<Install> = Change {
     kind: "rollback",
     can_stop: true,
-    steps: &[
-        compare::STEP,
-        approve::STEP,
-        mark::STEP,
-        Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true },
-        Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true },
-        replace::STEP,
-        trial::STEP,
-        retire::STEP,
-    ],
+    steps: &[compare::STEP, approve::STEP, mark::STEP, STAGE, START, replace::STEP, trial::STEP, retire::STEP],
 };
 
 /// Where to go back to.

@@ -46,7 +46,7 @@ fn undo(install: &mut Install) -> BoxFuture<'_, ()> {
             None => drop(install.platform.running().remove(new.tenant_id, new.id, Some(new.generation))),
         }
         if let Err(error) = forget(install, &new).await {
-            tracing::warn!(installation.id = %old.id, error = %error, "a release that was put back is still kept");
+            tracing::warn!(installation.id = %old.id, error = %error, "that a release made way again could not be noted");
         }
         if let Some(installation) = &mut install.installation {
             installation.state = State::Upgrading;
@@ -86,9 +86,9 @@ async fn write(install: &Install, generation: i64, row: &Installation, action: &
     Ok(tx.commit().await?)
 }
 
-/// A release that was put back at once is none to go back to.
+/// A release that made way again at once did not answer this time. One that had answered before is still kept.
 async fn forget(install: &Install, new: &Installation) -> Result<()> {
     let mut tx = install.platform.services().db.begin().await?;
-    history::forget(&mut tx, new.id, new.release_id).await?;
+    history::forget_last(&mut tx, new.id, new.release_id).await?;
     Ok(tx.commit().await?)
 }

@@ -2,6 +2,8 @@
 //!
 //! [`NAMES`] is the one list of names. The variable of `server.dataPath` is `MINT_SERVER__DATA_PATH`.
 
+mod tree;
+
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -18,7 +20,9 @@ use mint_platform::{
 };
 use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use self::tree::{set, unknown_keys, value_of, wrong_values};
 
 /// Read when no other file is named.
 const FILE: &str = "config.json";
@@ -464,58 +468,6 @@ pub fn variable_of(name: &str) -> String {
         }
     }
     variable
-}
-
-fn value_of(kind: Kind, text: &str) -> Option<Value> {
-    match kind {
-        Kind::Text => Some(Value::from(text)),
-        Kind::Bool => text.parse::<bool>().ok().map(Value::from),
-        Kind::Number => text.parse::<u64>().ok().map(Value::from),
-        Kind::List => Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
-    }
-}
-
-fn set(tree: &mut Map<String, Value>, name: &str, value: Value) {
-    match name.split_once('.') {
-        None => {
-            tree.insert(name.to_owned(), value);
-        }
-        Some((section, rest)) => {
-            let inner = tree.entry(section).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(inner) = inner {
-                set(inner, rest, value);
-            }
-        }
-    }
-}
-
-fn unknown_keys(file: &str, tree: &Map<String, Value>, prefix: &str, mistakes: &mut Vec<String>) {
-    for (key, value) in tree {
-        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        let is_section = NAMES.iter().any(|(known, ..)| known.starts_with(&format!("{name}.")));
-        match value {
-            Value::Object(inner) if is_section => unknown_keys(file, inner, &name, mistakes),
-            _ if is_section => mistakes.push(format!("{file}: `{name}` must be an object")),
-            _ if NAMES.iter().any(|(known, ..)| *known == name) => {}
-            _ => mistakes.push(format!("{file}: no such setting `{name}`; see `mint config names`")),
-        }
-    }
-}
-
-/// Tries every value alone, so that each mistake is told, with its name.
-fn wrong_values(tree: &Map<String, Value>, mistakes: &mut Vec<String>) {
-    for (name, ..) in NAMES {
-        let value = name.split('.').try_fold(None, |found: Option<&Value>, key| match found {
-            None => tree.get(key).map(Some),
-            Some(section) => section.get(key).map(Some),
-        });
-        let Some(Some(value)) = value else { continue };
-        let mut alone = Map::new();
-        set(&mut alone, name, value.clone());
-        if let Err(error) = serde_json::from_value::<Config>(Value::Object(alone)) {
-            mistakes.push(format!("{name} ({}): {error}", variable_of(name)));
-        }
-    }
 }
 
 /// Proxies, certificates and indexes: what uv reads to reach packages.

@@ -6,7 +6,7 @@ use std::{
 };
 
 fn main() -> io::Result<()> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../guests/sdk/python/src").canonicalize()?;
+    let sources = said_by_cargo("CARGO_MANIFEST_DIR")?.join("../../guests/sdk/python/src").canonicalize()?;
     let mut modules = Vec::new();
     find(&sources, &mut modules)?;
     modules.sort();
@@ -16,9 +16,13 @@ fn main() -> io::Result<()> {
         list.push_str(&format!("    ({name:?}, include_str!({module:?})),\n"));
     }
     list.push_str("]\n");
-    #[expect(clippy::disallowed_methods, reason = "where cargo says that a build script writes")]
-    let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
-    fs::write(Path::new(&out).join("sdk.rs"), list)
+    fs::write(said_by_cargo("OUT_DIR")?.join("sdk.rs"), list)
+}
+
+/// Asked when it runs: a build script that was compiled for another clone may be used again for this one.
+#[expect(clippy::disallowed_methods, reason = "how cargo talks to a build script")]
+fn said_by_cargo(name: &str) -> io::Result<PathBuf> {
+    env::var_os(name).map(PathBuf::from).ok_or_else(|| io::Error::other(format!("{name} is not set")))
 }
 
 fn find(directory: &Path, modules: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -6,6 +6,7 @@
 mod authorizer;
 mod error;
 mod gate;
+mod migration;
 mod owner;
 mod pool;
 mod postgres;
@@ -16,6 +17,8 @@ mod tests;
 mod value;
 
 pub use error::{Error, Result};
+pub use gate::destroys;
+pub use migration::{Change, Column, ColumnType, DefaultValue, Dialect, MigrationTransaction, OnDelete, Record, Reference};
 pub use owner::Owner;
 pub use store::{Cursor, PluginTables, Transaction};
 pub use value::{Bounds, Row, Rows, Value};

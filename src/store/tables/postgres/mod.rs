@@ -1,10 +1,13 @@
 //! One schema for each installation, and a role that owns nothing else.
 
 mod connection;
+mod ledger;
+mod migration;
 mod role;
 mod schema;
 mod value;
 mod wire;
 
+pub(super) use migration::PostgresMigration;
 pub(super) use role::Server;
 pub(super) use schema::{PostgresCursor, PostgresSchema, PostgresTransaction};

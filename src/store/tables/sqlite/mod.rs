@@ -2,6 +2,8 @@
 
 mod connection;
 mod files;
+mod migration;
 mod statement;
 
 pub(super) use files::{SqliteCursor, SqliteFile, SqliteTransaction};
+pub(super) use migration::SqliteMigration;

@@ -24,6 +24,8 @@ use serde_json::Value;
 
 use self::tree::{set, unknown_keys, value_of, wrong_values};
 
+/// Where a debug build freezes itself.
+const FREEZE_AT: &str = "MINT_FREEZE_AT";
 /// Read when no other file is named.
 const FILE: &str = "config.json";
 
@@ -33,6 +35,11 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.dataPath", Kind::Text, "Directory of the database, files and plugins"),
     ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
     ("server.cacheDays", Kind::Number, "Days after which something in the cache that nobody uses is removed; by default 30"),
+    (
+        "server.leaseSeconds",
+        Kind::Number,
+        "Seconds after which another replica takes up what one that is gone was doing; by default 30, at least 3",
+    ),
     ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
     (
         "server.pluginDomain",
@@ -139,7 +146,8 @@ pub struct Config {
     /// `PATH`.
     #[serde(skip)]
     pub search_path: String,
-    /// `MINT_ABORT_AT`, such as `upgrade/switch/did`: where a debug build kills itself, for tests of crashes.
+    /// `MINT_ABORT_AT` or `MINT_FREEZE_AT`, such as `upgrade/switch/did`: where a debug build kills or freezes itself, for
+    /// tests.
     #[serde(skip)]
     pub abort_at: Option<Moment>,
 }
@@ -156,6 +164,8 @@ pub struct Server {
     pub cache_path: Option<PathBuf>,
     /// Days after which something in the cache that nobody uses goes.
     pub cache_days: u32,
+    /// Seconds after which what a replica was doing is taken up by another.
+    pub lease_seconds: NonZeroU32,
     /// The directory of sockets.
     pub runtime_path: Option<PathBuf>,
     /// The domain of plugins' front-ends.
@@ -292,6 +302,7 @@ impl Default for Server {
             data_path: PathBuf::from("data"),
             cache_path: None,
             cache_days: 30,
+            lease_seconds: const { NonZeroU32::new(30).unwrap() },
             runtime_path: None,
             plugin_domain: None,
         }
@@ -414,7 +425,7 @@ impl Config {
             plugin_environment,
             uv_environment: uv_environment(environment),
             search_path: environment.get("PATH").cloned().unwrap_or_default(),
-            abort_at: environment.get("MINT_ABORT_AT").and_then(|at| moment(at)),
+            abort_at: moment(environment),
             ..config
         })
     }
@@ -452,9 +463,11 @@ impl Config {
     }
 }
 
-fn moment(text: &str) -> Option<Moment> {
+fn moment(environment: &BTreeMap<String, String>) -> Option<Moment> {
+    let named = |name| environment.get(name).map(|text| (text, name == FREEZE_AT));
+    let (text, freezes) = named("MINT_ABORT_AT").or_else(|| named(FREEZE_AT))?;
     let mut words = text.split('/').map(str::to_owned);
-    Some(Moment { kind: words.next()?, step: words.next()?, when: words.next()? })
+    Some(Moment { kind: words.next()?, step: words.next()?, when: words.next()?, freezes })
 }
 
 /// `server.dataPath` → `MINT_SERVER__DATA_PATH`.

@@ -29,6 +29,9 @@ use crate::{config::Config, dev_servers, lock::DataLock};
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
 
+/// A shorter lease is lost whenever the database takes a moment.
+const LEASE_SECONDS_MIN: u32 = 3;
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -93,6 +96,8 @@ impl Server {
             },
             development: config.allows_development(),
             process_id: lock.process_id.clone(),
+            address,
+            lease: Duration::from_secs(config.server.lease_seconds.get().max(LEASE_SECONDS_MIN).into()),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });
         let site = mint_server::router(State { platform: platform.clone() }, internal);

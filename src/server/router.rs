@@ -42,6 +42,8 @@ pub fn router(state: State, internal: Router) -> Site {
     let router = router
         .nest_service("/api/internal", internal)
         .merge(docs)
+        .route("/livez", get(api::health::alive))
+        .route("/readyz", get(api::health::ready))
         .route("/", get(|| async { Redirect::temporary("/api/docs") }))
         .fallback(gateway)
         .method_not_allowed_fallback(method_not_allowed)

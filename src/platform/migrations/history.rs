@@ -122,8 +122,7 @@ impl History {
     /// # Errors
     /// Nothing of it was taken back.
     pub(crate) async fn revert(&mut self, migration: &Migration) -> Result<(), Failure> {
-        let (ops, _) =
-            migration_ops::begin(&self.services, &self.authority, true, self.deadline()).await.map_err(unanswered)?;
+        let (ops, _) = migration_ops::begin(&self.services, &self.authority, true, self.deadline()).await.map_err(unanswered)?;
         let done = match self.call(migration.version, Direction::Down, &ops).await {
             Ok(()) => ops.finish(Record::Reverted(migration.version)).await.map_err(|error| error.public().message),
             Err(words) => Err(words),

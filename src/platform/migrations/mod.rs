@@ -5,7 +5,7 @@ mod history;
 mod reset;
 mod show;
 
-pub(crate) use history::History;
+pub(crate) use history::{History, refused};
 pub(crate) use reset::RESET;
 pub use reset::Reset;
-pub use show::{MigrationState, MigrationStatus, SchemaStatus};
+pub use show::{MigrationState, MigrationStatus, PluginMigrations, SchemaStatus};

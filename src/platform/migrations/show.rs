@@ -1,6 +1,6 @@
 //! What people see of a history.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use mint_context::{PluginAuthority, Result, migration_ops, runtime::Release};
 use mint_domain::{
@@ -9,7 +9,6 @@ use mint_domain::{
 };
 use mint_store::installations::Installation;
 use serde::Serialize;
-use std::sync::Arc;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -59,7 +58,15 @@ pub struct SchemaStatus {
     pub pending_migrations: Option<usize>,
     /// Why the last one failed.
     pub migration_error: Option<String>,
-    /// All of them.
+}
+
+/// How the tables of a plugin stand, migration by migration.
+#[derive(Clone, Debug, Default, Serialize, utoipa::ToSchema)]
+pub struct PluginMigrations {
+    /// In short.
+    #[serde(flatten)]
+    pub status: SchemaStatus,
+    /// All of them, in order.
     pub migrations: Vec<MigrationStatus>,
 }
 
@@ -68,30 +75,38 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`; the database does not answer.
-    pub async fn plugin_migrations(&self, caller: &Caller, slug: &str) -> Result<SchemaStatus> {
+    pub async fn plugin_migrations(&self, caller: &Caller, slug: &str) -> Result<PluginMigrations> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsView)?;
         let (installation, release) = self.find_installation(caller, slug).await?;
-        self.schema_status(caller, &installation, &release).await
+        self.look_at_migrations(caller, &installation, &release).await
     }
 
-    pub(crate) async fn schema_status(
+    pub(crate) async fn look_at_migrations(
         &self,
         caller: &Caller,
         installation: &Installation,
         release: &Arc<Release>,
-    ) -> Result<SchemaStatus> {
+    ) -> Result<PluginMigrations> {
         if !installation.grants.allow(&mint_domain::Capability::Database) {
-            return Ok(SchemaStatus { pending_migrations: Some(0), ..SchemaStatus::default() });
+            let status = SchemaStatus { pending_migrations: Some(0), ..SchemaStatus::default() };
+            return Ok(PluginMigrations { status, migrations: Vec::new() });
         }
         let declared = self.declared(caller, installation, release).await;
-        let Ok(prepared) = self.prepare(caller, &Terms::of(installation), release) else { return Ok(SchemaStatus::default()) };
+        let Ok(prepared) = self.prepare(caller, &Terms::of(installation), release) else {
+            return Ok(PluginMigrations::default());
+        };
         let authority: &PluginAuthority = &prepared.activation.authority;
         let applied = migration_ops::applied(self.services(), authority, Instant::now() + LOOK_TIMEOUT).await?;
         Ok(status(declared.as_deref().map(Vec::as_slice), &applied))
     }
 
     /// What a release declares. It never changes, so it is asked once; none while it cannot be asked.
-    async fn declared(&self, caller: &Caller, installation: &Installation, release: &Arc<Release>) -> Option<Arc<Vec<Migration>>> {
+    async fn declared(
+        &self,
+        caller: &Caller,
+        installation: &Installation,
+        release: &Arc<Release>,
+    ) -> Option<Arc<Vec<Migration>>> {
         if let Some(known) = self.declared_migrations().get(&release.digest) {
             return Some(known);
         }
@@ -116,7 +131,7 @@ impl Platform {
     }
 }
 
-fn status(declared: Option<&[Migration]>, applied: &[AppliedMigration]) -> SchemaStatus {
+fn status(declared: Option<&[Migration]>, applied: &[AppliedMigration]) -> PluginMigrations {
     let known = declared.unwrap_or_default();
     let mut migrations: Vec<MigrationStatus> = applied
         .iter()
@@ -138,12 +153,12 @@ fn status(declared: Option<&[Migration]>, applied: &[AppliedMigration]) -> Schem
         one.state == MigrationState::Pending
             || (one.state == MigrationState::Failed && known.iter().any(|known| known.version == one.version))
     };
-    SchemaStatus {
+    let status = SchemaStatus {
         schema_version: in_force.max().unwrap_or(0),
         pending_migrations: declared.map(|_| migrations.iter().filter(waiting).count()),
         migration_error: migrations.iter().rev().find_map(|one| one.error.clone()),
-        migrations,
-    }
+    };
+    PluginMigrations { status, migrations }
 }
 
 fn line(migration: &Migration, state: MigrationState, tried: Option<&AppliedMigration>) -> MigrationStatus {

@@ -124,9 +124,7 @@ pub trait Runtime: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// A [`Failure`]; nothing is left running.
-    async fn migrations(&self, _activation: Activation) -> Result<Option<Box<dyn Migrations>>, Failure> {
-        Ok(None)
-    }
+    async fn migrations(&self, activation: Activation) -> Result<Option<Box<dyn Migrations>>, Failure>;
 
     /// Takes a server of a developer's own in the place of a started release, whether or not it answers yet. Of the
     /// activation's release only the manifest counts.

@@ -33,6 +33,12 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.dataPath", Kind::Text, "Directory of the database, files and plugins"),
     ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
     ("server.cacheDays", Kind::Number, "Days after which something in the cache that nobody uses is removed; by default 30"),
+    (
+        "server.keyPath",
+        Kind::Text,
+        "File with the secret of this installation, 64 hexadecimal digits; by default `installation.key` in the data directory, \
+         which is made. Servers that share a cache directory share it",
+    ),
     ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
     (
         "server.pluginDomain",
@@ -72,6 +78,8 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
     ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
+    ("plugins.compile.secondsMax", Kind::Number, "Longest time to compile one component; by default 60"),
+    ("plugins.compile.memoryBytesMax", Kind::Number, "Memory for compiling one component; by default 4 GiB"),
     ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
     ("plugins.components.componentizePy", Kind::Text, "A venv with componentize-py for that; by default uv makes one"),
     ("plugins.components.secondsMax", Kind::Number, "Longest time to make one component"),
@@ -139,6 +147,9 @@ pub struct Config {
     /// `PATH`.
     #[serde(skip)]
     pub search_path: String,
+    /// The program `mint`, which the server starts anew for what it does in processes of its own; by default the one that runs.
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
     /// `MINT_ABORT_AT`, such as `upgrade/switch/did`: where a debug build kills itself, for tests of crashes.
     #[serde(skip)]
     pub abort_at: Option<Moment>,
@@ -158,6 +169,8 @@ pub struct Server {
     pub cache_days: u32,
     /// The directory of sockets.
     pub runtime_path: Option<PathBuf>,
+    /// The file with the secret of the installation.
+    pub key_path: Option<PathBuf>,
     /// The domain of plugins' front-ends.
     pub plugin_domain: Option<PluginDomain>,
 }
@@ -194,10 +207,22 @@ pub struct Plugins {
     pub uv: Uv,
     /// How often they are asked how they are.
     pub health: Health,
+    /// What compiling a component may take.
+    pub compile: Compile,
     /// How components are made of wheels.
     pub components: Components,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
+}
+
+/// What compiling a component may take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Compile {
+    /// Longest time, in seconds.
+    pub seconds_max: NonZeroU32,
+    /// Memory, in bytes.
+    pub memory_bytes_max: u64,
 }
 
 /// How components are made of wheels.
@@ -293,6 +318,7 @@ impl Default for Server {
             cache_path: None,
             cache_days: 30,
             runtime_path: None,
+            key_path: None,
             plugin_domain: None,
         }
     }
@@ -311,6 +337,7 @@ impl Default for Plugins {
             dev: None,
             uv: Uv::default(),
             health: Health::default(),
+            compile: Compile::default(),
             components: Components::default(),
             sandbox: Sandbox::default(),
         }
@@ -333,6 +360,12 @@ impl Default for Uv {
             source_builds: false,
             python: None,
         }
+    }
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self { seconds_max: const { NonZeroU32::new(60).unwrap() }, memory_bytes_max: 4 << 30 }
     }
 }
 
@@ -431,6 +464,11 @@ impl Config {
     /// Where compiled components and venvs stand.
     pub fn cache_path(&self) -> PathBuf {
         self.server.cache_path.clone().unwrap_or_else(|| self.server.data_path.join("cache"))
+    }
+
+    /// The file with the secret of the installation.
+    pub fn key_path(&self) -> PathBuf {
+        self.server.key_path.clone().unwrap_or_else(|| self.server.data_path.join("installation.key"))
     }
 
     /// The database's address.

@@ -16,7 +16,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::output::Output;
+use crate::{compiler, output::Output};
 
 /// A server that hosts a laboratory's plugins.
 #[derive(Debug, Parser)]
@@ -54,6 +54,9 @@ enum Command {
     /// Tells about the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Compiles a component, for a server that asks for it
+    #[command(hide = true, name = compiler::COMMAND)]
+    CompileComponent { compatibility: String },
 }
 
 /// Runs the command line. The exit code is 0, 1 for a failure, 2 for a wrong command line.
@@ -80,5 +83,6 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Config(command) => config::run(&command, output),
+        Command::CompileComponent { compatibility } => compiler::run(&compatibility),
     }
 }

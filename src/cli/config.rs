@@ -2,6 +2,7 @@
 //!
 //! [`NAMES`] is the one list of names. The variable of `server.dataPath` is `MINT_SERVER__DATA_PATH`.
 
+mod storage;
 mod tree;
 
 use std::{
@@ -22,6 +23,7 @@ use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::storage::StorageConfig;
 use self::tree::{set, unknown_keys, value_of, wrong_values};
 
 /// Where a debug build freezes itself.
@@ -47,6 +49,14 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
     ),
     ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
+    (
+        "storage.url",
+        Kind::Text,
+        "Where bundles and files stand: `file:///<directory>` or `s3://<bucket>/<prefix>?endpoint=<url>&region=<name>`; by default \
+         the data directory",
+    ),
+    ("storage.accessKeyId", Kind::Text, "Name of the key to a bucket; by default what the AWS_ variables say"),
+    ("storage.secretAccessKey", Kind::Text, "The key itself"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
@@ -133,6 +143,8 @@ pub struct Config {
     pub server: Server,
     /// The database.
     pub database: Database,
+    /// Where blobs stand.
+    pub storage: StorageConfig,
     /// Plugins.
     pub plugins: Plugins,
     /// Logging.
@@ -422,6 +434,7 @@ impl Config {
             return Err(Mistakes(twice.iter().map(|slug| format!("{lists}: both name `{slug}`")).collect()));
         }
         Ok(Self {
+            storage: config.storage.within(environment),
             plugin_environment,
             uv_environment: uv_environment(environment),
             search_path: environment.get("PATH").cloned().unwrap_or_default(),

@@ -11,9 +11,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use mint_context::{Services, blobs::Blobs, runtime::Runtime, unstored::Unstored};
+use mint_context::{Services, runtime::Runtime, storage::Storage, unstored::Unstored};
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
-use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running};
+use mint_platform::{
+    HealthOptions, Options, Platform,
+    layout::{BUNDLES, Layout, OBJECTS},
+    running::Running,
+};
 use mint_server::State;
 use mint_store::{Db, tables::PluginTables};
 use mint_subprocess::{
@@ -28,6 +32,9 @@ use crate::{compiler::Apart, config::Config, dev_servers, key::InstallationKey, 
 
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
+
+/// A shorter lease is lost whenever the database takes a moment.
+const LEASE_SECONDS_MIN: u32 = 3;
 
 /// A running server.
 #[derive(Debug)]
@@ -89,6 +96,8 @@ impl Server {
             },
             development: config.allows_development(),
             process_id: lock.process_id.clone(),
+            address,
+            lease: Duration::from_secs(config.server.lease_seconds.get().max(LEASE_SECONDS_MIN).into()),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });
         let site = mint_server::router(State { platform: platform.clone() }, internal);
@@ -118,11 +127,17 @@ impl Server {
 /// The database or the files cannot be opened.
 pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Running>) -> anyhow::Result<Arc<Services>> {
     let db = Db::open(&config.database_url()).await.context("the database cannot be opened")?;
-    let blobs = Blobs::local(&layout.objects()).context("the directory of objects cannot be used")?;
+    let storage = match &config.storage.url {
+        None => Storage::local(layout.data()),
+        Some(url) => Storage::open(url, &config.storage.credentials()),
+    };
+    let storage = storage.context("the storage cannot be used")?;
     Ok(Arc::new(Services {
         tables: PluginTables::beside(&db, &layout.plugin_tables()),
         db,
-        blobs,
+        blobs: storage.area(OBJECTS),
+        bundles: storage.area(BUNDLES),
+        storage,
         clock: Arc::new(SystemClock),
         followers: running,
         plugin_environment: config.plugin_environment.clone(),

@@ -10,6 +10,7 @@ mod plugin_install;
 mod plugin_plan;
 mod plugin_releases;
 mod serve;
+mod status;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -38,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Runs the server
     Serve,
+    /// Shows the servers that work together, and what answers at each
+    Status(status::Arguments),
     /// Builds a guest's directory into a bundle
     Build(build::Arguments),
     /// Runs a plugin from its project's directory, reloading, as part of a running server
@@ -77,6 +80,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (output, config) = (Output { json: arguments.json }, arguments.config.as_deref());
     match arguments.command {
         Command::Serve => serve::run(config).await,
+        Command::Status(arguments) => status::run(arguments, output).await,
         Command::Build(arguments) => build::run(arguments, output),
         Command::Dev(arguments) => dev::run(arguments, config, output).await,
         Command::Plugin(command) => plugin::run(command, output).await,

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod body;
 pub mod caller;
+mod content;
 pub mod development;
 mod developments;
 pub mod dispatch;
@@ -31,6 +32,7 @@ pub mod sign_in;
 pub mod sockets;
 mod start;
 mod state;
+pub mod status;
 pub mod tenants;
 mod tidy;
 pub mod uninstall;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use mint_context::{Result, objects, settings};
+use mint_context::{Result, database::OUTAGE, objects, settings};
 use mint_domain::{InstallationId, Slug, State, TenantId, lifecycle::Failure};
 use mint_store::{
     installations::{self, Changes, Installation},
@@ -18,7 +18,7 @@ use rand::Rng as _;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, running::Active};
+use crate::{Caller, Platform, content::FETCH, running::Active};
 
 /// Time between two looks at whether anything changed, before jitter.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -193,6 +193,7 @@ impl Platform {
                 .find_installation(caller, &row.slug)
                 .await
                 .map_err(|error| Failure::new("start", error.public().message, "Reload the plugin."))?;
+            self.bring(&release).await?;
             self.obey_configuration(&mut row, &release).await?;
             self.runtime(row.mode()).stage(&release, &row.grants).await?;
             self.start(caller, &row, &release).await
@@ -203,9 +204,12 @@ impl Platform {
                     self.drain(old).await;
                 }
             }
-            Err(failure) if self.runs_elsewhere(row.id, row.generation).await => {
+            // What is down may come back; what runs elsewhere is not broken.
+            Err(failure)
+                if matches!(failure.phase.as_str(), FETCH | OUTAGE) || self.runs_elsewhere(row.id, row.generation).await =>
+            {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure,
-                    "a plugin that runs elsewhere could not be started here; it will be tried again");
+                    "a plugin could not be started here; it will be tried again");
                 self.failed_here().insert(row.id, FailedHere { generation: row.generation, at: Instant::now() });
             }
             Err(failure) => {

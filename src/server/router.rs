@@ -55,6 +55,7 @@ fn api_routes() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(api::health::alive))
         .routes(routes!(api::health::ready))
+        .routes(routes!(api::replicas::list))
         .routes(routes!(api::auth::login))
         .routes(routes!(api::auth::logout))
         .routes(routes!(api::auth::verify))

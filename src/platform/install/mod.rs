@@ -13,7 +13,7 @@ mod stage;
 mod start;
 mod switch;
 mod upgrade;
-pub(crate) mod verify;
+mod verify;
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use serde_json::json;
 
 pub use self::upgrade::{KeptRelease, RollBack};
 use crate::{
-    Caller, Platform,
+    Caller, Platform, content,
     lease::Hold,
     migrations::RESET,
     operation::{Change, Step, Stop, Subject, Work},
@@ -129,7 +129,7 @@ impl Platform {
     /// `PERMISSION_DENIED`, `CONFLICT` while another operation on this plugin runs, or what is wrong with the bundle.
     pub async fn install(self: &Arc<Self>, caller: Caller, upload: Upload, decision: Decision) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let bundle = verify::open(&upload.0).await?;
+        let bundle = content::open(&upload.0).await?;
         let plugin = &bundle.manifest().plugin;
         let input = json!({ "slug": plugin.slug, "version": plugin.version, "digest": bundle.digest(), "decision": decision });
         let slug = plugin.slug.clone();

@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 
 use super::{Decision, Install, Upload, approve, frontend, migrate, stage, start, verify};
 use crate::{
-    Caller, Platform,
+    Caller, Platform, content,
     operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
     state::advance,
 };
@@ -129,7 +129,7 @@ impl Platform {
         decision: Decision,
     ) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let bundle = verify::open(&upload.0).await?;
+        let bundle = content::open(&upload.0).await?;
         let plugin = &bundle.manifest().plugin;
         if plugin.slug.as_str() != slug {
             return Err(Refusal::invalid(format!("The bundle is one of `{}`, not of `{slug}`.", plugin.slug)).into());

@@ -17,11 +17,13 @@ async fn columns(client: &Client, is_postgres: bool, table: &str) -> Value {
     };
     let mut found = rows(client, &sql).await;
     for column in found.as_array_mut().unwrap() {
-        let kind = column[1].as_str().unwrap().to_owned();
+        let kind = column[1].as_str().unwrap().to_lowercase();
         // The words after a type's own name tell SQLite how to keep it.
         column[1] = json!(match kind.as_str() {
             "timestamp with time zone" => "timestamptz",
             "bytea" => "blob",
+            // What SQLite counts up has 64 bits under this name.
+            "integer" if column[0] == "id" => "bigint",
             kind => kind.strip_suffix(" text").unwrap_or(kind),
         });
         column[2] = json!(column[2] == true || column[2] == 1);

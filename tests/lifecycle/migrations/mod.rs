@@ -1,6 +1,7 @@
 //! The history of a plugin's tables, release after release. The guest `migrator` does what its settings say, and a release of it is
 //! its bundle with other settings.
 
+mod chain;
 mod changes;
 mod destruction;
 mod failures;

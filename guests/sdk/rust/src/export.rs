@@ -83,7 +83,7 @@ macro_rules! experiment_hooks {
 }
 
 /// Exports the history of a plugin's tables, once in a plugin, at the crate's root: each migration is a file with a constant
-/// `MIGRATION`, in their order.
+/// `MIGRATION`, in their order; attributes such as `#[cfg(…)]` may stand before it.
 ///
 /// ```ignore
 /// mint_sdk::migrations! {
@@ -95,12 +95,12 @@ macro_rules! experiment_hooks {
 /// See [`mint_sdk::migrations`](crate::migrations) for what stands in such a file.
 #[macro_export]
 macro_rules! migrations {
-    ($($path:literal => $name:ident),+ $(,)?) => {
-        $(#[path = $path] mod $name;)+
+    ($($(#[$meta:meta])* $path:literal => $name:ident),+ $(,)?) => {
+        $($(#[$meta])* #[path = $path] mod $name;)+
 
         const _: () = {
             const HISTORY: &[$crate::migrations::Declared] =
-                &[$($crate::migrations::Declared { migration: $name::MIGRATION, source: include_str!($path) }),+];
+                &[$($(#[$meta])* $crate::migrations::Declared { migration: $name::MIGRATION, source: include_str!($path) }),+];
             struct Export;
             impl $crate::export::migrations::Guest for Export {
                 fn list() -> ::std::vec::Vec<$crate::export::migrations::Migration> {

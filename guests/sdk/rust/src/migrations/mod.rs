@@ -7,7 +7,7 @@
 //! use mint_sdk::Result;
 //! use mint_sdk::migrations::{Column, Migration, Ops};
 //!
-//! pub const MIGRATION: Migration = Migration::new(1, "samples", upgrade).downgrade(downgrade);
+//! pub(crate) const MIGRATION: Migration = Migration::new(1, "samples", upgrade).downgrade(downgrade);
 //!
 //! fn upgrade(ops: &Ops) -> Result<()> {
 //!     ops.create_table("samples", &[

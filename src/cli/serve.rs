@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use mint_context::{Services, blobs::Blobs, runtime::Runtime, unstored::Unstored};
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
-use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running};
+use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running, snapshots::Policy};
 use mint_server::State;
 use mint_store::{Db, tables::PluginTables};
 use mint_subprocess::{
@@ -85,6 +85,10 @@ impl Server {
             python: python(config)?,
             origins: config.origins(),
             abort_at: config.abort_at.clone(),
+            snapshots: Policy {
+                kept: usize::try_from(config.plugins.snapshots_kept.get()).unwrap_or(usize::MAX),
+                age: Duration::from_secs(u64::from(config.plugins.snapshot_days.get()) * 24 * 60 * 60),
+            },
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             health: HealthOptions {

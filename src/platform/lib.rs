@@ -24,6 +24,7 @@ pub mod reconcile;
 pub mod routes;
 pub mod running;
 pub mod sign_in;
+pub mod snapshots;
 pub mod sockets;
 mod start;
 mod state;

@@ -117,8 +117,7 @@ impl Platform {
             lease_until: now + LEASE,
         };
         let Some(id) = operations::begin(&mut tx, caller.tenant, &new, now).await? else {
-            let message = format!("Another operation on plugin `{}` is running. Wait until it has ended.", subject.plugin);
-            return Err(Refusal::conflict("operation", "plugin", message).into());
+            return Err(busy(operations::running(&mut tx, caller.tenant, subject.plugin).await?, subject.plugin).into());
         };
         // Before the commit, so that the reconciler never takes it for one that was left behind.
         self.operations_here().insert(id, Here { tenant: caller.tenant, plugin: subject.plugin.to_owned(), cancel: None });
@@ -306,6 +305,21 @@ async fn undo<S>(steps: &[Step<S>], position: usize, state: &mut S) {
     for step in steps.iter().take(position + 1).rev() {
         (step.undo)(state).await;
     }
+}
+
+/// The refusal for whoever comes second.
+fn busy(running: Option<operations::Operation>, plugin: &str) -> Refusal {
+    let Some(running) = running else {
+        let message = format!("Another operation on plugin `{plugin}` has just ended. Try again.");
+        return Refusal::conflict("operation", "plugin", message);
+    };
+    let operations::Operation { id, kind, actor, .. } = running;
+    let message = format!("Operation {id} on plugin `{plugin}` runs already: {kind}, begun by {actor}. Wait until it has ended.");
+    let mut refusal = Refusal::conflict("operation", "plugin", message);
+    if let Some(details) = refusal.details.as_object_mut() {
+        details.insert("operation".to_owned(), json!({ "id": id, "kind": kind, "actor": actor }));
+    }
+    refusal
 }
 
 fn cancelled() -> Refusal {

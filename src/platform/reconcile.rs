@@ -64,7 +64,8 @@ impl Platform {
         // What a developer runs has no row, and ends with its developer.
         for active in self.running().all().into_iter().filter(|active| active.developed.is_none()) {
             let (tenant, id) = (active.authority.tenant, active.authority.installation);
-            if known.get(&id).is_none_or(|row| matches!(row.state, State::Failed(_))) {
+            // Another process may be changing it in a way that nobody may answer through.
+            if known.get(&id).is_none_or(|row| !row.state.serves() && !changing(row)) {
                 self.take_down(tenant, id, Some(active.generation)).await;
             }
         }
@@ -95,7 +96,7 @@ impl Platform {
     }
 
     /// Starts an installation that is Ready but does not run here at its present generation.
-    async fn catch_up(self: &Arc<Self>, caller: &Caller, mut row: Installation) {
+    pub(crate) async fn catch_up(self: &Arc<Self>, caller: &Caller, mut row: Installation) {
         let started = async {
             let (_, release) = self
                 .find_installation(caller, &row.slug)
@@ -153,8 +154,18 @@ impl Platform {
                     self.resume_uninstall(caller, &operation.plugin, input.data, operation.id).await?;
                 }
                 ("upgrade" | "rollback", true) => {
-                    let (status, outcome) = self.end_upgrade(&caller, &operation.plugin, operation.input).await?;
+                    let (status, outcome) = self.end_upgrade(&caller, &operation.plugin, operation.id, operation.input).await?;
                     self.settle(operation.id, status, &outcome).await?;
+                }
+                ("restore", true) => {
+                    let (status, outcome) = self.end_restore(&caller, &operation.plugin, operation.id, operation.input).await?;
+                    self.settle(operation.id, status, &outcome).await?;
+                }
+                ("snapshot", true) => {
+                    self.forget_snapshot_before(&caller, &operation.plugin, operation.id).await?;
+                    let outcome =
+                        json!({ "code": "plugin.interrupted", "message": "The server stopped before the snapshot was taken." });
+                    self.settle(operation.id, "undone", &outcome).await?;
                 }
                 (_, true) => self.resume_install(caller, &operation.plugin, operation.id).await?,
                 ("uninstall", false) => self.settle(operation.id, "done", &json!({ "changed": true })).await?,

@@ -20,19 +20,20 @@ use futures_util::future::BoxFuture;
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    Capability, Grants, Mode, OperationId, Permission, Plan, State,
+    Capability, Grants, Mode, OperationId, Permission, Plan, SnapshotId, State,
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
-use mint_store::installations::Installation;
+use mint_store::{installations::Installation, snapshots::Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use self::upgrade::{KeptRelease, RollBack};
+pub use self::upgrade::{KeptRelease, Restore, RollBack};
 use crate::{
     Caller, Platform,
     operation::{Change, Step, Stop, Subject},
     running::Active,
+    snapshots::Unpacked,
 };
 
 const INSTALL: Change<Install> = Change {
@@ -49,7 +50,9 @@ const PROBE: Change<Install> = Change { kind: "probe", can_stop: false, steps: S
 
 /// Every kind of change of an installation's releases, and the names of its steps.
 pub fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
-    [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK].map(Change::names).into()
+    [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK, &upgrade::RESTORE, &upgrade::SNAPSHOT]
+        .map(Change::names)
+        .into()
 }
 
 /// What an administrator decides when installing.
@@ -87,6 +90,18 @@ pub(crate) struct Install {
     asked: Event,
     /// The installation as it was, where another release takes the place of one.
     replaced: Option<Installation>,
+    /// Why a snapshot is taken.
+    reason: &'static str,
+    /// Which operation it is.
+    operation: Option<OperationId>,
+    /// The snapshot that was taken before anything was changed.
+    taken: Option<SnapshotId>,
+    /// The snapshot to put back.
+    snapshot: Option<Snapshot>,
+    unpacked: Option<Unpacked>,
+    /// Whether the plugin was stopped, and whether its data were touched.
+    stopped: bool,
+    touched: bool,
 }
 
 /// A bundle on its way in; its file goes with the value.
@@ -167,6 +182,13 @@ impl Install {
             old: None,
             asked: Event::ReloadAsked,
             replaced: None,
+            reason: "upgrade",
+            operation: None,
+            taken: None,
+            snapshot: None,
+            unpacked: None,
+            stopped: false,
+            touched: false,
         }
     }
 

@@ -4,7 +4,9 @@
 mod compare;
 mod mark;
 mod replace;
+mod restore;
 mod retire;
+mod snapshot;
 mod trial;
 
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+pub use self::restore::Restore;
+pub(super) use self::restore::{RESTORE, SNAPSHOT};
 use super::{Decision, Install, Upload, approve, frontend, stage, start, verify};
 use crate::{
     Caller, Platform,
@@ -42,6 +46,7 @@ pub(super) const UPGRADE: Change<Install> = Change {
         approve::STEP,
         mark::STEP,
         STAGE,
+        snapshot::STEP,
         START,
         replace::STEP,
         trial::STEP,
@@ -53,7 +58,7 @@ pub(super) const UPGRADE: Change<Install> = Change {
 pub(super) const ROLL_BACK: Change<Install> = Change {
     kind: "rollback",
     can_stop: true,
-    steps: &[compare::STEP, approve::STEP, mark::STEP, STAGE, START, replace::STEP, trial::STEP, retire::STEP],
+    steps: &[compare::STEP, approve::STEP, mark::STEP, STAGE, snapshot::STEP, START, replace::STEP, trial::STEP, retire::STEP],
 };
 
 /// Where to go back to.
@@ -124,6 +129,7 @@ impl Platform {
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
+        install.operation = Some(id);
         let platform = self.clone();
         self.track(async move { platform.run_operation(id, &UPGRADE, &mut install, unexpected).await });
         Ok(id)
@@ -146,6 +152,8 @@ impl Platform {
         let directory = self.layout().release(&row.digest);
         install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
         install.decision = decision;
+        install.reason = "rollback";
+        install.operation = Some(id);
         let platform = self.clone();
         self.track(async move { platform.run_operation(id, &ROLL_BACK, &mut install, unexpected).await });
         Ok(id)
@@ -184,7 +192,13 @@ impl Platform {
     }
 
     /// Ends an upgrade or a roll back whose process died: it is done if the release was replaced, else it never was.
-    pub(crate) async fn end_upgrade(&self, caller: &Caller, slug: &str, input: Value) -> Result<(&'static str, Value)> {
+    pub(crate) async fn end_upgrade(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        id: OperationId,
+        input: Value,
+    ) -> Result<(&'static str, Value)> {
         let Ok(Input { version, digest, previous, .. }) = serde_json::from_value(input) else {
             return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
         };
@@ -192,8 +206,8 @@ impl Platform {
         if release.digest == digest {
             return Ok(("done", json!({ "changed": true })));
         }
-        let back = |state: &State| if *state == State::Upgrading { as_before(previous) } else { Vec::new() };
-        self.advance(installation.tenant_id, installation.id, back).await?;
+        self.forget_snapshot_before(caller, slug, id).await?;
+        self.advance(installation.tenant_id, installation.id, |state| changed_back(state, previous)).await?;
         let mut tx = self.services().db.begin().await?;
         if let Some(unused) = releases::find(&mut tx, slug, &version).await? {
             releases::delete_unused(&mut tx, unused.id).await?;
@@ -201,6 +215,14 @@ impl Platform {
         tx.commit().await?;
         let message = "The server stopped before the release was replaced. The one that was there is in its place.";
         Ok(("undone", json!({ "code": "plugin.interrupted", "message": message })))
+    }
+}
+
+/// The events that give an installation the state back that it had before it was changed.
+fn changed_back(state: &State, previous: State) -> Vec<Event> {
+    match state {
+        State::Upgrading | State::Migrating | State::Initializing => as_before(previous),
+        _ => Vec::new(),
     }
 }
 

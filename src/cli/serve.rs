@@ -17,6 +17,7 @@ use mint_platform::{
     HealthOptions, Options, Platform,
     layout::{BUNDLES, Layout, OBJECTS},
     running::Running,
+    snapshots::Policy,
 };
 use mint_server::State;
 use mint_store::{Db, tables::PluginTables};
@@ -88,6 +89,10 @@ impl Server {
             python: python(config)?,
             origins: config.origins(),
             abort_at: config.abort_at.clone(),
+            snapshots: Policy {
+                kept: usize::try_from(config.plugins.snapshots_kept.get()).unwrap_or(usize::MAX),
+                age: Duration::from_secs(u64::from(config.plugins.snapshot_days.get()) * 24 * 60 * 60),
+            },
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             health: HealthOptions {

@@ -8,6 +8,7 @@ mod made_components;
 mod plan;
 mod reload;
 mod restart;
+pub(crate) mod snapshots;
 mod tidy;
 mod uninstall;
 mod upgrade;

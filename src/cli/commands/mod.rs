@@ -9,6 +9,7 @@ mod plugin;
 mod plugin_install;
 mod plugin_plan;
 mod plugin_releases;
+mod plugin_snapshots;
 mod serve;
 mod status;
 mod user;

@@ -6,9 +6,11 @@
 mod authorizer;
 mod error;
 mod gate;
+mod keep;
 mod owner;
 mod pool;
 mod postgres;
+pub mod saved;
 mod sqlite;
 mod store;
 #[cfg(test)]

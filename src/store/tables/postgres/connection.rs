@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a message has besides a row's bytes.
 const MESSAGE_BYTES_MORE: u64 = 64 << 10;
 /// Of all its tables, with their indexes and what was moved out of their rows.
-const SIZE: &str = "select coalesce(sum(pg_catalog.pg_total_relation_size(oid)), 0)::bigint from pg_catalog.pg_class \
+pub(super) const SIZE: &str = "select coalesce(sum(pg_catalog.pg_total_relation_size(oid)), 0)::bigint from pg_catalog.pg_class \
                     where relkind in ('r', 'm') and relnamespace in \
                     (select oid from pg_catalog.pg_namespace where nspname = $1)";
 
@@ -142,6 +142,17 @@ impl Connection {
         done
     }
 
+    /// For statements of the platform's own: what runs when it is dropped before [`Connection::settled`] is cancelled.
+    pub(super) fn client(&mut self) -> &Client {
+        self.busy = true;
+        &self.client
+    }
+
+    /// Nothing runs any more.
+    pub(super) fn settled(&mut self) {
+        self.busy = false;
+    }
+
     /// Whether another statement can follow.
     pub(super) fn is_usable(&self) -> bool {
         !self.busy && !self.client.is_closed()
@@ -226,6 +237,21 @@ pub(super) enum Opening {
     Password,
     /// Anything else.
     Failed(Error),
+}
+
+/// What the server said to the platform.
+pub(super) fn explain(error: &PgError) -> Error {
+    match error.as_db_error() {
+        Some(said) => match said.code().code().get(..2) {
+            Some("08" | "53" | "57" | "58" | "F0" | "XX") => Error::Outage(chain(error)),
+            Some("55" | "40") => Error::Busy(format!("Another transaction is in the way: {}.", said.message())),
+            _ => {
+                let place = said.where_().map(|place| format!(" ({place})")).unwrap_or_default();
+                Error::Unsaveable(format!("{}{place}.", said.message()))
+            }
+        },
+        None => Error::Outage(chain(error)),
+    }
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -1,7 +1,11 @@
 //! One schema for each installation, and a role that owns nothing else.
 
+mod catalog;
 mod connection;
+mod copy_text;
+mod restore;
 mod role;
+mod save;
 mod schema;
 mod value;
 mod wire;

@@ -61,13 +61,34 @@ impl PostgresSchema {
         {
             return Ok(self.pool.lease(place, connection));
         }
+        let connection = self.connect(bounds).await?;
+        Ok(self.pool.lease(place, connection))
+    }
+
+    /// Its schema, and the role that owns what stands there.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether there are tables, or were.
+    pub(super) async fn exists(&self) -> Result<bool> {
+        self.server.knows(&self.name).await
+    }
+
+    /// Bytes of everything in it.
+    pub(crate) async fn size(&self) -> Result<u64> {
+        self.server.size(&self.name).await
+    }
+
+    /// A connection beside those of the plugin.
+    pub(super) async fn connect(&self, bounds: &Bounds) -> Result<Connection> {
         for _ in 0..TRIES {
             let password = self.password().await?;
             let config = self.server.config(&self.name, &password);
             match Connection::open(self.server.address(), &config, &self.name, bounds, &self.tasks).await {
                 Ok(mut connection) => {
                     connection.reset(bounds).await?;
-                    return Ok(self.pool.lease(place, connection));
+                    return Ok(connection);
                 }
                 Err(Opening::Password) => *self.password.lock().unwrap_or_else(PoisonError::into_inner) = None,
                 Err(Opening::Failed(error)) => return Err(error),

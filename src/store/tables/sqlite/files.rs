@@ -1,6 +1,10 @@
 //! The file of one installation, its transactions and its cursors. SQLite runs on threads that may block.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -10,11 +14,12 @@ use tokio::{
 
 use super::{
     connection::{Connection, Watch},
-    statement,
+    copy, statement,
 };
 use crate::tables::{
     Bounds, Error, Result, Row, Rows, Value, gate,
     pool::{Lease, Pool},
+    saved::{Parts, SavedTables},
     value::Collected,
 };
 
@@ -97,6 +102,34 @@ impl SqliteFile {
         });
         let deleted = deleted.await.map_err(|error| Error::Outage(error.to_string()))?;
         deleted.map_err(|error| Error::Outage(format!("{}: {error}", self.path.display())))
+    }
+
+    /// Hands a copy of it to `parts`.
+    pub(crate) async fn save(&self, scratch: &Path, parts: &Parts) -> Result<SavedTables> {
+        let (file, scratch, parts) = (self.path.clone(), scratch.to_owned(), parts.clone());
+        let saved = tokio::task::spawn_blocking(move || copy::save(&file, &scratch, &parts)).await;
+        saved.map_err(|error| Error::Outage(error.to_string()))?
+    }
+
+    /// Closes it for good, and puts another in its place.
+    pub(crate) async fn replace(&self, new: Option<PathBuf>) -> Result<()> {
+        self.pool.close().await;
+        let (idle, file) = (self.pool.stale(Instant::now()), self.path.clone());
+        let replaced = tokio::task::spawn_blocking(move || {
+            idle.into_iter().for_each(Connection::close);
+            copy::replace(&file, new.as_deref())
+        });
+        replaced.await.map_err(|error| Error::Outage(error.to_string()))?
+    }
+
+    /// Bytes on the disk.
+    pub(crate) fn size(&self) -> u64 {
+        let bytes = |end: &str| {
+            let mut file = self.path.clone().into_os_string();
+            file.push(end);
+            std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+        };
+        bytes("") + bytes("-wal")
     }
 
     pub(crate) async fn run(&self, sql: String, parameters: Vec<Value>, bounds: Bounds) -> Result<(Rows, u64)> {

@@ -1,6 +1,7 @@
 //! One file for each installation.
 
 mod connection;
+mod copy;
 mod files;
 mod statement;
 

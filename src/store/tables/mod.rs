@@ -6,6 +6,7 @@
 mod authorizer;
 mod error;
 mod gate;
+mod own_driver;
 mod owner;
 mod pool;
 mod postgres;
@@ -16,6 +17,8 @@ mod tests;
 mod value;
 
 pub use error::{Error, Result};
+pub use own_driver::Way;
 pub use owner::Owner;
+pub use sqlite::LentFile;
 pub use store::{Cursor, PluginTables, Transaction};
 pub use value::{Bounds, Row, Rows, Value};

@@ -35,7 +35,7 @@ enum Place {
 }
 
 #[derive(Clone)]
-enum Tables {
+pub(super) enum Tables {
     Sqlite(Arc<SqliteFile>),
     Postgres(Arc<PostgresSchema>),
 }
@@ -60,7 +60,7 @@ impl PluginTables {
         Self { place, open, tasks, _closing: closing }
     }
 
-    fn of(&self, owner: &Owner) -> Tables {
+    pub(super) fn of(&self, owner: &Owner) -> Tables {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let tables = open.entry(owner.clone()).or_insert_with(|| match &self.place {
             Place::Directory(directory) => Tables::Sqlite(Arc::new(SqliteFile::new(owner.file(directory)))),
@@ -77,6 +77,8 @@ impl PluginTables {
     /// [`super::Error::Unprepared`] when the operator has to do something first.
     pub async fn prepare(&self, owner: &Owner, bounds: Bounds) -> Result<()> {
         match self.of(owner) {
+            // It was made for whoever has it.
+            Tables::Sqlite(file) if file.is_lent() => Ok(()),
             Tables::Sqlite(file) => file.run("select 1".to_owned(), Vec::new(), bounds).await.map(|_| ()),
             Tables::Postgres(schema) => schema.prepare(&bounds).await,
         }

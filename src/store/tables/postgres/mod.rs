@@ -1,6 +1,7 @@
 //! One schema for each installation, and a role that owns nothing else.
 
 mod connection;
+mod door;
 mod role;
 mod schema;
 mod value;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use tokio_postgres::Config;
 
-use super::connection::Address;
+use super::connection::{Address, SIZE};
 use crate::tables::{Error, Owner, Result, pool::CONNECTIONS_MAX};
 
 /// What `client_connection_check_interval` needs.
@@ -83,6 +83,12 @@ impl Server {
         }
         check(&mut connection, role, &self.database).await?;
         Ok(password)
+    }
+
+    /// Bytes of all tables of a schema.
+    pub(super) async fn size(&self, schema: &str) -> Result<u64> {
+        let size: i64 = sqlx::query_scalar(SIZE).bind(schema).fetch_one(&self.pool).await.map_err(outage)?;
+        Ok(size.unsigned_abs())
     }
 
     /// Deletes a role with everything that it owns.

@@ -4,4 +4,5 @@ mod connection;
 mod files;
 mod statement;
 
+pub use files::LentFile;
 pub(super) use files::{SqliteCursor, SqliteFile, SqliteTransaction};

@@ -42,14 +42,37 @@ pub(super) async fn body(from: &mut (impl AsyncRead + Unpin), length: usize, max
     Ok(body)
 }
 
-/// Carries a message over, whatever its length.
-pub(super) async fn carry(from: &mut (impl AsyncRead + Unpin), head: Head, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+/// Carries a message over, whatever its length. `begun` was read of its body.
+pub(super) async fn carry(
+    from: &mut (impl AsyncRead + Unpin),
+    head: Head,
+    begun: &[u8],
+    to: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
     let length = u32::try_from(head.length + LENGTH_BYTES).map_err(io::Error::other)?;
     to.write_u8(head.kind).await?;
     to.write_u32(length).await?;
-    let expected = head.length as u64;
+    to.write_all(begun).await?;
+    rest_of(from, head, begun, to).await
+}
+
+/// Carries over what was not read of a body.
+pub(super) async fn rest_of(
+    from: &mut (impl AsyncRead + Unpin),
+    head: Head,
+    begun: &[u8],
+    to: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    let expected = head.length.saturating_sub(begun.len()) as u64;
     let carried = tokio::io::copy(&mut from.take(expected), to).await?;
     if carried < expected { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+}
+
+/// Splits a text off that ends with a zero.
+pub(super) fn text(body: &[u8]) -> io::Result<(&[u8], &[u8])> {
+    let end = body.iter().position(|byte| *byte == 0).ok_or_else(|| broken("a text without an end"))?;
+    let (text, rest) = body.split_at(end);
+    Ok((text, rest.get(1..).unwrap_or_default()))
 }
 
 /// A whole message.
@@ -97,7 +120,8 @@ mod tests {
         let start = head(&mut read).await.unwrap().unwrap();
         assert_eq!((start.kind, start.length), (b'E', told.len() - 5));
         let mut carried = Vec::new();
-        carry(&mut read, start, &mut carried).await.unwrap();
+        let begun = body(&mut read, 3, 3).await.unwrap();
+        carry(&mut read, start, &begun, &mut carried).await.unwrap();
         assert_eq!(carried, told);
         assert_eq!((field(&told[5..], b'C').as_deref(), field(&told[5..], b'M').as_deref()), (Some("42501"), Some("no")));
         assert!(head(&mut read).await.unwrap().is_none());
@@ -111,6 +135,6 @@ mod tests {
         short.pop();
         let mut read = short.as_slice();
         let start = head(&mut read).await.unwrap().unwrap();
-        assert!(carry(&mut read, start, &mut Vec::new()).await.is_err());
+        assert!(carry(&mut read, start, &[], &mut Vec::new()).await.is_err());
     }
 }

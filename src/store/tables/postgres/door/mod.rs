@@ -7,6 +7,7 @@
 mod admit;
 mod frame;
 mod login;
+mod prepared;
 mod progress;
 mod session;
 

@@ -15,6 +15,7 @@ use super::{
     admit::{self, Refused},
     frame::{self, Head},
     login::{self, Hello, Welcome},
+    prepared::{self, Growing},
     progress::Progress,
 };
 use crate::tables::{
@@ -40,8 +41,8 @@ const SIZE_AGE_MAX: Duration = Duration::from_secs(1);
 const TEXT_BYTES_MAX: usize = STATEMENT_BYTES_MAX + (256 << 10);
 /// Longest error of a server that is looked into.
 const ERROR_BYTES_MAX: usize = 1 << 20;
-/// A statement that no server takes, in the place of one that is refused: the answer comes when its turn has come.
-const REFUSED: &str = "refused";
+/// Longest names of a statement and of its use.
+const NAMES_BYTES_MAX: usize = 1 << 10;
 
 /// A session in progress.
 struct Session<'a> {
@@ -150,15 +151,25 @@ impl Session<'_> {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
+        let mut growing = Growing::default();
         while let Some(head) = frame::head(&mut from).await? {
             self.progress().asked(head.kind)?;
             match head.kind {
                 b'Q' | b'P' => {
                     let body = frame::body(&mut from, head.length, TEXT_BYTES_MAX).await?;
-                    to.write_all(&frame::whole(head.kind, &self.admitted(head.kind, body).await?)).await?;
+                    let admitted = self.admitted(head.kind, body, &mut growing).await?;
+                    to.write_all(&frame::whole(head.kind, &admitted)).await?;
+                }
+                b'B' => self.carry_parameters(&mut from, head, &growing, &mut to).await?,
+                b'C' => {
+                    let body = frame::body(&mut from, head.length, NAMES_BYTES_MAX).await?;
+                    if let Some((b'S', name)) = body.split_first() {
+                        growing.closed(frame::text(name)?.0);
+                    }
+                    to.write_all(&frame::whole(head.kind, &body)).await?;
                 }
                 b'F' => return Err(frame::broken("functions are called in statements")),
-                _ => frame::carry(&mut from, head, &mut to).await?,
+                _ => frame::carry(&mut from, head, &[], &mut to).await?,
             }
             if from.buffer().is_empty() {
                 to.flush().await?;
@@ -168,23 +179,52 @@ impl Session<'_> {
     }
 
     /// The message as it goes on, with a statement of its own or with one that no server takes.
-    async fn admitted(&self, kind: u8, body: Vec<u8>) -> io::Result<Vec<u8>> {
-        let whole = || frame::broken("a statement without an end");
-        let name_end = if kind == b'P' { body.iter().position(|byte| *byte == 0).ok_or_else(whole)? + 1 } else { 0 };
-        let (name, rest) = body.split_at(name_end);
-        let text_end = rest.iter().position(|byte| *byte == 0).ok_or_else(whole)?;
-        let (text, types) = rest.split_at(text_end);
-        let Err(refused) = self.look(&String::from_utf8_lossy(text), kind == b'Q').await else { return Ok(body) };
+    async fn admitted(&self, kind: u8, body: Vec<u8>, growing: &mut Growing) -> io::Result<Vec<u8>> {
+        let is_prepared = kind == b'P';
+        let (name, rest) = if is_prepared { frame::text(&body)? } else { (&[][..], body.as_slice()) };
+        let (text, types) = frame::text(rest)?;
+        let refused = match admit::look(&String::from_utf8_lossy(text), !is_prepared) {
+            Err(refused) => Some(refused),
+            Ok(effect) if is_prepared => {
+                growing.prepared(name, effect)?;
+                None
+            }
+            Ok(Effect::Grows) => self.full().await,
+            Ok(_) => None,
+        };
+        let Some(refused) = refused else { return Ok(body) };
         *self.refused() = Some(refused);
-        Ok([name, REFUSED.as_bytes(), types].concat())
+        let named: &[&[u8]] = if is_prepared { &[name, &[0]] } else { &[] };
+        Ok([&named.concat(), prepared::NONE, &[0], types].concat())
     }
 
-    async fn look(&self, text: &str, many: bool) -> Result<(), Refused> {
-        let effect = admit::look(text, many)?;
-        if effect == Effect::Grows && self.schema.size(SIZE_AGE_MAX).await.is_some_and(|bytes| bytes > self.bounds.bytes_max) {
-            return Err(Refused { code: "53100", words: self.bounds.full().to_string() });
+    /// A prepared statement is put to use.
+    async fn carry_parameters<R, W>(
+        &self,
+        from: &mut BufReader<R>,
+        head: Head,
+        growing: &Growing,
+        to: &mut BufWriter<W>,
+    ) -> io::Result<()>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let begun = frame::body(from, head.length.min(NAMES_BYTES_MAX), NAMES_BYTES_MAX).await?;
+        let (statement, _) = frame::text(frame::text(&begun)?.1)?;
+        let refused = if growing.has(statement) { self.full().await } else { None };
+        if refused.is_none() {
+            return frame::carry(from, head, &begun, to).await;
         }
-        Ok(())
+        *self.refused() = refused;
+        frame::rest_of(from, head, &begun, &mut tokio::io::sink()).await?;
+        to.write_all(&frame::whole(head.kind, prepared::BIND_NONE)).await
+    }
+
+    /// Why the tables must not grow, if so.
+    async fn full(&self) -> Option<Refused> {
+        let bytes = self.schema.size(SIZE_AGE_MAX).await?;
+        (bytes > self.bounds.bytes_max).then(|| Refused { code: "53100", words: self.bounds.full().to_string() })
     }
 
     /// What the server answers.
@@ -204,7 +244,7 @@ impl Session<'_> {
                 }
                 kind => {
                     self.progress().answered(kind, None);
-                    frame::carry(&mut from, head, &mut to).await?;
+                    frame::carry(&mut from, head, &[], &mut to).await?;
                 }
             }
             if from.buffer().is_empty() {

@@ -1,10 +1,12 @@
 //! Tables of plugins on the real wheels of MINT's SDKs, whose promise of a session MINT itself keeps in its own process only.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use http::StatusCode;
+use mint_store::tables::{Bounds, Owner, Value as Cell};
 use mint_tests::{Client, TestServer, eventually};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::sdk_fixture::Fixture;
 
@@ -37,6 +39,23 @@ async fn notes(client: &Client, slug: &str) -> Value {
 
 async fn sql(client: &Client, slug: &str, sql: &str) -> Value {
     ask(client, slug, "sql", json!({ "sql": sql })).await
+}
+
+/// The one note, by the platform's own way to the tables, while the process has them too.
+async fn seen_by_the_platform(server: &TestServer, slug: &str) -> String {
+    let owner = Owner { tenant: "default".parse().unwrap(), plugin: slug.parse().unwrap() };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let bounds =
+        Bounds { bytes_max: 1 << 30, statement: Duration::from_secs(5), rows_max: 10, memory_bytes_max: 1 << 20, deadline };
+    let tables = &server.server.as_ref().unwrap().platform.services().tables;
+    let (found, _) = tables.run(&owner, "select words from notes".to_owned(), Vec::new(), bounds).await.unwrap();
+    match found.rows.as_slice() {
+        [row] => match row.as_slice() {
+            [Cell::Text(words)] => words.clone(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
 }
 
 fn is_postgres(server: &TestServer) -> bool {
@@ -72,6 +91,7 @@ async fn transactions_are_whole_and_outlive_the_server() {
         })
         .await;
         assert_eq!(notes(&server.admin, slug).await, json!({ "notes": ["kept"], "at_start": 1 }));
+        assert_eq!(seen_by_the_platform(&server, slug).await, "kept", "shared mode would have the same tables");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! <data>/mint.sqlite            the database, unless it is elsewhere
-//! <data>/objects/               files of experiments
+//! <data>/objects/               files of experiments, unless the storage is elsewhere
+//! <data>/bundles/<digest>.mint  bundles, unless the storage is elsewhere
 //! <data>/releases/<digest>/     unpacked bundles; never change
 //! <data>/releases/<digest>.frontend/{files/,revision}   what browsers get of them; never change
 //! <data>/plugin-data/<tenant>/<slug>/{artifacts,cache}/
@@ -20,6 +21,11 @@ use mint_domain::{Digest, Slug};
 
 /// How the directory of a release's front-end ends, which else is named like the release's own.
 pub(crate) const FRONTEND: &str = ".frontend";
+
+/// Files of experiments, in the storage.
+pub const OBJECTS: &str = "objects";
+/// Bundles, in the storage.
+pub const BUNDLES: &str = "bundles";
 
 /// The data directory of one installation of the platform.
 #[derive(Clone, Debug)]
@@ -43,7 +49,7 @@ impl Layout {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        for directory in [layout.uploads(), layout.releases(), layout.objects()] {
+        for directory in [layout.uploads(), layout.releases()] {
             fs::create_dir_all(directory)?;
         }
         Ok(layout)
@@ -54,9 +60,9 @@ impl Layout {
         self.data.join("_uploads")
     }
 
-    /// Files of experiments.
-    pub fn objects(&self) -> PathBuf {
-        self.data.join("objects")
+    /// All of it.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// An unpacked bundle.

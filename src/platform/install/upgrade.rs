@@ -17,6 +17,7 @@ use mint_domain::{
 };
 use mint_store::{
     history, installations,
+    operations::Lease,
     releases::{self, Release as ReleaseRow},
 };
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,9 @@ use time::OffsetDateTime;
 
 use super::{Decision, Install, Upload, approve, frontend, stage, start, verify};
 use crate::{
-    Caller, Platform,
+    Caller, Platform, content,
     operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
+    state::advance,
 };
 
 const STAGE: Step<Install> = Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true };
@@ -112,7 +114,7 @@ impl Platform {
         decision: Decision,
     ) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let bundle = verify::open(&upload.0).await?;
+        let bundle = content::open(&upload.0).await?;
         let plugin = &bundle.manifest().plugin;
         if plugin.slug.as_str() != slug {
             return Err(Refusal::invalid(format!("The bundle is one of `{}`, not of `{slug}`.", plugin.slug)).into());
@@ -120,12 +122,13 @@ impl Platform {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let previous = install.installation().map_err(|_| not_installed(slug))?.state.clone();
         let input = Input { version: plugin.version.clone(), digest: bundle.digest(), previous, decision: decision.clone() };
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: UPGRADE.kind, input: json!(input) }).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UPGRADE.kind, input: json!(input) }).await?;
+        let id = hold.lease.operation;
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &UPGRADE, &mut install, unexpected).await });
+        self.track(async move { platform.run_operation(hold, &UPGRADE, &mut install, unexpected).await });
         Ok(id)
     }
 
@@ -142,12 +145,13 @@ impl Platform {
         let decision = Decision { grants: to.grants, ..Decision::default() };
         let previous = installation.state.clone();
         let input = Input { version: row.version.clone(), digest: row.digest, previous, decision: decision.clone() };
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: ROLL_BACK.kind, input: json!(input) }).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: ROLL_BACK.kind, input: json!(input) }).await?;
+        let id = hold.lease.operation;
         let directory = self.layout().release(&row.digest);
         install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
         install.decision = decision;
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &ROLL_BACK, &mut install, unexpected).await });
+        self.track(async move { platform.run_operation(hold, &ROLL_BACK, &mut install, unexpected).await });
         Ok(id)
     }
 
@@ -184,7 +188,13 @@ impl Platform {
     }
 
     /// Ends an upgrade or a roll back whose process died: it is done if the release was replaced, else it never was.
-    pub(crate) async fn end_upgrade(&self, caller: &Caller, slug: &str, input: Value) -> Result<(&'static str, Value)> {
+    pub(crate) async fn end_upgrade(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        input: Value,
+        lease: Lease,
+    ) -> Result<(&'static str, Value)> {
         let Ok(Input { version, digest, previous, .. }) = serde_json::from_value(input) else {
             return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
         };
@@ -193,13 +203,13 @@ impl Platform {
             return Ok(("done", json!({ "changed": true })));
         }
         let back = |state: &State| if *state == State::Upgrading { as_before(previous) } else { Vec::new() };
-        self.advance(installation.tenant_id, installation.id, back).await?;
-        let mut tx = self.services().db.begin().await?;
+        let mut tx = self.begin_under(lease).await?;
+        advance(&mut tx, installation.tenant_id, installation.id, back, self.services().clock.now()).await?;
         if let Some(unused) = releases::find(&mut tx, slug, &version).await? {
             releases::delete_unused(&mut tx, unused.id).await?;
         }
         tx.commit().await?;
-        let message = "The server stopped before the release was replaced. The one that was there is in its place.";
+        let message = "It was interrupted before the release was replaced. The one that was there is in its place.";
         Ok(("undone", json!({ "code": "plugin.interrupted", "message": message })))
     }
 }

@@ -6,6 +6,7 @@ mod frontends;
 mod hostile;
 mod http;
 mod lifecycle;
+mod replicas;
 mod rules;
 mod subprocess;
 mod wasm;

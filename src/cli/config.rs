@@ -2,6 +2,7 @@
 //!
 //! [`NAMES`] is the one list of names. The variable of `server.dataPath` is `MINT_SERVER__DATA_PATH`.
 
+mod storage;
 mod tree;
 
 use std::{
@@ -22,8 +23,11 @@ use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::storage::StorageConfig;
 use self::tree::{set, unknown_keys, value_of, wrong_values};
 
+/// Where a debug build freezes itself.
+const FREEZE_AT: &str = "MINT_FREEZE_AT";
 /// Read when no other file is named.
 const FILE: &str = "config.json";
 
@@ -33,6 +37,17 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.dataPath", Kind::Text, "Directory of the database, files and plugins"),
     ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
     ("server.cacheDays", Kind::Number, "Days after which something in the cache that nobody uses is removed; by default 30"),
+    (
+        "server.keyPath",
+        Kind::Text,
+        "File with the secret of this installation, 64 hexadecimal digits; by default `installation.key` in the data directory, \
+         which is made. Servers that share a cache directory share it",
+    ),
+    (
+        "server.leaseSeconds",
+        Kind::Number,
+        "Seconds after which another replica takes up what one that is gone was doing; by default 30, at least 3",
+    ),
     ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
     (
         "server.pluginDomain",
@@ -40,6 +55,14 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
     ),
     ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
+    (
+        "storage.url",
+        Kind::Text,
+        "Where bundles and files stand: `file:///<directory>` or `s3://<bucket>/<prefix>?endpoint=<url>&region=<name>`; by default \
+         the data directory",
+    ),
+    ("storage.accessKeyId", Kind::Text, "Name of the key to a bucket; by default what the AWS_ variables say"),
+    ("storage.secretAccessKey", Kind::Text, "The key itself"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
@@ -74,6 +97,8 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
     ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
+    ("plugins.compile.secondsMax", Kind::Number, "Longest time to compile one component; by default 60"),
+    ("plugins.compile.memoryBytesMax", Kind::Number, "Memory for compiling one component; by default 4 GiB"),
     ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
     ("plugins.components.componentizePy", Kind::Text, "A venv with componentize-py for that; by default uv makes one"),
     ("plugins.components.secondsMax", Kind::Number, "Longest time to make one component"),
@@ -128,6 +153,8 @@ pub struct Config {
     pub server: Server,
     /// The database.
     pub database: Database,
+    /// Where blobs stand.
+    pub storage: StorageConfig,
     /// Plugins.
     pub plugins: Plugins,
     /// Logging.
@@ -141,7 +168,11 @@ pub struct Config {
     /// `PATH`.
     #[serde(skip)]
     pub search_path: String,
-    /// `MINT_ABORT_AT`, such as `upgrade/switch/did`: where a debug build kills itself, for tests of crashes.
+    /// The program `mint`, which the server starts anew for what it does in processes of its own; by default the one that runs.
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
+    /// `MINT_ABORT_AT` or `MINT_FREEZE_AT`, such as `upgrade/switch/did`: where a debug build kills or freezes itself, for
+    /// tests.
     #[serde(skip)]
     pub abort_at: Option<Moment>,
 }
@@ -158,8 +189,12 @@ pub struct Server {
     pub cache_path: Option<PathBuf>,
     /// Days after which something in the cache that nobody uses goes.
     pub cache_days: u32,
+    /// Seconds after which what a replica was doing is taken up by another.
+    pub lease_seconds: NonZeroU32,
     /// The directory of sockets.
     pub runtime_path: Option<PathBuf>,
+    /// The file with the secret of the installation.
+    pub key_path: Option<PathBuf>,
     /// The domain of plugins' front-ends.
     pub plugin_domain: Option<PluginDomain>,
 }
@@ -200,10 +235,22 @@ pub struct Plugins {
     pub uv: Uv,
     /// How often they are asked how they are.
     pub health: Health,
+    /// What compiling a component may take.
+    pub compile: Compile,
     /// How components are made of wheels.
     pub components: Components,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
+}
+
+/// What compiling a component may take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Compile {
+    /// Longest time, in seconds.
+    pub seconds_max: NonZeroU32,
+    /// Memory, in bytes.
+    pub memory_bytes_max: u64,
 }
 
 /// How components are made of wheels.
@@ -298,7 +345,9 @@ impl Default for Server {
             data_path: PathBuf::from("data"),
             cache_path: None,
             cache_days: 30,
+            lease_seconds: const { NonZeroU32::new(30).unwrap() },
             runtime_path: None,
+            key_path: None,
             plugin_domain: None,
         }
     }
@@ -319,6 +368,7 @@ impl Default for Plugins {
             dev: None,
             uv: Uv::default(),
             health: Health::default(),
+            compile: Compile::default(),
             components: Components::default(),
             sandbox: Sandbox::default(),
         }
@@ -341,6 +391,12 @@ impl Default for Uv {
             source_builds: false,
             python: None,
         }
+    }
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self { seconds_max: const { NonZeroU32::new(60).unwrap() }, memory_bytes_max: 4 << 30 }
     }
 }
 
@@ -419,10 +475,11 @@ impl Config {
             return Err(Mistakes(twice.iter().map(|slug| format!("{lists}: both name `{slug}`")).collect()));
         }
         Ok(Self {
+            storage: config.storage.within(environment),
             plugin_environment,
             uv_environment: uv_environment(environment),
             search_path: environment.get("PATH").cloned().unwrap_or_default(),
-            abort_at: environment.get("MINT_ABORT_AT").and_then(|at| moment(at)),
+            abort_at: moment(environment),
             ..config
         })
     }
@@ -439,6 +496,11 @@ impl Config {
     /// Where compiled components and venvs stand.
     pub fn cache_path(&self) -> PathBuf {
         self.server.cache_path.clone().unwrap_or_else(|| self.server.data_path.join("cache"))
+    }
+
+    /// The file with the secret of the installation.
+    pub fn key_path(&self) -> PathBuf {
+        self.server.key_path.clone().unwrap_or_else(|| self.server.data_path.join("installation.key"))
     }
 
     /// The database's address.
@@ -460,9 +522,11 @@ impl Config {
     }
 }
 
-fn moment(text: &str) -> Option<Moment> {
+fn moment(environment: &BTreeMap<String, String>) -> Option<Moment> {
+    let named = |name| environment.get(name).map(|text| (text, name == FREEZE_AT));
+    let (text, freezes) = named("MINT_ABORT_AT").or_else(|| named(FREEZE_AT))?;
     let mut words = text.split('/').map(str::to_owned);
-    Some(Moment { kind: words.next()?, step: words.next()?, when: words.next()? })
+    Some(Moment { kind: words.next()?, step: words.next()?, when: words.next()?, freezes })
 }
 
 /// `server.dataPath` → `MINT_SERVER__DATA_PATH`.

@@ -11,9 +11,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use mint_context::{Services, blobs::Blobs, runtime::Runtime, unstored::Unstored};
+use mint_context::{Services, runtime::Runtime, storage::Storage, unstored::Unstored};
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
-use mint_platform::{HealthOptions, Options, Platform, layout::Layout, running::Running, snapshots::Policy};
+use mint_platform::{
+    HealthOptions, Options, Platform,
+    layout::{BUNDLES, Layout, OBJECTS, SNAPSHOTS},
+    running::Running,
+    snapshots::Policy,
+};
 use mint_server::State;
 use mint_store::{Db, tables::PluginTables};
 use mint_subprocess::{
@@ -24,10 +29,13 @@ use mint_wasm::WasmRuntime;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{config::Config, dev_servers, lock::DataLock};
+use crate::{compiler::Apart, config::Config, dev_servers, key::InstallationKey, lock::DataLock};
 
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
+
+/// A shorter lease is lost whenever the database takes a moment.
+const LEASE_SECONDS_MIN: u32 = 3;
 
 /// A running server.
 #[derive(Debug)]
@@ -64,15 +72,11 @@ impl Server {
         let cache = config.cache_path();
         std::fs::create_dir_all(&cache)?;
         let cache = cache.canonicalize()?;
-        let shared = WasmRuntime::new(&mint_wasm::Options {
-            slots: config.plugins.instances,
-            reset: config.plugins.reset_path,
-            ..mint_wasm::Options::new(cache.join("components"))
-        })?;
         let runtime_directory = runtime_path(config, &data)?;
-        let mut isolated = subprocess(config, cache, runtime_directory, address);
-        isolated.sandbox.private.push(data.clone());
-        let isolated = IsolatedRuntime::new(isolated, registry.clone()).await?;
+        let mut processes = subprocess(config, cache.clone(), runtime_directory, address);
+        processes.sandbox.private.push(data.clone());
+        let isolated = IsolatedRuntime::new(processes, registry.clone()).await?;
+        let shared = components(config, &cache, &isolated)?;
         let shared = isolated.with_components(Arc::new(shared));
         let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
             BTreeMap::from([(Mode::Shared.as_str(), Arc::new(shared) as _), (Mode::Isolated.as_str(), Arc::new(isolated) as _)]);
@@ -97,6 +101,8 @@ impl Server {
             },
             development: config.allows_development(),
             process_id: lock.process_id.clone(),
+            address,
+            lease: Duration::from_secs(config.server.lease_seconds.get().max(LEASE_SECONDS_MIN).into()),
         })?;
         let internal = mint_subprocess::rpc::router(RpcState { registry });
         let site = mint_server::router(State { platform: platform.clone() }, internal);
@@ -126,16 +132,38 @@ impl Server {
 /// The database or the files cannot be opened.
 pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Running>) -> anyhow::Result<Arc<Services>> {
     let db = Db::open(&config.database_url()).await.context("the database cannot be opened")?;
-    let blobs = Blobs::local(&layout.objects()).context("the directory of objects cannot be used")?;
+    let storage = match &config.storage.url {
+        None => Storage::local(layout.data()),
+        Some(url) => Storage::open(url, &config.storage.credentials()),
+    };
+    let storage = storage.context("the storage cannot be used")?;
     Ok(Arc::new(Services {
         tables: PluginTables::beside(&db, &layout.plugin_tables()),
         db,
-        blobs,
+        blobs: storage.area(OBJECTS),
+        bundles: storage.area(BUNDLES),
+        snapshots: storage.area(SNAPSHOTS),
+        storage,
         clock: Arc::new(SystemClock),
         followers: running,
         plugin_environment: config.plugin_environment.clone(),
         unstored: Unstored::default(),
     }))
+}
+
+/// Shared mode, which compiles in processes of the isolated mode's sandbox.
+fn components(config: &Config, cache: &std::path::Path, isolated: &IsolatedRuntime) -> anyhow::Result<WasmRuntime> {
+    let key = InstallationKey::open(&config.key_path())?.derive("mint 2026-11-21 compiled components");
+    let program = match &config.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().context("this program does not find itself")?,
+    };
+    let compiler = Apart::new(isolated.chamber(), program, &config.plugins.compile);
+    Ok(WasmRuntime::new(&mint_wasm::Options {
+        slots: config.plugins.instances,
+        reset: config.plugins.reset_path,
+        ..mint_wasm::Options::new(cache.join("components"), key, Arc::new(compiler))
+    })?)
 }
 
 /// What there is for Python plugins: what components carry, and where processes run.

@@ -1,30 +1,36 @@
-//! Bytes of experiment files: a local directory today, S3 by another `ObjectStore` behind the same functions.
+//! Bytes that stand in the storage, by name: files of experiments, bundles, and whatever else is too large for rows.
 //!
-//! A blob's name is random and never reused, so that a reader of a replaced object reads the old bytes to their end.
+//! A file of an experiment has a random name that is never used again, so that a reader of a replaced one reads the old bytes
+//! to their end. Everything else is named by its digest or by its id.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use mint_domain::TenantId;
-use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path as BlobPath};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, buffered::BufWriter, path::Path as BlobPath};
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::Result;
 
-/// Bytes kept in memory for each upload in progress, at most twice.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Parts of one blob that are on their way at once.
+const PARTS_AT_ONCE: usize = 2;
+/// Bytes read at once from a file.
+const READ_BYTES: usize = 256 << 10;
 
-/// Where the bytes stand.
+/// One area of the storage.
 #[derive(Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    part_bytes: usize,
 }
 
-/// A blob being written. Dropped without [`BlobWriter::finish`], it leaves nothing behind.
+/// A blob being written. Dropped without [`BlobWriter::finish`], it leaves nothing that has a name.
 pub struct BlobWriter {
-    upload: WriteMultipart,
+    upload: BufWriter,
     name: String,
     hash: Sha256,
     size: u64,
@@ -41,25 +47,68 @@ pub struct Written {
     pub sha256: String,
 }
 
+/// A blob that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was written.
+    pub written_at: OffsetDateTime,
+}
+
+impl From<ObjectMeta> for Stored {
+    fn from(found: ObjectMeta) -> Self {
+        let written_at = OffsetDateTime::from_unix_timestamp(found.last_modified.timestamp());
+        Self { name: found.location.into(), size: found.size, written_at: written_at.unwrap_or(OffsetDateTime::UNIX_EPOCH) }
+    }
+}
+
 impl Blobs {
-    /// Blobs in a local directory, which is made when missing.
-    ///
-    /// # Errors
-    /// The directory cannot be made or used.
-    pub fn local(directory: &Path) -> Result<Self> {
-        std::fs::create_dir_all(directory)?;
-        let store = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store) })
+    /// An area that is `store`, written in parts of `part_bytes`.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, part_bytes: usize) -> Self {
+        Self { store, part_bytes }
     }
 
-    /// Begins to write a blob of a tenant.
+    /// Begins to write a blob of a tenant, under a name of its own.
+    pub fn write(&self, tenant: TenantId) -> BlobWriter {
+        self.write_as(format!("{tenant}/{:032x}", rand::rng().random::<u128>()))
+    }
+
+    /// Begins to write a blob under a name. Once it is whole, it takes the place of one of the same name.
+    pub fn write_as(&self, name: String) -> BlobWriter {
+        let upload = BufWriter::with_capacity(self.store.clone(), BlobPath::from(name.as_str()), self.part_bytes);
+        BlobWriter { upload: upload.with_max_concurrency(PARTS_AT_ONCE), name, hash: Sha256::new(), size: 0 }
+    }
+
+    /// Writes the bytes of a file under a name.
     ///
     /// # Errors
-    /// The storage's.
-    pub async fn write(&self, tenant: TenantId) -> Result<BlobWriter> {
-        let name = format!("{tenant}/{:032x}", rand::rng().random::<u128>());
-        let upload = self.store.put_multipart(&BlobPath::from(name.as_str())).await?;
-        Ok(BlobWriter { upload: WriteMultipart::new_with_chunk_size(upload, CHUNK_BYTES), name, hash: Sha256::new(), size: 0 })
+    /// The file cannot be read; the storage's.
+    pub async fn put_file(&self, name: String, from: &Path) -> Result<Written> {
+        let mut file = tokio::fs::File::open(from).await?;
+        let mut writer = self.write_as(name);
+        let mut chunk = vec![0; READ_BYTES];
+        loop {
+            let read = file.read(&mut chunk).await?;
+            let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+            writer.write(Bytes::copy_from_slice(bytes)).await?;
+        }
+        writer.finish().await
+    }
+
+    /// Writes the bytes of a blob into a file, which is whole when this returns.
+    ///
+    /// # Errors
+    /// The storage's, also that there is no such blob; the file cannot be written.
+    pub async fn get_file(&self, name: &str, to: &Path) -> Result<()> {
+        let mut file = tokio::fs::File::create(to).await?;
+        let mut stream = std::pin::pin!(self.read(name).await?);
+        while let Some(chunk) = stream.try_next().await? {
+            file.write_all(&chunk).await?;
+        }
+        Ok(file.sync_all().await?)
     }
 
     /// The bytes of a blob.
@@ -69,6 +118,23 @@ impl Blobs {
     pub async fn read(&self, name: &str) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
         let found = self.store.get(&BlobPath::from(name)).await?;
         Ok(found.into_stream().map(|chunk| chunk.map_err(Into::into)))
+    }
+
+    /// What is known of a blob; none where there is none.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub async fn find(&self, name: &str) -> Result<Option<Stored>> {
+        match self.store.head(&BlobPath::from(name)).await {
+            Ok(found) => Ok(Some(found.into())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Every blob of the area, in no order.
+    pub fn list(&self) -> impl Stream<Item = Result<Stored>> + Send + use<> {
+        self.store.list(None).map(|found| found.map(Stored::from).map_err(Into::into))
     }
 
     /// Deletes a blob. One that is gone already is no error.
@@ -89,10 +155,9 @@ impl BlobWriter {
     /// # Errors
     /// The storage's.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.upload.wait_for_capacity(1).await?;
+        self.upload.write_all(&bytes).await.map_err(from_io)?;
         self.hash.update(&bytes);
         self.size += bytes.len() as u64;
-        self.upload.put(bytes);
         Ok(())
     }
 
@@ -105,9 +170,17 @@ impl BlobWriter {
     ///
     /// # Errors
     /// The storage's.
-    pub async fn finish(self) -> Result<Written> {
-        self.upload.finish().await?;
+    pub async fn finish(mut self) -> Result<Written> {
+        self.upload.shutdown().await.map_err(from_io)?;
         Ok(Written { name: self.name, size: self.size, sha256: hex::encode(self.hash.finalize()) })
+    }
+}
+
+/// The storage's own error, where it comes as one of input and output.
+fn from_io(error: io::Error) -> crate::Error {
+    match error.downcast::<object_store::Error>() {
+        Ok(error) => error.into(),
+        Err(error) => error.into(),
     }
 }
 

@@ -9,7 +9,7 @@ use mint_domain::{
 use mint_store::{Db, tables::PluginTables};
 use tokio::time::Instant;
 
-use crate::{blobs::Blobs, followers::Followers, unstored::Unstored};
+use crate::{blobs::Blobs, followers::Followers, storage::Storage, unstored::Unstored};
 
 /// What the functions of this crate work with. One for the whole process.
 #[derive(Debug)]
@@ -18,8 +18,14 @@ pub struct Services {
     pub db: Db,
     /// Tables of plugins.
     pub tables: PluginTables,
-    /// Files of experiments.
+    /// Where blobs stand.
+    pub storage: Storage,
+    /// Those that are files of experiments.
     pub blobs: Blobs,
+    /// Those that are bundles, as `<digest>.mint`.
+    pub bundles: Blobs,
+    /// Archives of installations.
+    pub snapshots: Blobs,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who is told of changes.

@@ -16,6 +16,9 @@ use crate::{Call, Error, PluginAuthority, Result, Services};
 /// How long the making of tables may take.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Phase of a start that failed because the database did not answer.
+pub const OUTAGE: &str = "outage";
+
 /// Statements that take effect together. Dropped without [`Transaction::commit`], they never do.
 #[derive(Debug)]
 pub struct Transaction(tables::Transaction);
@@ -38,6 +41,10 @@ pub async fn prepare(services: &Services, authority: &PluginAuthority) -> Result
     let prepared = services.tables.prepare(&owner, bounds(&authority.limits, Instant::now() + PREPARE_TIMEOUT)).await;
     prepared.map_err(|error| match error {
         tables::Error::Unprepared { reason, hint } => Failure::new("database", reason, hint),
+        tables::Error::Outage(_) => {
+            let reason = "The database of plugins does not answer.";
+            Failure::new(OUTAGE, reason, "Reload the plugin when it answers again.")
+        }
         other => {
             tracing::error!(plugin.slug = %authority.slug(), error = %other, "tables for a plugin could not be made");
             let reason = "The database did not make the plugin's tables.";

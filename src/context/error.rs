@@ -68,6 +68,11 @@ impl Error {
         matches!(self, Self::Refused(refusal) if refusal.kind == Kind::NotFound)
     }
 
+    /// Whether it is open what became of what was written: the database went away, or another process has taken over.
+    pub fn leaves_it_open(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_outage() || matches!(error, mint_store::Error::LeaseLost))
+    }
+
     /// Whether an operator must see it.
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::Refused(_))

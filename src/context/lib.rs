@@ -31,6 +31,8 @@ pub mod runtime;
 pub mod schema;
 pub mod settings;
 pub mod socket;
+pub mod storage;
+mod storage_http;
 mod text;
 pub mod trailers;
 pub mod unstored;

@@ -172,7 +172,7 @@ pub async fn put(
         }
         None => (PLATFORM_OWNER, limits.request_body_bytes_max, "request_body_bytes_max"),
     };
-    let blob = call.services.blobs.write(call.tenant).await?;
+    let blob = call.services.blobs.write(call.tenant);
     Ok(ObjectWriter {
         call: call.clone(),
         experiment,

@@ -228,6 +228,7 @@ impl Platform {
             limits: &limits,
             settings: &settings,
             generation: 1,
+            revision: 0,
         };
         let refuse = |failure: mint_domain::lifecycle::Failure| Refusal::invalid(failure.to_string());
         let prepared = self.prepare(caller, &terms, &release).map_err(refuse)?;

@@ -61,7 +61,7 @@ impl Platform {
             }
             let patience = Duration::from_millis(active.authority.limits.wall_ms_max);
             let mut call = caller.call_through(self.services(), active.authority.clone(), Instant::now() + patience);
-            if let Err(refusal) = check(&call, &active, head) {
+            if let Err(refusal) = self.expect_present().and_then(|()| check(&call, &active, head)) {
                 return Some(Err(refusal));
             }
             match active.admission.enter(call.deadline).await {

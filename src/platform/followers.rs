@@ -62,9 +62,11 @@ impl Followers for Running {
 
     async fn settings_changed(&self, _call: &Call, installation: InstallationId, settings: Value) -> Result<(), Refusal> {
         let Some(active) = self.get(installation) else { return Ok(()) };
-        active.plugin.apply_settings(settings).await.map_err(|words| {
+        active.plugin.apply_settings(settings.clone()).await.map_err(|words| {
             Refusal::invalid(format!("The plugin refused the settings: {words}")).with(json!({ "plugin": active.slug() }))
-        })
+        })?;
+        active.given.took(settings);
+        Ok(())
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! <data>/mint.sqlite            the database, unless it is elsewhere
-//! <data>/objects/               files of experiments
+//! <data>/objects/               files of experiments, unless the storage is elsewhere
+//! <data>/bundles/<digest>.mint  bundles, unless the storage is elsewhere
 //! <data>/releases/<digest>/     unpacked bundles; never change
 //! <data>/releases/<digest>.frontend/{files/,revision}   what browsers get of them; never change
 //! <data>/plugin-data/<tenant>/<slug>/{artifacts,cache}/
 //! <data>/plugin-tables/<tenant>/<slug>.sqlite   tables of plugins, unless the database is PostgreSQL
-//! <data>/snapshots/             what installations held at some instant: one archive each, under a random name
+//! <data>/snapshots/             what installations held at some instant: an archive each, unless the storage is elsewhere
 //! <data>/_uploads/              bundles on their way in; emptied at start
 //! <cache>/                      compiled components and venvs; may be deleted at any time
 //! ```
@@ -21,6 +22,13 @@ use mint_domain::{Digest, Slug};
 
 /// How the directory of a release's front-end ends, which else is named like the release's own.
 pub(crate) const FRONTEND: &str = ".frontend";
+
+/// Files of experiments, in the storage.
+pub const OBJECTS: &str = "objects";
+/// Bundles, in the storage.
+pub const BUNDLES: &str = "bundles";
+/// Snapshots of installations, in the storage.
+pub const SNAPSHOTS: &str = "snapshots";
 
 /// The data directory of one installation of the platform.
 #[derive(Clone, Debug)]
@@ -44,7 +52,7 @@ impl Layout {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        for directory in [layout.uploads(), layout.releases(), layout.objects()] {
+        for directory in [layout.uploads(), layout.releases()] {
             fs::create_dir_all(directory)?;
         }
         Ok(layout)
@@ -55,9 +63,9 @@ impl Layout {
         self.data.join("_uploads")
     }
 
-    /// Files of experiments.
-    pub fn objects(&self) -> PathBuf {
-        self.data.join("objects")
+    /// All of it.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// An unpacked bundle.
@@ -83,11 +91,6 @@ impl Layout {
     /// Where the tables of plugins stand.
     pub fn plugin_tables(&self) -> PathBuf {
         self.data.join("plugin-tables")
-    }
-
-    /// What installations held at some instant.
-    pub fn snapshots(&self) -> PathBuf {
-        self.data.join("snapshots")
     }
 
     /// Where unpacked bundles stand.

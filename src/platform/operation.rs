@@ -1,20 +1,20 @@
 //! Operations: long changes as lists of steps, each beside its undo, journaled so that a person can watch and another
 //! process can finish.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use mint_context::Error;
 use mint_domain::{Kind, OperationId, Refusal, TenantId, lifecycle::Failure};
-use mint_store::operations::{self, NewOperation};
+use mint_store::{
+    Tx,
+    operations::{self, Lease, NewOperation},
+};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Caller, Platform};
-
-/// How long an operation belongs to a process that does not say otherwise.
-const LEASE: Duration = Duration::from_secs(30);
+use crate::{Caller, Platform, lease::Hold};
 
 /// The step that makes a change count.
 const SWITCH: &str = "switch";
@@ -26,6 +26,8 @@ pub(crate) struct Here {
     pub(crate) tenant: TenantId,
     /// Slug of the plugin.
     pub(crate) plugin: String,
+    /// Which hold of it this is.
+    pub(crate) epoch: i64,
     /// Stops it; none when it is too late, or when it cannot be stopped at all.
     pub(crate) cancel: Option<CancellationToken>,
 }
@@ -40,6 +42,15 @@ pub(crate) struct Step<S> {
     pub(crate) undo: for<'a> fn(&'a mut S) -> BoxFuture<'a, ()>,
     /// Whether it may be cut off in the middle, since nothing half-done by it counts.
     pub(crate) may_be_cut: bool,
+}
+
+/// What the steps of a change work on.
+pub(crate) trait Work: Send {
+    /// Under which lease the steps write from now on.
+    fn hold(&mut self, lease: Lease);
+
+    /// Lets go of what stands in this process only, and writes nothing: the operation is another's now.
+    fn let_go(&mut self) -> BoxFuture<'_, ()>;
 }
 
 /// A sort of change: what it is called, and what it does.
@@ -59,7 +70,7 @@ impl<S> Change<S> {
     }
 }
 
-/// A moment in an operation at which a server that is under test kills itself.
+/// A moment in an operation at which a server that is under test kills or freezes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Kind of the operation.
@@ -68,6 +79,8 @@ pub struct Moment {
     pub step: String,
     /// `begun`: before it does anything; `did`: before that is written down; `ended`: after.
     pub when: String,
+    /// Whether it freezes, until it is told to go on.
+    pub freezes: bool,
 }
 
 /// Why a change does not go on.
@@ -104,8 +117,8 @@ impl Platform {
     ///
     /// # Errors
     /// `CONFLICT` while another one runs.
-    pub(crate) async fn begin_operation(&self, caller: &Caller, subject: &Subject<'_>) -> Result<OperationId, Error> {
-        let now = self.services().clock.now();
+    pub(crate) async fn begin_operation(self: &Arc<Self>, caller: &Caller, subject: &Subject<'_>) -> Result<Hold, Error> {
+        let taken = Instant::now();
         let mut tx = self.services().db.begin().await?;
         let new = NewOperation {
             plugin: subject.plugin,
@@ -114,64 +127,78 @@ impl Platform {
             request_id: caller.request_id.as_str(),
             input: &subject.input,
             lease_owner: self.process_id(),
-            lease_until: now + LEASE,
+            lease_until: self.lease_until(),
         };
-        let Some(id) = operations::begin(&mut tx, caller.tenant, &new, now).await? else {
+        let Some(lease) = operations::begin(&mut tx, caller.tenant, &new, self.services().clock.now()).await? else {
             return Err(busy(operations::running(&mut tx, caller.tenant, subject.plugin).await?, subject.plugin).into());
         };
-        // Before the commit, so that the reconciler never takes it for one that was left behind.
-        self.operations_here().insert(id, Here { tenant: caller.tenant, plugin: subject.plugin.to_owned(), cancel: None });
-        if let Err(error) = tx.commit().await {
-            self.operations_here().remove(&id);
-            return Err(error.into());
-        }
-        Ok(id)
+        let hold = self.hold(lease, taken, caller.tenant, subject.plugin);
+        tx.commit().await?;
+        Ok(hold)
     }
 
-    /// Runs the steps of an operation to its end, keeping its lease alive, and writes down how it ended.
-    pub(crate) async fn run_operation<S: Send>(
+    /// Begins a transaction that counts only while `lease` is held.
+    ///
+    /// # Errors
+    /// It was lost; the database's.
+    pub(crate) async fn begin_under(&self, lease: Lease) -> Result<Tx, Error> {
+        let mut tx = self.services().db.begin().await?;
+        operations::guard(&mut tx, lease).await?;
+        Ok(tx)
+    }
+
+    /// Runs the steps of an operation to its end, keeping its lease alive, and writes down how it ended. Who loses the lease,
+    /// or the database, lets go: the operation is taken up by what is written of it.
+    pub(crate) async fn run_operation<S: Work>(
         self: &Arc<Self>,
-        id: OperationId,
+        hold: Hold,
         change: &Change<S>,
         state: &mut S,
         on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
     ) {
-        let renewal = self.keep_lease(id);
-        let (status, outcome) = self.run_steps(id, change, state, on_failure).await;
-        drop(renewal);
-        if let Err(error) = self.end_operation(id, status, &outcome).await {
-            // The lease runs out and the reconciler finds the operation again.
-            tracing::error!(operation.id = %id, error = %error, "the end of an operation could not be written");
+        let lease = hold.lease;
+        state.hold(lease);
+        let ended = hold.keep(async {
+            let (status, outcome) = self.run_steps(lease, change, state, on_failure).await?;
+            self.end_operation(lease, status, &outcome).await
+        });
+        let why = match ended.await {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error),
+            None => Some(mint_store::Error::LeaseLost.into()),
+        };
+        if let Some(error) = why {
+            tracing::warn!(operation.id = %lease.operation, kind = change.kind, error = &error as &dyn std::error::Error,
+                "an operation was let go of; whoever finds it takes it up");
+            state.let_go().await;
         }
-        self.operations_here().remove(&id);
+        drop(hold);
     }
 
-    async fn run_steps<S: Send>(
+    /// # Errors
+    /// What leaves it open how the last step ended: the lease or the database was lost.
+    async fn run_steps<S: Work>(
         &self,
-        id: OperationId,
+        lease: Lease,
         change: &Change<S>,
         state: &mut S,
         on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
-    ) -> (&'static str, Value) {
-        let steps = change.steps;
+    ) -> Result<(&'static str, Value), Error> {
+        let (steps, id) = (change.steps, lease.operation);
         let switch = steps.iter().position(|step| step.name == SWITCH).filter(|_| change.can_stop).unwrap_or_default();
         let stopped = CancellationToken::new();
         for (position, step) in steps.iter().enumerate() {
             let at = i64::try_from(position).unwrap_or(i64::MAX);
             self.offer_to_stop(id, (position < switch).then(|| stopped.clone()));
-            let ran = match self.journal_begin(id, at, step.name).await {
-                Ok(()) if stopped.is_cancelled() && position < switch => Err(Stop::Refused(cancelled())),
-                Ok(()) => {
-                    self.reach(change.kind, step.name, "begun");
-                    match step.may_be_cut {
-                        true if position < switch => tokio::select! {
-                            ran = (step.run)(state) => ran,
-                            () = stopped.cancelled() => Err(Stop::Refused(cancelled())),
-                        },
-                        _ => (step.run)(state).await,
-                    }
-                }
-                Err(error) => Err(Stop::Error(error)),
+            self.journal_begin(lease, at, step.name).await?;
+            self.reach(change.kind, step.name, "begun");
+            let ran = match step.may_be_cut {
+                _ if stopped.is_cancelled() && position < switch => Err(Stop::Refused(cancelled())),
+                true if position < switch => tokio::select! {
+                    ran = (step.run)(state) => ran,
+                    () = stopped.cancelled() => Err(Stop::Refused(cancelled())),
+                },
+                _ => (step.run)(state).await,
             };
             self.reach(change.kind, step.name, "did");
             let (status, note) = match &ran {
@@ -180,15 +207,14 @@ impl Platform {
                 Err(Stop::Failed(failure)) => ("failed", format!("{} {}", failure.reason, failure.hint)),
                 Err(Stop::Error(error)) => ("failed", error.public().message),
             };
-            if let Err(error) = self.journal_end(id, at, status, &note).await {
-                tracing::error!(operation.id = %id, step = step.name, error = %error, "the journal could not be written");
-            }
-            self.reach(change.kind, step.name, "ended");
-            let stop = match ran {
-                Ok(_) => continue,
-                Err(stop) => stop,
+            let ran = match ran {
+                Err(Stop::Error(error)) if error.leaves_it_open() => return Err(error),
+                other => other,
             };
-            return match stop {
+            self.journal_end(lease, at, status, &note).await?;
+            self.reach(change.kind, step.name, "ended");
+            let Err(stop) = ran else { continue };
+            return Ok(match stop {
                 Stop::Nothing(note) => ("done", json!({ "message": note, "changed": false })),
                 Stop::Failed(failure) => {
                     let outcome = json!({ "failure": &failure });
@@ -205,9 +231,9 @@ impl Platform {
                     let public = error.public();
                     ("undone", json!({ "code": public.code, "message": public.message, "details": public.details }))
                 }
-            };
+            });
         }
-        ("done", json!({ "changed": true }))
+        Ok(("done", json!({ "changed": true })))
     }
 
     fn offer_to_stop(&self, id: OperationId, cancel: Option<CancellationToken>) {
@@ -236,50 +262,35 @@ impl Platform {
         }
     }
 
-    /// Kills the server here, if that is what a test of crashes asked for.
+    /// Kills or freezes the server here, if that is what a test asked for.
     fn reach(&self, kind: &str, step: &str, when: &str) {
-        if cfg!(debug_assertions)
-            && self.abort_at().is_some_and(|at| (at.kind.as_str(), at.step.as_str(), at.when.as_str()) == (kind, step, when))
-        {
-            std::process::abort();
+        let Some(at) = self.abort_at().filter(|_| cfg!(debug_assertions)) else { return };
+        if (at.kind.as_str(), at.step.as_str(), at.when.as_str()) != (kind, step, when) {
+            return;
+        }
+        match at.freezes {
+            false => std::process::abort(),
+            true => {
+                let _told = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+            }
         }
     }
 
-    /// Renews the lease until dropped.
-    fn keep_lease(self: &Arc<Self>, id: OperationId) -> tokio_util::task::AbortOnDropHandle<()> {
-        let platform = self.clone();
-        tokio_util::task::AbortOnDropHandle::new(self.spawn(async move {
-            loop {
-                tokio::time::sleep(LEASE / 3).await;
-                let until = platform.services().clock.now() + LEASE;
-                if let Err(error) = platform.renew_lease(id, until).await {
-                    tracing::warn!(operation.id = %id, error = %error, "the lease of an operation could not be renewed");
-                }
-            }
-        }))
-    }
-
-    async fn renew_lease(&self, id: OperationId, until: OffsetDateTime) -> Result<(), Error> {
+    async fn journal_begin(&self, lease: Lease, position: i64, name: &str) -> Result<(), Error> {
         let mut tx = self.services().db.begin().await?;
-        operations::renew(&mut tx, id, self.process_id(), until).await?;
+        operations::begin_step(&mut tx, lease, position, name, self.services().clock.now()).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn journal_begin(&self, id: OperationId, position: i64, name: &str) -> Result<(), Error> {
+    async fn journal_end(&self, lease: Lease, position: i64, status: &str, note: &str) -> Result<(), Error> {
         let mut tx = self.services().db.begin().await?;
-        operations::begin_step(&mut tx, id, position, name, self.services().clock.now()).await?;
+        operations::end_step(&mut tx, lease, position, status, note, self.services().clock.now()).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn journal_end(&self, id: OperationId, position: i64, status: &str, note: &str) -> Result<(), Error> {
+    pub(crate) async fn end_operation(&self, lease: Lease, status: &str, outcome: &Value) -> Result<(), Error> {
         let mut tx = self.services().db.begin().await?;
-        operations::end_step(&mut tx, id, position, status, note, self.services().clock.now()).await?;
-        Ok(tx.commit().await?)
-    }
-
-    pub(crate) async fn end_operation(&self, id: OperationId, status: &str, outcome: &Value) -> Result<(), Error> {
-        let mut tx = self.services().db.begin().await?;
-        operations::end(&mut tx, id, status, outcome, self.services().clock.now()).await?;
+        operations::end(&mut tx, lease, status, outcome, self.services().clock.now()).await?;
         Ok(tx.commit().await?)
     }
 

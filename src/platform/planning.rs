@@ -14,10 +14,7 @@ use mint_domain::{
 use mint_store::installations::{self, Installation};
 use serde::Serialize;
 
-use crate::{
-    Caller, Platform,
-    install::{Upload, verify},
-};
+use crate::{Caller, Platform, content, install::Upload};
 
 /// What would become of a bundle.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -68,15 +65,15 @@ impl Platform {
     /// `PERMISSION_DENIED`, or what is wrong with the bundle.
     pub async fn plan(&self, caller: &Caller, upload: Upload, mode: Option<Mode>) -> Result<PlannedPlugin> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let bundle = verify::open(&upload.0).await?;
+        let bundle = content::open(&upload.0).await?;
         let uploads = self.layout().uploads();
         // The task owns the files, so that they go even if nobody waits for the answer any more.
         let look = move || {
             let (manifest, digest) = (bundle.manifest().clone(), bundle.digest());
             let scratch = tempfile::Builder::new().prefix(".plan-").tempdir_in(uploads)?;
             let unpacked = scratch.path().join("bundle");
-            bundle.unpack(&unpacked).map_err(verify::refused)?;
-            let python = mint_bundle::python_parts(&unpacked, &manifest).map_err(verify::refused)?;
+            bundle.unpack(&unpacked).map_err(content::refused)?;
+            let python = mint_bundle::python_parts(&unpacked, &manifest).map_err(content::refused)?;
             drop(upload);
             Ok::<_, mint_context::Error>(Looked { manifest, digest, python })
         };
@@ -208,5 +205,5 @@ impl Asked {
 async fn python_parts(directory: &Path, manifest: &Arc<Manifest>) -> Result<Option<PythonParts>> {
     let (directory, manifest) = (directory.to_owned(), Arc::clone(manifest));
     let read = tokio::task::spawn_blocking(move || mint_bundle::python_parts(&directory, &manifest)).await;
-    read.map_err(io::Error::other)?.map_err(verify::refused)
+    read.map_err(io::Error::other)?.map_err(content::refused)
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,6 +29,8 @@ use crate::{
     health::{CHECKS_AT_ONCE, HealthOptions},
     layout::Layout,
     operation::{Here, Moment, not_installed},
+    reconcile::FailedHere,
+    replicas::Presence,
     running::{Active, Running},
     sign_in::Identity,
     snapshots::Policy,
@@ -73,6 +76,10 @@ pub struct Options {
     pub development: bool,
     /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
     pub process_id: String,
+    /// Where this process listens, for the operator who looks at all replicas.
+    pub address: SocketAddr,
+    /// How long an operation belongs to a process that does not say otherwise.
+    pub lease: Duration,
 }
 
 /// The platform.
@@ -92,8 +99,11 @@ pub struct Platform {
     health: HealthOptions,
     health_places: Semaphore,
     process_id: String,
+    presence: Presence,
+    lease: Duration,
     development: Developments,
     operations: Mutex<HashMap<OperationId, Here>>,
+    failed_here: Mutex<HashMap<InstallationId, FailedHere>>,
     identities: Cache<String, Identity>,
     visits: Visits,
     tasks: TaskTracker,
@@ -106,11 +116,11 @@ impl Platform {
     /// # Errors
     /// A mode without a runtime.
     pub fn new(mut options: Options) -> Result<Arc<Self>, MissingRuntime> {
+        let services = options.services;
         let mut runtime = |mode: Mode| options.runtimes.remove(mode.as_str()).ok_or(MissingRuntime(mode));
         Ok(Arc::new(Self {
             shared: runtime(Mode::Shared)?,
             isolated: runtime(Mode::Isolated)?,
-            services: options.services,
             running: options.running,
             layout: options.layout,
             forced: options.forced,
@@ -122,9 +132,13 @@ impl Platform {
             abort_at: options.abort_at,
             health: options.health,
             health_places: Semaphore::new(CHECKS_AT_ONCE),
+            presence: Presence::new(options.address, &*services.clock),
+            services,
             process_id: options.process_id,
+            lease: options.lease,
             development: Developments::new(options.development),
             operations: Mutex::new(HashMap::new()),
+            failed_here: Mutex::new(HashMap::new()),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
             visits: Visits::default(),
             tasks: TaskTracker::new(),
@@ -205,12 +219,26 @@ impl Platform {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts that failed here, of plugins that run elsewhere.
+    pub(crate) fn failed_here(&self) -> MutexGuard<'_, HashMap<InstallationId, FailedHere>> {
+        self.failed_here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn development(&self) -> &Developments {
         &self.development
     }
 
     pub(crate) fn process_id(&self) -> &str {
         &self.process_id
+    }
+
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// How long an operation belongs to a process that does not say otherwise.
+    pub(crate) fn lease_length(&self) -> Duration {
+        self.lease
     }
 
     pub(crate) fn runtime(&self, mode: Mode) -> &Arc<dyn Runtime> {
@@ -248,6 +276,7 @@ impl Platform {
         if tokio::time::timeout(DRAIN_TIMEOUT, self.tasks.wait()).await.is_err() {
             tracing::warn!("operations were still running when the platform ended; they are taken up at the next start");
         }
+        self.take_leave().await;
         self.services.db.close().await;
     }
 
@@ -289,6 +318,7 @@ impl Platform {
 
     /// Waits until a replaced generation has answered what it had begun, and ends it.
     pub(crate) async fn drain(&self, old: Arc<Active>) {
+        let _leaving = self.running.leave(&old);
         if !old.admission.drained(Instant::now() + DRAIN_TIMEOUT).await {
             tracing::warn!(plugin.slug = %old.slug(), "requests were cut off when a plugin was replaced");
         }
@@ -311,13 +341,6 @@ impl Platform {
         tracing::error!(tenant.id = %active.authority.tenant_slug, plugin.slug = %active.slug(), error = %failure, "a plugin failed");
         self.fault(tenant, id, failure).await;
         active.plugin.stop(STOP_GRACE).await;
-    }
-
-    pub(crate) async fn bump_generation(&self, tenant: TenantId, id: InstallationId) -> Result<i64> {
-        let mut tx = self.services.db.begin().await?;
-        let bumped = installations::bump_generation(&mut tx, tenant, id, self.services.clock.now()).await?;
-        tx.commit().await?;
-        bumped.ok_or_else(|| mint_domain::Refusal::not_found("installation", id).into())
     }
 }
 

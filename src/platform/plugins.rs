@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mint_context::{Result, runtime::HealthStatus, settings};
 use mint_domain::{Digest, Grants, InstallationId, Limits, Manifest, Permission, State, manifest::PluginInfo, plan::Findings};
-use mint_store::{installations, releases, tenants};
+use mint_store::{installations, releases};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -177,16 +177,6 @@ impl Platform {
             log: active.log.recent(),
             summary,
         })
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn ready(&self) -> Result<()> {
-        let mut tx = self.services().db.read().await?;
-        tenants::list(&mut tx).await?;
-        Ok(())
     }
 
     fn summary(&self, installation: installations::Installation, digest: &Digest, manifest: &Manifest) -> PluginSummary {

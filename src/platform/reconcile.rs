@@ -1,37 +1,66 @@
 //! Makes what runs in this process equal what the rows want. Takes no input; runs at start and then by polling, so that
 //! a change made through another replica arrives here too.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::StreamExt as _;
-use mint_context::{Result, objects};
-use mint_domain::{InstallationId, OperationId, State, lifecycle::Failure};
+use mint_context::{Result, database::OUTAGE, objects, settings};
+use mint_domain::{InstallationId, Slug, State, TenantId, lifecycle::Failure};
 use mint_store::{
-    installations::{self, Installation},
-    operations, tenants,
+    installations::{self, Changes, Installation},
+    tenants,
 };
 use rand::Rng as _;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, operation::Here, uninstall::DataAction};
+use crate::{Caller, Platform, content::FETCH, running::Active};
 
-/// Time between two looks, before jitter.
-const INTERVAL: Duration = Duration::from_secs(2);
+/// Time between two looks at whether anything changed, before jitter.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Time after which everything is looked at, whether or not something changed.
+const WHOLE_INTERVAL: Duration = Duration::from_secs(10);
+/// Time after which a plugin that could not be started here, but runs elsewhere, is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// Time between two looks for what nobody uses.
 const TIDY_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Plugins started at once.
 const STARTS_AT_ONCE: usize = 2;
 
+/// What was found by the last look that left nothing to do.
+#[derive(Clone, Copy)]
+struct Settled {
+    changes: Changes,
+    at: Instant,
+}
+
+/// A start that failed here, of a plugin that runs elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FailedHere {
+    pub(crate) generation: i64,
+    at: Instant,
+}
+
+/// What is to be done about an installation.
+enum Task {
+    Start,
+    Probe,
+    Settings(Arc<Active>),
+}
+
 impl Platform {
     /// Starts what should run and takes up what was interrupted, and goes on looking until the platform ends.
     pub fn reconcile(self: &Arc<Self>) {
+        self.report();
         let platform = self.clone();
         self.spawn(async move {
-            let mut tidied = None;
+            let (mut tidied, mut settled) = (None, None);
             loop {
-                if let Err(error) = platform.look_again().await {
+                if let Err(error) = platform.look_again(&mut settled).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the platform could not be reconciled");
                 }
                 if tidied.is_none_or(|at: Instant| at.elapsed() > TIDY_INTERVAL) {
@@ -44,55 +73,120 @@ impl Platform {
         });
     }
 
-    async fn look_again(self: &Arc<Self>) -> Result<()> {
+    async fn look_again(self: &Arc<Self>, settled: &mut Option<Settled>) -> Result<()> {
         self.take_up_operations().await?;
         objects::sweep(self.services()).await?;
-        self.look().await
+        let changes = installations::changes(&mut self.services().db.read().await?).await?;
+        let is_settled = settled.is_some_and(|before| before.changes == changes && before.at.elapsed() < WHOLE_INTERVAL);
+        if is_settled && !self.presence().must_look() {
+            return Ok(());
+        }
+        let at = Instant::now();
+        *settled = self.look().await?.then_some(Settled { changes, at });
+        Ok(())
     }
 
-    /// Starts, restarts and stops until this process runs what the rows want.
-    async fn look(self: &Arc<Self>) -> Result<()> {
+    /// Starts, restarts and stops until this process runs what the rows want. False when something is left to do.
+    async fn look(self: &Arc<Self>) -> Result<bool> {
         let mut tx = self.services().db.read().await?;
         let slugs: HashMap<_, _> = tenants::list(&mut tx).await?.into_iter().map(|tenant| (tenant.id, tenant.slug)).collect();
         let wanted = installations::list_all(&mut tx).await?;
         drop(tx);
-
         // What an operation of this process is changing is the operation's to start and stop.
-        let changing: Vec<_> = self.operations_here().values().cloned().collect();
-        let changing = |row: &Installation| changing.iter().any(|here| here.tenant == row.tenant_id && here.plugin == row.slug);
-        let known: HashMap<InstallationId, &Installation> = wanted.iter().map(|row| (row.id, row)).collect();
-        // What a developer runs has no row, and ends with its developer.
-        for active in self.running().all().into_iter().filter(|active| active.developed.is_none()) {
-            let (tenant, id) = (active.authority.tenant, active.authority.installation);
-            // Another process may be changing it in a way that nobody may answer through.
-            if known.get(&id).is_none_or(|row| !row.state.serves() && !changing(row)) {
-                self.take_down(tenant, id, Some(active.generation)).await;
-            }
-        }
-        let now = self.services().clock.now();
-        let starts = wanted.iter().filter(|row| !changing(row)).cloned().filter_map(|row| {
-            let caller = Caller::system(row.tenant_id, slugs.get(&row.tenant_id)?.clone(), self.fresh_request_id());
-            let running = self.running().get(row.id).map(|active| active.generation);
-            match &row.state {
-                State::Ready if running != Some(row.generation) => Some((caller, row, false)),
-                State::Failed(Failure { quarantine: Some(quarantine), .. }) if quarantine.next_probe_at <= now => {
-                    Some((caller, row, true))
-                }
-                _ => None,
-            }
-        });
-        futures_util::stream::iter(starts)
-            .for_each_concurrent(STARTS_AT_ONCE, |(caller, row, probe)| async move {
-                if probe {
-                    if let Err(error) = self.probe(caller, &row.slug).await {
-                        tracing::warn!(plugin.slug = row.slug, error = %error, "a quarantined plugin could not be probed");
+        let changing: HashSet<(TenantId, String)> =
+            self.operations_here().values().map(|here| (here.tenant, here.plugin.clone())).collect();
+        self.stop_unwanted(&wanted, &changing);
+        let (mine, others): (Vec<_>, Vec<_>) =
+            wanted.into_iter().partition(|row| !changing.contains(&(row.tenant_id, row.slug.clone())));
+        let tasks: Vec<_> = mine.into_iter().filter_map(|row| self.task(row, &slugs)).collect();
+        let is_settled = others.is_empty() && tasks.is_empty();
+        futures_util::stream::iter(tasks)
+            .for_each_concurrent(STARTS_AT_ONCE, |(caller, row, task)| async move {
+                match task {
+                    Task::Start => self.catch_up(&caller, row).await,
+                    Task::Settings(active) => self.hand_over(&caller, row, &active).await,
+                    Task::Probe => {
+                        if let Err(error) = self.probe(caller, &row.slug).await {
+                            tracing::warn!(plugin.slug = row.slug, error = %error, "a quarantined plugin could not be probed");
+                        }
                     }
-                } else {
-                    self.catch_up(&caller, row).await;
                 }
             })
             .await;
-        Ok(())
+        Ok(is_settled)
+    }
+
+    /// Takes down what no row wants any more. Each finishes what it has begun.
+    fn stop_unwanted(self: &Arc<Self>, wanted: &[Installation], changing: &HashSet<(TenantId, String)>) {
+        let known: HashMap<InstallationId, &Installation> = wanted.iter().map(|row| (row.id, row)).collect();
+        // Nobody counts on a server that was silent for long: what it does not serve as the rows want it, it serves no longer.
+        let must_look = self.presence().must_look();
+        let unwanted = |active: &Arc<Active>| {
+            known.get(&active.authority.installation).is_none_or(|row| match row.state {
+                State::Failed(_) => true,
+                // Another process may be changing it in a way that nobody may answer through.
+                State::Uninstalling | State::Migrating | State::Initializing => {
+                    !changing.contains(&(row.tenant_id, row.slug.clone()))
+                }
+                _ => must_look && row.generation != active.generation,
+            })
+        };
+        // What a developer runs has no row, and ends with its developer.
+        let installed = self.running().all().into_iter().filter(|active| active.developed.is_none());
+        for active in installed.filter(unwanted) {
+            let (tenant, id) = (active.authority.tenant, active.authority.installation);
+            if let Some(removed) = self.running().remove(tenant, id, Some(active.generation)) {
+                let platform = self.clone();
+                self.track(async move { platform.drain(removed).await });
+            }
+        }
+        if must_look {
+            self.presence().looked();
+        }
+    }
+
+    /// What is to be done about an installation here, if anything.
+    fn task(&self, row: Installation, slugs: &HashMap<TenantId, Slug>) -> Option<(Caller, Installation, Task)> {
+        let caller = Caller::system(row.tenant_id, slugs.get(&row.tenant_id)?.clone(), self.fresh_request_id());
+        let task = match &row.state {
+            State::Ready => match self.running().get(row.id).filter(|active| active.generation == row.generation) {
+                Some(active) => self.has_other_settings(&active, &row).then_some(Task::Settings(active))?,
+                None if self.failed_lately(&row) => return None,
+                None => Task::Start,
+            },
+            State::Failed(Failure { quarantine: Some(quarantine), .. })
+                if quarantine.next_probe_at <= self.services().clock.now() =>
+            {
+                Task::Probe
+            }
+            _ => return None,
+        };
+        Some((caller, row, task))
+    }
+
+    fn failed_lately(&self, row: &Installation) -> bool {
+        let failed = self.failed_here().get(&row.id).copied();
+        failed.is_some_and(|failed| failed.generation == row.generation && failed.at.elapsed() < RETRY_INTERVAL)
+    }
+
+    fn has_other_settings(&self, active: &Active, row: &Installation) -> bool {
+        active.given.differ(&self.effective(active, row), row.revision)
+    }
+
+    fn effective(&self, active: &Active, row: &Installation) -> Value {
+        Value::Object(settings::merged(&active.authority.manifest, &row.settings, &self.services().plugin_environment).0)
+    }
+
+    /// Gives a plugin the settings that it was given elsewhere. One that refuses them is started with them.
+    async fn hand_over(self: &Arc<Self>, caller: &Caller, row: Installation, active: &Active) {
+        let settings = self.effective(active, &row);
+        match active.plugin.apply_settings(settings.clone()).await {
+            Ok(()) => active.given.took(settings),
+            Err(words) => {
+                tracing::warn!(plugin.slug = row.slug, said = words, "a plugin refused settings that it took elsewhere");
+                self.catch_up(caller, row).await;
+            }
+        }
     }
 
     /// Starts an installation that is Ready but does not run here at its present generation.
@@ -102,6 +196,7 @@ impl Platform {
                 .find_installation(caller, &row.slug)
                 .await
                 .map_err(|error| Failure::new("start", error.public().message, "Reload the plugin."))?;
+            self.bring(&release).await?;
             self.obey_configuration(&mut row, &release).await?;
             self.runtime(row.mode()).stage(&release, &row.grants).await?;
             self.start(caller, &row, &release).await
@@ -112,6 +207,14 @@ impl Platform {
                     self.drain(old).await;
                 }
             }
+            // What is down may come back; what runs elsewhere is not broken.
+            Err(failure)
+                if matches!(failure.phase.as_str(), FETCH | OUTAGE) || self.runs_elsewhere(row.id, row.generation).await =>
+            {
+                tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure,
+                    "a plugin could not be started here; it will be tried again");
+                self.failed_here().insert(row.id, FailedHere { generation: row.generation, at: Instant::now() });
+            }
             Err(failure) => {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure, "a plugin could not be started");
                 self.fault(row.tenant_id, row.id, failure).await;
@@ -119,68 +222,10 @@ impl Platform {
         }
     }
 
-    /// Resumes or ends operations whose owner is gone: another process, or this one before its restart.
-    async fn take_up_operations(self: &Arc<Self>) -> Result<()> {
-        #[derive(Default, Deserialize)]
-        struct UninstallInput {
-            #[serde(default)]
-            data: DataAction,
-        }
-        let now = self.services().clock.now();
-        let mut tx = self.services().db.read().await?;
-        let abandoned = operations::abandoned(&mut tx, self.process_id(), now).await?;
-        let slugs: HashMap<_, _> = tenants::list(&mut tx).await?.into_iter().map(|tenant| (tenant.id, tenant.slug)).collect();
-        drop(tx);
-        for operation in abandoned {
-            if self.operations_here().contains_key(&operation.id) {
-                continue;
-            }
-            let Some(slug) = slugs.get(&operation.tenant_id) else { continue };
-            let mut tx = self.services().db.begin().await?;
-            let until = now + Duration::from_secs(30);
-            let taken = operations::take_over(&mut tx, operation.id, self.process_id(), until, now).await?;
-            let present = installations::find(&mut tx, operation.tenant_id, &operation.plugin).await?.is_some();
-            tx.commit().await?;
-            if !taken {
-                continue;
-            }
-            let here = Here { tenant: operation.tenant_id, plugin: operation.plugin.clone(), cancel: None };
-            self.operations_here().insert(operation.id, here);
-            tracing::info!(operation.id = %operation.id, kind = operation.kind, plugin.slug = operation.plugin, "taking up an interrupted operation");
-            let caller = Caller::system(operation.tenant_id, slug.clone(), self.fresh_request_id());
-            match (operation.kind.as_str(), present) {
-                ("uninstall", true) => {
-                    let input: UninstallInput = serde_json::from_value(operation.input).unwrap_or_default();
-                    self.resume_uninstall(caller, &operation.plugin, input.data, operation.id).await?;
-                }
-                ("upgrade" | "rollback", true) => {
-                    let (status, outcome) = self.end_upgrade(&caller, &operation.plugin, operation.id, operation.input).await?;
-                    self.settle(operation.id, status, &outcome).await?;
-                }
-                ("restore", true) => {
-                    let (status, outcome) = self.end_restore(&caller, &operation.plugin, operation.id, operation.input).await?;
-                    self.settle(operation.id, status, &outcome).await?;
-                }
-                ("snapshot", true) => {
-                    self.forget_snapshot_before(&caller, &operation.plugin, operation.id).await?;
-                    let outcome =
-                        json!({ "code": "plugin.interrupted", "message": "The server stopped before the snapshot was taken." });
-                    self.settle(operation.id, "undone", &outcome).await?;
-                }
-                (_, true) => self.resume_install(caller, &operation.plugin, operation.id).await?,
-                ("uninstall", false) => self.settle(operation.id, "done", &json!({ "changed": true })).await?,
-                (_, false) => {
-                    let outcome = json!({ "code": "plugin.interrupted", "message": "The server stopped before anything was installed. Install it again." });
-                    self.settle(operation.id, "undone", &outcome).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn settle(&self, id: OperationId, status: &str, outcome: &Value) -> Result<()> {
-        let ended = self.end_operation(id, status, outcome).await;
-        self.operations_here().remove(&id);
-        ended
+    /// Whether another server answers with this start, or whether that cannot be known.
+    async fn runs_elsewhere(&self, id: InstallationId, generation: i64) -> bool {
+        let Ok(others) = self.replicas().await else { return true };
+        let mut others = others.iter().filter(|other| other.id != self.process_id());
+        others.any(|other| other.serves.iter().any(|s| s.installation == id && s.generation == generation && s.release.is_some()))
     }
 }

@@ -15,7 +15,7 @@ use mint_context::{
     logs::PluginLog,
     runtime::{Blame, Generation},
 };
-use mint_domain::{ExperimentId, InstallationId, Prefix, Slug, TenantId};
+use mint_domain::{Digest, ExperimentId, InstallationId, Prefix, Slug, TenantId};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -26,6 +26,8 @@ use crate::{admission::Admission, health::Watch, routes::Routes};
 pub struct Active {
     /// What it may do, and for whom.
     pub authority: Arc<PluginAuthority>,
+    /// Digest of its release.
+    pub release: Digest,
     /// Where its routes stand.
     pub prefix: Prefix,
     /// The public path of the prefix, as plugins are told of it.
@@ -42,8 +44,32 @@ pub struct Active {
     pub usage: Usage,
     /// What it said of its health.
     pub watch: Watch,
+    /// The settings that it has.
+    pub(crate) given: Given,
     /// How a plugin came here that is not installed: its developer runs it.
     pub developed: Option<Developed>,
+}
+
+/// The settings that a start has: those in force, and the revision of the row that they were last compared with.
+#[derive(Debug)]
+pub(crate) struct Given(Mutex<(Value, i64)>);
+
+impl Given {
+    pub(crate) fn new(settings: Value, revision: i64) -> Self {
+        Self(Mutex::new((settings, revision)))
+    }
+
+    /// Notes what the plugin has taken.
+    pub(crate) fn took(&self, settings: Value) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = settings;
+    }
+
+    /// Whether the row has changed to other settings than these since it was last asked.
+    pub(crate) fn differ(&self, settings: &Value, revision: i64) -> bool {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = std::mem::replace(&mut given.1, revision) != revision;
+        is_new && given.0 != *settings
+    }
 }
 
 /// How a plugin that is not installed came here.
@@ -70,6 +96,7 @@ pub struct Running {
     routes: Routes<Arc<Active>>,
     by_installation: RwLock<HashMap<InstallationId, Arc<Active>>>,
     saving: Mutex<HashSet<(TenantId, ExperimentId)>>,
+    leaving: Mutex<Vec<Arc<Active>>>,
 }
 
 /// Held while a design is being saved. One at a time for each experiment, so that a hook cannot save what it is asked
@@ -78,6 +105,20 @@ pub struct Running {
 pub struct Saving<'a> {
     running: &'a Running,
     experiment: (TenantId, ExperimentId),
+}
+
+/// Held while a start that was replaced finishes what it began.
+#[derive(Debug)]
+pub(crate) struct Leaving<'a> {
+    running: &'a Running,
+    active: Arc<Active>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let mut leaving = self.running.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|other| !Arc::ptr_eq(other, &self.active));
+    }
 }
 
 impl Running {
@@ -94,6 +135,19 @@ impl Running {
     /// Everything.
     pub fn all(&self) -> Vec<Arc<Active>> {
         self.by_installation.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// What answers here, or has yet to finish what it began before it was replaced.
+    pub fn answering(&self) -> Vec<Arc<Active>> {
+        let mut all = self.all();
+        all.extend(self.leaving.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        all
+    }
+
+    /// Marks that a start has something to finish.
+    pub(crate) fn leave(&self, active: &Arc<Active>) -> Leaving<'_> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(active.clone());
+        Leaving { running: self, active: active.clone() }
     }
 
     /// What runs for a tenant, by slug.

@@ -22,7 +22,7 @@ use crate::{
     Caller, Platform,
     admission::Admission,
     health::Watch,
-    running::{Active, Developed, Usage},
+    running::{Active, Developed, Given, Usage},
 };
 
 /// Longest time for what a plugin does on its own account while it starts.
@@ -38,6 +38,8 @@ pub(crate) struct Terms<'a> {
     /// As stored.
     pub(crate) settings: &'a Value,
     pub(crate) generation: i64,
+    /// Of the row, where there is one.
+    pub(crate) revision: i64,
 }
 
 /// All of an [`Active`] but the plugin itself.
@@ -47,6 +49,7 @@ pub(crate) struct Prepared {
     prefix: Prefix,
     forwarded_prefix: HeaderValue,
     generation: i64,
+    revision: i64,
 }
 
 impl Platform {
@@ -64,6 +67,7 @@ impl Platform {
             limits: &installation.limits,
             settings: &installation.settings,
             generation: installation.generation,
+            revision: installation.revision,
         };
         let prepared = self.prepare(caller, &terms, release)?;
         database::prepare(self.services(), &prepared.activation.authority).await?;
@@ -113,17 +117,18 @@ impl Platform {
             log,
             call: system.call_through(self.services(), authority, Instant::now() + START_CALL),
         };
-        Ok(Prepared { activation, prefix, forwarded_prefix, generation: terms.generation })
+        Ok(Prepared { activation, prefix, forwarded_prefix, generation: terms.generation, revision: terms.revision })
     }
 }
 
 impl Prepared {
     /// With the plugin that was started; `developed` where a developer did that.
     pub(crate) fn active(self, plugin: Arc<dyn Generation>, developed: Option<Developed>) -> Active {
-        let Activation { authority, log, .. } = self.activation;
+        let Activation { authority, log, settings, release, .. } = self.activation;
         Active {
             admission: Admission::new(&authority.limits),
             authority,
+            release: release.digest,
             prefix: self.prefix,
             forwarded_prefix: self.forwarded_prefix,
             generation: self.generation,
@@ -131,6 +136,7 @@ impl Prepared {
             log,
             usage: Usage::default(),
             watch: Watch::default(),
+            given: Given::new(settings, self.revision),
             developed,
         }
     }

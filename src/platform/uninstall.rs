@@ -10,8 +10,9 @@ use mint_domain::{
     lifecycle::{Event, Failure},
 };
 use mint_store::{
-    audit, history,
+    Tx, audit, history,
     installations::{self, Installation},
+    operations::Lease,
     releases,
 };
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,9 @@ use serde_json::json;
 
 use crate::{
     Caller, Platform,
-    operation::{Change, Step, Stop, Subject, nothing_to_undo},
+    lease::Hold,
+    operation::{Change, Step, Stop, Subject, Work, nothing_to_undo},
+    state::advance,
 };
 
 const UNINSTALL: Change<Uninstall> = Change {
@@ -51,6 +54,7 @@ pub enum DataAction {
 struct Uninstall {
     platform: Arc<Platform>,
     caller: Caller,
+    lease: Option<Lease>,
     installation: Installation,
     data: DataAction,
 }
@@ -64,10 +68,11 @@ impl Platform {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let (installation, _) = self.find_installation(&caller, slug).await?;
         let input = json!({ "data": data });
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: UNINSTALL.kind, input }).await?;
-        let mut uninstall = Uninstall { platform: self.clone(), caller, installation, data };
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UNINSTALL.kind, input }).await?;
+        let id = hold.lease.operation;
+        let mut uninstall = Uninstall { platform: self.clone(), caller, lease: None, installation, data };
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &UNINSTALL, &mut uninstall, failed).await });
+        self.track(async move { platform.run_operation(hold, &UNINSTALL, &mut uninstall, failed).await });
         Ok(id)
     }
 
@@ -77,12 +82,30 @@ impl Platform {
         caller: Caller,
         slug: &str,
         data: DataAction,
-        id: OperationId,
+        hold: Hold,
     ) -> Result<()> {
         let (installation, _) = self.find_installation(&caller, slug).await?;
-        let mut uninstall = Uninstall { platform: self.clone(), caller, installation, data };
-        self.run_operation(id, &UNINSTALL, &mut uninstall, failed).await;
+        let mut uninstall = Uninstall { platform: self.clone(), caller, lease: None, installation, data };
+        self.run_operation(hold, &UNINSTALL, &mut uninstall, failed).await;
         Ok(())
+    }
+}
+
+impl Uninstall {
+    /// Begins a transaction that counts only while this process has the operation in hand.
+    async fn begin(&self) -> Result<Tx> {
+        let lease = self.lease.ok_or_else(|| io::Error::other("a step ran without a lease"))?;
+        self.platform.begin_under(lease).await
+    }
+}
+
+impl Work for Uninstall {
+    fn hold(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
+    fn let_go(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -90,8 +113,11 @@ fn stop(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (tenant, id) = (uninstall.installation.tenant_id, uninstall.installation.id);
         let events = |state: &State| if *state == State::Uninstalling { Vec::new() } else { vec![Event::UninstallBegan] };
-        uninstall.platform.advance(tenant, id, events).await?;
+        let mut tx = uninstall.begin().await?;
+        advance(&mut tx, tenant, id, events, uninstall.platform.services().clock.now()).await?;
+        tx.commit().await?;
         uninstall.platform.take_down(tenant, id, None).await;
+        uninstall.platform.taken_down_everywhere(id).await?;
         Ok("stopped".to_owned())
     })
 }
@@ -114,7 +140,7 @@ fn files(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
 fn remove(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (caller, installation) = (&uninstall.caller, &uninstall.installation);
-        let mut tx = uninstall.platform.services().db.begin().await?;
+        let mut tx = uninstall.begin().await?;
         let kept = history::list(&mut tx, installation.id).await?;
         installations::delete(&mut tx, installation.tenant_id, installation.id).await?;
         for reign in kept {

@@ -16,6 +16,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A process that was frozen, or went away without a word, holds its locks no longer than this; nobody waits for them for
+/// ever. Settings of a transaction, since a pooler may give the next one another connection.
+const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '15s'; set local lock_timeout = '20s'";
+
 /// A database.
 #[derive(Clone, Debug)]
 pub enum Db {
@@ -91,7 +95,7 @@ impl Db {
         match self {
             // Taking the write lock at once avoids the dead end of a reader that turns writer.
             Self::Sqlite { writer, .. } => Ok(Tx::Sqlite(writer.begin_with("begin immediate").await?)),
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin_with(BEGIN).await?)),
         }
     }
 
@@ -113,6 +117,11 @@ impl Db {
     pub async fn ping(&self) -> Result<()> {
         let mut tx = self.read().await?;
         rows!(&mut tx, one(i32,), "select 1").map(|_| ())
+    }
+
+    /// Whether other servers may work on it at the same time.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
     /// Waits until every connection is given back, and closes them.

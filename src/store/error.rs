@@ -18,6 +18,9 @@ pub enum Error {
     /// A row that changed under the caller.
     #[error("the record changed meanwhile")]
     Stale,
+    /// The operation is another process's now.
+    #[error("another process has taken the operation over")]
+    LeaseLost,
     /// The migrations in this binary and those in the database disagree.
     #[error("{0}")]
     Migration(String),
@@ -42,13 +45,23 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// Whether an SQLSTATE of PostgreSQL, or of a pooler before it, tells of a server that ends, starts or has no place, or of a
+/// connection that is gone.
+fn is_outage(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57P0") || matches!(code, "53300" | "25P03" | "55P03")
+}
+
 impl Error {
     /// Whether the database could not be reached or had no connection to give, rather than refused the query.
     pub fn is_outage(&self) -> bool {
-        matches!(
-            self,
-            Self::Sqlx(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed)
-        )
+        match self {
+            Self::Sqlx(sqlx::Error::Database(error)) => error.code().is_some_and(|code| is_outage(&code)),
+            Self::Sqlx(error) => matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
+            ),
+            _ => false,
+        }
     }
 
     /// Names what a unique constraint was about.

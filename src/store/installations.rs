@@ -45,6 +45,8 @@ pub struct Installation {
     pub settings: Value,
     /// Counts every change of what should run.
     pub generation: i64,
+    /// Counts every change of the row.
+    pub revision: i64,
     /// When it was installed.
     pub created_at: OffsetDateTime,
     /// When its row last changed.
@@ -156,6 +158,26 @@ pub async fn list_all(tx: &mut Tx) -> Result<Vec<Installation>> {
     rows!(tx, all Installation, "select * from installations order by id")
 }
 
+/// What every change of any installation changes. Two that are equal were taken with nothing in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Changes {
+    count: i64,
+    last_id: i64,
+    revisions: i64,
+}
+
+/// How far the installations of all tenants have changed.
+///
+/// # Errors
+/// The database's.
+pub async fn changes(tx: &mut Tx) -> Result<Changes> {
+    rows!(
+        tx, one Changes,
+        "select count(*) as count, cast(coalesce(max(id), 0) as bigint) as last_id,
+            cast(coalesce(sum(revision), 0) as bigint) as revisions from installations",
+    )
+}
+
 /// An installation whose row nobody else changes until the transaction ends.
 ///
 /// # Errors
@@ -184,7 +206,8 @@ pub async fn replace(
     let row = rows!(
         tx, optional (i64,),
         "update installations set release_id = $4, prefix = $5, mode = $6, mode_reason = $7, findings = $8, grants = $9, limits = $10,
-            state = $11, state_since = $12, updated_at = $12, generation = generation + 1, settings = coalesce($13, settings)
+            state = $11, state_since = $12, updated_at = $12, generation = generation + 1,
+            revision = revision + 1, settings = coalesce($13, settings)
          where tenant_id = $1 and id = $2 and generation = $3 returning generation",
         tenant.0, id.0, expected, new.release.0, new.prefix, new.plan.mode.as_str(), &new.plan.reason, Json(&new.plan.findings),
         Json(new.grants), Json(new.limits), Json(new.state), now, new.settings.map(Json),
@@ -200,7 +223,7 @@ pub async fn replace(
 pub async fn set_state(tx: &mut Tx, tenant: TenantId, id: InstallationId, state: &State, now: OffsetDateTime) -> Result<bool> {
     execute!(
         tx,
-        "update installations set state = $3, state_since = $4, updated_at = $4 where tenant_id = $1 and id = $2",
+        "update installations set state = $3, state_since = $4, updated_at = $4, revision = revision + 1 where tenant_id = $1 and id = $2",
         tenant.0,
         id.0,
         Json(state),
@@ -217,7 +240,8 @@ pub async fn bump_generation(tx: &mut Tx, tenant: TenantId, id: InstallationId, 
     let row = rows!(
         tx,
         optional(i64,),
-        "update installations set generation = generation + 1, updated_at = $3 where tenant_id = $1 and id = $2 returning generation",
+        "update installations set generation = generation + 1, updated_at = $3, revision = revision + 1
+         where tenant_id = $1 and id = $2 returning generation",
         tenant.0,
         id.0,
         now,
@@ -239,7 +263,8 @@ pub async fn swap_settings(
 ) -> Result<bool> {
     execute!(
         tx,
-        "update installations set settings = $4, updated_at = $5 where tenant_id = $1 and id = $2 and settings = $3",
+        "update installations set settings = $4, updated_at = $5, revision = revision + 1
+         where tenant_id = $1 and id = $2 and settings = $3",
         tenant.0,
         id.0,
         Json(expected),
@@ -262,7 +287,7 @@ pub async fn set_limits(
 ) -> Result<bool> {
     execute!(
         tx,
-        "update installations set limits = $3, updated_at = $4 where tenant_id = $1 and id = $2",
+        "update installations set limits = $3, updated_at = $4, revision = revision + 1 where tenant_id = $1 and id = $2",
         tenant.0,
         id.0,
         Json(limits),
@@ -278,7 +303,8 @@ pub async fn set_limits(
 pub async fn set_plan(tx: &mut Tx, tenant: TenantId, id: InstallationId, plan: &Plan, now: OffsetDateTime) -> Result<bool> {
     execute!(
         tx,
-        "update installations set mode = $3, mode_reason = $4, findings = $5, updated_at = $6 where tenant_id = $1 and id = $2",
+        "update installations set mode = $3, mode_reason = $4, findings = $5, updated_at = $6, revision = revision + 1
+         where tenant_id = $1 and id = $2",
         tenant.0,
         id.0,
         plan.mode.as_str(),

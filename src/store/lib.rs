@@ -26,6 +26,7 @@ pub mod page;
 pub mod plugin_roles;
 pub mod projects;
 pub mod releases;
+pub mod replicas;
 pub mod sessions;
 pub mod snapshots;
 pub mod tables;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use crate::{Result, Tx};
+use crate::{Error, Result, Tx};
 
 /// A long change that a person can watch.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -74,82 +74,116 @@ pub struct NewOperation<'a> {
     pub lease_until: OffsetDateTime,
 }
 
-/// Begins an operation. None when another one of this plugin is still running under a live lease.
+/// A hold on an operation. Whoever takes it over raises the epoch, and what is written under an earlier one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The operation.
+    pub operation: OperationId,
+    /// Which hold of it this is.
+    pub epoch: i64,
+}
+
+/// Begins an operation. None when another one of this plugin is still running.
 ///
 /// # Errors
 /// The database's.
-pub async fn begin(tx: &mut Tx, tenant: TenantId, new: &NewOperation<'_>, now: OffsetDateTime) -> Result<Option<OperationId>> {
+pub async fn begin(tx: &mut Tx, tenant: TenantId, new: &NewOperation<'_>, now: OffsetDateTime) -> Result<Option<Lease>> {
     let row =
         rows!(
-        tx, optional (i64,),
+        tx, optional (i64, i64),
         "insert into operations (tenant_id, plugin, kind, status, actor, request_id, input, lease_owner, lease_until, started_at)
-         select $1, $2, $3, 'running', $4, $5, $6, $7, $8, $9
-         where not exists (select 1 from operations
-            where tenant_id = $1 and plugin = $2 and status = 'running' and lease_until > $9)
-         returning id",
+         values ($1, $2, $3, 'running', $4, $5, $6, $7, $8, $9)
+         on conflict (tenant_id, plugin) where status = 'running' do nothing
+         returning id, lease_epoch",
         tenant.0, new.plugin, new.kind, new.actor, new.request_id, Json(new.input), new.lease_owner, new.lease_until, now,
     )?;
-    Ok(row.map(|(id,)| OperationId(id)))
+    Ok(row.map(|(id, epoch)| Lease { operation: OperationId(id), epoch }))
 }
 
-/// Prolongs a lease. False when it is no longer this owner's.
+/// Passes if a hold is the last one of its operation, which it stays until the transaction ends.
 ///
 /// # Errors
-/// The database's.
-pub async fn renew(tx: &mut Tx, id: OperationId, owner: &str, until: OffsetDateTime) -> Result<bool> {
-    execute!(
+/// [`Error::LeaseLost`]; the database's.
+pub async fn guard(tx: &mut Tx, lease: Lease) -> Result<()> {
+    // An update that changes nothing locks the row on either database.
+    held(execute!(
         tx,
-        "update operations set lease_until = $3 where id = $1 and lease_owner = $2 and status = 'running'",
-        id.0,
-        owner,
+        "update operations set lease_epoch = lease_epoch where id = $1 and lease_epoch = $2 and status = 'running'",
+        lease.operation.0,
+        lease.epoch,
+    )?)
+}
+
+fn held(rows: u64) -> Result<()> {
+    if rows > 0 { Ok(()) } else { Err(Error::LeaseLost) }
+}
+
+/// Prolongs a hold.
+///
+/// # Errors
+/// [`Error::LeaseLost`]; the database's.
+pub async fn renew(tx: &mut Tx, lease: Lease, until: OffsetDateTime) -> Result<()> {
+    held(execute!(
+        tx,
+        "update operations set lease_until = $3 where id = $1 and lease_epoch = $2 and status = 'running'",
+        lease.operation.0,
+        lease.epoch,
         until,
-    )
-    .map(|rows| rows > 0)
+    )?)
 }
 
-/// Takes over a running operation whose lease has ended. False when another was quicker.
+/// Takes over a running operation whose lease has ended. None when another was quicker.
 ///
 /// # Errors
 /// The database's.
-pub async fn take_over(tx: &mut Tx, id: OperationId, owner: &str, until: OffsetDateTime, now: OffsetDateTime) -> Result<bool> {
-    execute!(
+pub async fn take_over(
+    tx: &mut Tx,
+    id: OperationId,
+    owner: &str,
+    until: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<Option<Lease>> {
+    let row = rows!(
         tx,
-        "update operations set lease_owner = $2, lease_until = $3
-         where id = $1 and status = 'running' and (lease_until <= $4 or lease_owner = $2)",
+        optional(i64,),
+        "update operations set lease_owner = $2, lease_until = $3, lease_epoch = lease_epoch + 1
+         where id = $1 and status = 'running' and (lease_until <= $4 or lease_owner = $2) returning lease_epoch",
         id.0,
         owner,
         until,
         now,
-    )
-    .map(|rows| rows > 0)
+    )?;
+    Ok(row.map(|(epoch,)| Lease { operation: id, epoch }))
 }
 
 /// Ends an operation.
 ///
 /// # Errors
-/// The database's.
-pub async fn end(tx: &mut Tx, id: OperationId, status: &str, outcome: &Value, now: OffsetDateTime) -> Result<()> {
-    execute!(
+/// [`Error::LeaseLost`]; the database's.
+pub async fn end(tx: &mut Tx, lease: Lease, status: &str, outcome: &Value, now: OffsetDateTime) -> Result<()> {
+    held(execute!(
         tx,
-        "update operations set status = $2, outcome = $3, ended_at = $4, lease_owner = null, lease_until = null where id = $1",
-        id.0,
+        "update operations set status = $3, outcome = $4, ended_at = $5, lease_owner = null, lease_until = null
+         where id = $1 and lease_epoch = $2 and status = 'running'",
+        lease.operation.0,
+        lease.epoch,
         status,
         Json(outcome),
         now,
-    )
-    .map(|_| ())
+    )?)
 }
 
 /// Writes that a step is about to run.
 ///
 /// # Errors
-/// The database's.
-pub async fn begin_step(tx: &mut Tx, id: OperationId, position: i64, name: &str, now: OffsetDateTime) -> Result<()> {
+/// [`Error::LeaseLost`]; the database's.
+pub async fn begin_step(tx: &mut Tx, lease: Lease, position: i64, name: &str, now: OffsetDateTime) -> Result<()> {
+    guard(tx, lease).await?;
     execute!(
         tx,
         "insert into operation_steps (operation_id, position, name, status, note, began_at) values ($1, $2, $3, 'running', '', $4)
          on conflict (operation_id, position) do update set status = 'running', began_at = excluded.began_at, ended_at = null",
-        id.0, position, name, now,
+        lease.operation.0, position, name, now,
     )
     .map(|_| ())
 }
@@ -157,12 +191,13 @@ pub async fn begin_step(tx: &mut Tx, id: OperationId, position: i64, name: &str,
 /// Writes how a step ended.
 ///
 /// # Errors
-/// The database's.
-pub async fn end_step(tx: &mut Tx, id: OperationId, position: i64, status: &str, note: &str, now: OffsetDateTime) -> Result<()> {
+/// [`Error::LeaseLost`]; the database's.
+pub async fn end_step(tx: &mut Tx, lease: Lease, position: i64, status: &str, note: &str, now: OffsetDateTime) -> Result<()> {
+    guard(tx, lease).await?;
     execute!(
         tx,
         "update operation_steps set status = $3, note = $4, ended_at = $5 where operation_id = $1 and position = $2",
-        id.0,
+        lease.operation.0,
         position,
         status,
         note,

@@ -72,6 +72,15 @@ pub async fn digests(tx: &mut Tx) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|(digest,)| digest).collect())
 }
 
+/// Digests of all releases, with their versions.
+///
+/// # Errors
+/// The database's.
+pub async fn versions(tx: &mut Tx) -> Result<Vec<(Digest, String)>> {
+    let rows = rows!(tx, all(String, String), "select digest, version from releases")?;
+    Ok(rows.into_iter().filter_map(|(digest, version)| Some((digest.parse().ok()?, version))).collect())
+}
+
 /// Forgets a release that no installation uses or keeps, and no snapshot is of. False when one does, or it is not there.
 ///
 /// # Errors

@@ -232,16 +232,34 @@ async fn an_installation_and_its_operations() {
             lease_owner: "me",
             lease_until: NOW + Duration::seconds(30),
         };
-        let id = operations::begin(&mut tx, tenant, &begun, NOW).await.unwrap().unwrap();
+        let lease = operations::begin(&mut tx, tenant, &begun, NOW).await.unwrap().unwrap();
+        let id = lease.operation;
         assert!(operations::begin(&mut tx, tenant, &begun, NOW).await.unwrap().is_none(), "two operations on one plugin");
-        operations::begin_step(&mut tx, id, 0, "stage", NOW).await.unwrap();
-        operations::end_step(&mut tx, id, 0, "done", "note", NOW).await.unwrap();
+        operations::begin_step(&mut tx, lease, 0, "stage", NOW).await.unwrap();
+        operations::end_step(&mut tx, lease, 0, "done", "note", NOW).await.unwrap();
         assert!(operations::abandoned(&mut tx, "other", NOW).await.unwrap().is_empty());
         let later = NOW + Duration::minutes(1);
         assert_eq!(operations::abandoned(&mut tx, "other", later).await.unwrap().len(), 1);
-        assert!(operations::take_over(&mut tx, id, "other", later + Duration::seconds(30), later).await.unwrap());
-        assert!(!operations::renew(&mut tx, id, "me", later).await.unwrap(), "a lost lease was renewed");
-        operations::end(&mut tx, id, "done", &json!({"changed": true}), later).await.unwrap();
+        assert!(
+            operations::begin(&mut tx, tenant, &begun, later).await.unwrap().is_none(),
+            "one was begun over an abandoned one"
+        );
+        let taken = operations::take_over(&mut tx, id, "other", later + Duration::seconds(30), later).await.unwrap().unwrap();
+        assert_eq!(taken, operations::Lease { operation: id, epoch: lease.epoch + 1 });
+        assert!(operations::take_over(&mut tx, id, "third", later, later).await.unwrap().is_none(), "a live lease was taken");
+        let outcome = json!({"changed": true});
+        for lost in [
+            operations::guard(&mut tx, lease).await,
+            operations::renew(&mut tx, lease, later).await,
+            operations::begin_step(&mut tx, lease, 1, "late", later).await,
+            operations::end_step(&mut tx, lease, 0, "failed", "late", later).await,
+            operations::end(&mut tx, lease, "failed", &outcome, later).await,
+        ] {
+            assert!(matches!(lost, Err(Error::LeaseLost)), "a lost lease counted: {lost:?}");
+        }
+        operations::renew(&mut tx, taken, later + Duration::minutes(1)).await.unwrap();
+        operations::end(&mut tx, taken, "done", &outcome, later).await.unwrap();
+        assert!(matches!(operations::guard(&mut tx, taken).await, Err(Error::LeaseLost)), "one that ended is still held");
         let ended = operations::get(&mut tx, tenant, id).await.unwrap().unwrap();
         assert_eq!((ended.status.as_str(), ended.outcome), ("done", Some(json!({"changed": true}))));
         assert_eq!(operations::steps(&mut tx, id).await.unwrap()[0].note, "note");

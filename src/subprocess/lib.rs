@@ -11,6 +11,7 @@ mod attached;
 mod backoff;
 mod begin;
 mod census;
+pub mod chamber;
 mod child;
 pub mod component;
 mod config;

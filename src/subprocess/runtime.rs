@@ -14,6 +14,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use crate::{
     Registry, SubprocessConfig, attached,
     census::Census,
+    chamber::Chamber,
     component::{ComponentRuntime, Workshop},
     directory, executable,
     generation::IsolatedGeneration,
@@ -59,6 +60,11 @@ impl IsolatedRuntime {
     pub fn with_components(&self, components: Arc<dyn Runtime>) -> ComponentRuntime {
         let make = || Workshop::new(Arc::clone(&self.config), self.spawner.clone(), Arc::clone(&self.sandbox));
         ComponentRuntime::new(components, self.config.components.make.then(make))
+    }
+
+    /// Where programs of the platform's own work on what strangers made.
+    pub fn chamber(&self) -> Chamber {
+        Chamber::new(self.spawner.clone(), Arc::clone(&self.sandbox), self.config.cache_directory.join("work"))
     }
 
     async fn ensure(&self, release: &Release) -> Result<Launch, Failure> {

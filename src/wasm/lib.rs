@@ -9,6 +9,7 @@
 mod artifact;
 mod bindings;
 mod body;
+mod compiler;
 mod console;
 mod engine;
 mod fault;
@@ -26,5 +27,6 @@ mod routes;
 mod runtime;
 mod store;
 
+pub use compiler::{Compiled, Compiler, compile, refused};
 pub use engine::{ResetChoice, ResetPath};
 pub use runtime::{Options, StartError, WasmRuntime};

@@ -16,7 +16,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    artifact::{Artifact, Artifacts, COMPILE_TIMEOUT},
+    artifact::{Artifact, Artifacts},
+    compiler::Compiler,
     engine::{Engine, ResetChoice, ResetPath},
     files::{Files, FilesInUse},
     generation::Component,
@@ -33,7 +34,7 @@ const INITIALIZE_TIMEOUT: Duration = Duration::from_secs(30);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How to make the runtime.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Where compiled components are kept. Only the server's user may write there.
     pub cache_directory: PathBuf,
@@ -41,8 +42,21 @@ pub struct Options {
     pub slots: u32,
     /// How a place of the pool is made clean.
     pub reset: ResetChoice,
-    /// Longest time to compile a component.
-    pub compile_timeout: Duration,
+    /// Makes machine code of components.
+    pub compiler: Arc<dyn Compiler>,
+    /// Vouches for what stands in `cache_directory`: without it, nobody can put code there that this server would run. Servers
+    /// that share the directory share the key.
+    pub cache_key: [u8; 32],
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the key.
+        f.debug_struct("Options")
+            .field("cache_directory", &self.cache_directory)
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Options {
@@ -50,8 +64,8 @@ impl Options {
     pub const SLOTS: u32 = 256;
 
     /// Compiled components in `cache_directory`, and what suits most machines for the rest.
-    pub fn new(cache_directory: PathBuf) -> Self {
-        Self { cache_directory, slots: Self::SLOTS, reset: ResetChoice::Auto, compile_timeout: COMPILE_TIMEOUT }
+    pub fn new(cache_directory: PathBuf, cache_key: [u8; 32], compiler: Arc<dyn Compiler>) -> Self {
+        Self { cache_directory, slots: Self::SLOTS, reset: ResetChoice::Auto, compiler, cache_key }
     }
 }
 
@@ -83,7 +97,7 @@ impl WasmRuntime {
     /// [`StartError`].
     pub fn new(options: &Options) -> Result<Self, StartError> {
         let engine = Engine::new(options.slots, options.reset).map_err(|error| StartError::Engine(format!("{error:#}")))?;
-        let artifacts = Artifacts::open(engine.clone(), options.cache_directory.clone(), options.compile_timeout)?;
+        let artifacts = Artifacts::open(engine.clone(), options)?;
         let linkers = Linkers::new(engine.clone());
         let neighbours = Arc::new(Neighbours::default());
         let mut sweeper = JoinSet::new();

@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     os::unix::process::ExitStatusExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -47,10 +47,23 @@ impl Mint {
     pub(crate) async fn serving_on(database: Option<&str>) -> Self {
         let mut mint = Self::new();
         mint.variables.extend(database.map(|url| ("MINT_DATABASE__URL", url.to_owned())));
-        let made = mint.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
-        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        mint.make_admin();
         mint.serve().await;
         mint
+    }
+
+    /// A home without a server, on a database and a storage that others may use too.
+    pub(crate) fn beside(database: &str, storage: &str) -> Self {
+        let mut mint = Self::new();
+        mint.set("MINT_DATABASE__URL", database.to_owned());
+        mint.set("MINT_STORAGE__URL", storage.to_owned());
+        mint
+    }
+
+    /// Makes the administrator `admin`.
+    pub(crate) fn make_admin(&self) {
+        let made = self.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
     }
 
     /// Sets a variable for the commands to come.
@@ -67,8 +80,7 @@ impl Mint {
     #[expect(clippy::disallowed_methods, reason = "a shell sets the limit for the program under test")]
     pub(crate) async fn serving_with_open_files(files: u32) -> Self {
         let mut mint = Self::new();
-        let made = mint.run_with(&["user", "create", "admin", "--role", "admin"], PASSWORD);
-        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        mint.make_admin();
         let program = mint.command(&["serve"]);
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("ulimit -Sn {files} && exec \"$0\" serve")]).arg(program.get_program());
@@ -92,6 +104,24 @@ impl Mint {
         let mut command = self.command(&["serve"]);
         command.envs(moment.map(|moment| ("MINT_ABORT_AT", moment)));
         self.serve_by(command).await;
+    }
+
+    /// Starts the server, which freezes itself at a moment of an operation.
+    pub(crate) async fn serve_until_frozen(&mut self, moment: &str) {
+        let mut command = self.command(&["serve"]);
+        command.env("MINT_FREEZE_AT", moment);
+        self.serve_by(command).await;
+    }
+
+    /// Waits until the server has frozen itself.
+    pub(crate) async fn frozen(&self) {
+        let stat = format!("/proc/{}/stat", self.pid().as_raw_nonzero());
+        eventually("the server to freeze", || async {
+            let stat = fs::read_to_string(&stat).unwrap();
+            let (_, rest) = stat.rsplit_once(") ")?;
+            rest.starts_with('T').then_some(())
+        })
+        .await;
     }
 
     async fn serve_by(&mut self, mut command: Command) {
@@ -162,9 +192,7 @@ impl Mint {
     /// The command itself.
     #[expect(clippy::disallowed_methods, reason = "this is the program under test")]
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let program = env::var("MINT_BIN").expect("MINT_BIN is not set: run the tests with `cargo xtask test`");
-        let cache = env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| env::temp_dir().join("mint-test-cache"), PathBuf::from);
-        let mut command = Command::new(program);
+        let mut command = Command::new(mint_tests::mint());
         for (name, _) in env::vars().filter(|(name, _)| name.starts_with("MINT_") || name == "XDG_CONFIG_HOME") {
             command.env_remove(name);
         }
@@ -175,7 +203,8 @@ impl Mint {
             .env("MINT_URL", &self.url)
             .env("MINT_SERVER__LISTEN", "127.0.0.1:0")
             .env("MINT_SERVER__DATA_PATH", self.home().join("data"))
-            .env("MINT_SERVER__CACHE_PATH", cache)
+            .env("MINT_SERVER__CACHE_PATH", mint_tests::cache())
+            .env("MINT_SERVER__KEY_PATH", mint_tests::cache().join("installation.key"))
             .env("MINT_SERVER__RUNTIME_PATH", self.home().join("run"))
             .env("MINT_PLUGINS__INSTANCES", "64")
             .env("MINT_PLUGINS__TRIAL_SECONDS", "0")

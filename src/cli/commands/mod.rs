@@ -11,13 +11,14 @@ mod plugin_plan;
 mod plugin_releases;
 mod plugin_snapshots;
 mod serve;
+mod status;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::output::Output;
+use crate::{compiler, output::Output};
 
 /// A server that hosts a laboratory's plugins.
 #[derive(Debug, Parser)]
@@ -39,6 +40,8 @@ struct Arguments {
 enum Command {
     /// Runs the server
     Serve,
+    /// Shows the servers that work together, and what answers at each
+    Status(status::Arguments),
     /// Builds a guest's directory into a bundle
     Build(build::Arguments),
     /// Runs a plugin from its project's directory, reloading, as part of a running server
@@ -55,6 +58,9 @@ enum Command {
     /// Tells about the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Compiles a component, for a server that asks for it
+    #[command(hide = true, name = compiler::COMMAND)]
+    CompileComponent { compatibility: String },
 }
 
 /// Runs the command line. The exit code is 0, 1 for a failure, 2 for a wrong command line.
@@ -75,11 +81,13 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let (output, config) = (Output { json: arguments.json }, arguments.config.as_deref());
     match arguments.command {
         Command::Serve => serve::run(config).await,
+        Command::Status(arguments) => status::run(arguments, output).await,
         Command::Build(arguments) => build::run(arguments, output),
         Command::Dev(arguments) => dev::run(arguments, config, output).await,
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Config(command) => config::run(&command, output),
+        Command::CompileComponent { compatibility } => compiler::run(&compatibility),
     }
 }

@@ -59,7 +59,7 @@ impl Install {
         // Of a release that is to take the place of another, the plan is written when it does.
         if self.replaced.is_none() {
             let (services, tenant, id) = (self.platform.services(), self.caller.tenant, self.installation()?.id);
-            let mut tx = services.db.begin().await?;
+            let mut tx = self.begin().await?;
             installations::set_plan(&mut tx, tenant, id, &plan, services.clock.now()).await?;
             tx.commit().await?;
         }

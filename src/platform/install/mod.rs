@@ -12,11 +12,11 @@ mod stage;
 mod start;
 mod switch;
 mod upgrade;
-pub(crate) mod verify;
+mod verify;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
@@ -24,16 +24,18 @@ use mint_domain::{
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
-use mint_store::{installations::Installation, snapshots::Snapshot};
+use mint_store::{Tx, installations::Installation, operations::Lease, snapshots::Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub use self::upgrade::{KeptRelease, Restore, RollBack};
 use crate::{
-    Caller, Platform,
-    operation::{Change, Step, Stop, Subject},
+    Caller, Platform, content,
+    lease::Hold,
+    operation::{Change, Step, Stop, Subject, Work},
     running::Active,
     snapshots::Unpacked,
+    state::advance,
 };
 
 const INSTALL: Change<Install> = Change {
@@ -77,6 +79,7 @@ pub struct Decision {
 pub(crate) struct Install {
     platform: Arc<Platform>,
     caller: Caller,
+    lease: Option<Lease>,
     upload: Option<Upload>,
     decision: Decision,
     bundle: Option<Bundle>,
@@ -92,8 +95,6 @@ pub(crate) struct Install {
     replaced: Option<Installation>,
     /// Why a snapshot is taken.
     reason: &'static str,
-    /// Which operation it is.
-    operation: Option<OperationId>,
     /// The snapshot that was taken before anything was changed.
     taken: Option<SnapshotId>,
     /// The snapshot to put back.
@@ -115,17 +116,18 @@ impl Platform {
     /// `PERMISSION_DENIED`, `CONFLICT` while another operation on this plugin runs, or what is wrong with the bundle.
     pub async fn install(self: &Arc<Self>, caller: Caller, upload: Upload, decision: Decision) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let bundle = verify::open(&upload.0).await?;
+        let bundle = content::open(&upload.0).await?;
         let plugin = &bundle.manifest().plugin;
         let input = json!({ "slug": plugin.slug, "version": plugin.version, "digest": bundle.digest(), "decision": decision });
         let slug = plugin.slug.clone();
-        let id = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: INSTALL.kind, input }).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: INSTALL.kind, input }).await?;
+        let id = hold.lease.operation;
         let mut install = Install::new(self.clone(), caller);
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &INSTALL, &mut install, failed).await });
+        self.track(async move { platform.run_operation(hold, &INSTALL, &mut install, failed).await });
         Ok(id)
     }
 
@@ -152,16 +154,17 @@ impl Platform {
     ) -> Result<OperationId> {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         install.asked = asked;
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: change.kind, input: json!({}) }).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: change.kind, input: json!({}) }).await?;
+        let id = hold.lease.operation;
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, change, &mut install, failed).await });
+        self.track(async move { platform.run_operation(hold, change, &mut install, failed).await });
         Ok(id)
     }
 
     /// Finishes an install or reload whose process died.
-    pub(crate) async fn resume_install(self: &Arc<Self>, caller: Caller, slug: &str, id: OperationId) -> Result<()> {
+    pub(crate) async fn resume_install(self: &Arc<Self>, caller: Caller, slug: &str, hold: Hold) -> Result<()> {
         let mut install = Install::resume(self.clone(), caller, slug).await?;
-        self.run_operation(id, &RELOAD, &mut install, failed).await;
+        self.run_operation(hold, &RELOAD, &mut install, failed).await;
         Ok(())
     }
 }
@@ -171,6 +174,7 @@ impl Install {
         Self {
             platform,
             caller,
+            lease: None,
             upload: None,
             decision: Decision::default(),
             bundle: None,
@@ -183,7 +187,6 @@ impl Install {
             asked: Event::ReloadAsked,
             replaced: None,
             reason: "upgrade",
-            operation: None,
             taken: None,
             snapshot: None,
             unpacked: None,
@@ -215,14 +218,48 @@ impl Install {
         self.plan.as_ref().ok_or_else(|| out_of_order("plan"))
     }
 
+    /// Begins a transaction that counts only while this process has the operation in hand.
+    ///
+    /// # Errors
+    /// It has not; the database's.
+    async fn begin(&self) -> Result<Tx, mint_context::Error> {
+        let lease = self.lease.ok_or_else(|| std::io::Error::other("a step ran without a lease"))?;
+        self.platform.begin_under(lease).await
+    }
+
     /// Lets something happen to the installation.
     async fn advance(&mut self, events: impl FnOnce(&State) -> Vec<Event> + Send) -> Result<(), Stop> {
         let (tenant, id) = (self.caller.tenant, self.installation()?.id);
-        let state = self.platform.advance(tenant, id, events).await?;
+        let mut tx = self.begin().await?;
+        let state = advance(&mut tx, tenant, id, events, self.platform.services().clock.now()).await?;
+        tx.commit().await?;
         if let (Some(installation), Some(state)) = (&mut self.installation, state) {
             installation.state = state;
         }
         Ok(())
+    }
+}
+
+impl Work for Install {
+    fn hold(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
+    fn let_go(&mut self) -> BoxFuture<'_, ()> {
+        async move {
+            self.upload = None;
+            let Some(active) = self.started.take() else { return };
+            // One that answers already is the reconciler's from now on.
+            let up = self.platform.running().get(active.authority.installation);
+            match up.is_some_and(|up| Arc::ptr_eq(&up, &active)) {
+                true => self.platform.watch(&active),
+                false => active.plugin.stop(start::GRACE).await,
+            }
+            if let Some(old) = self.old.take() {
+                self.platform.drain(old).await;
+            }
+        }
+        .boxed()
     }
 }
 
@@ -232,7 +269,9 @@ fn failed(install: &mut Install, failure: Failure) -> BoxFuture<'_, ()> {
         let Ok(installation) = install.installation() else { return };
         let (tenant, id) = (installation.tenant_id, installation.id);
         install.platform.take_down(tenant, id, None).await;
-        install.platform.fault(tenant, id, failure).await;
+        if let Err(stop) = install.advance(|_| vec![Event::Faulted(failure)]).await {
+            tracing::error!(installation.id = %id, error = ?stop, "the state of a failed plugin could not be written");
+        }
     })
 }
 

@@ -21,7 +21,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let (slug, now) = (release.manifest.plugin.slug.as_str(), install.platform.services().clock.now());
         let caller = install.caller.clone();
         install.platform.refuse_where_developed(caller.tenant, slug, &prefix)?;
-        let mut tx = install.platform.services().db.begin().await?;
+        let mut tx = install.begin().await?;
         releases::insert(&mut tx, &release.manifest, &release.digest, now).await?;
         let known = releases::find(&mut tx, slug, &release.manifest.plugin.version).await?;
         let row = known.filter(|known| known.digest == release.digest).ok_or_else(|| out_of_order("release row"))?;
@@ -69,10 +69,10 @@ fn undo(install: &mut Install) -> BoxFuture<'_, ()> {
     Box::pin(async move {
         let Some(installation) = install.installation.take() else { return };
         let removed = async {
-            let mut tx = install.platform.services().db.begin().await?;
+            let mut tx = install.begin().await?;
             installations::delete(&mut tx, installation.tenant_id, installation.id).await?;
             releases::delete_unused(&mut tx, installation.release_id).await?;
-            tx.commit().await
+            Ok::<_, mint_context::Error>(tx.commit().await?)
         };
         if let Err(error) = removed.await {
             tracing::error!(installation.id = %installation.id, error = %error, "an installation that was undone could not be removed");

@@ -10,6 +10,7 @@ pub(super) const STEP: Step<Install> = Step { name: "stage", run, undo: nothing_
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (release, platform) = (install.release()?.clone(), install.platform.clone());
+        platform.bring(&release).await.map_err(Stop::Failed)?;
         if let Some(installation) = &mut install.installation {
             platform.obey_configuration(installation, &release).await.map_err(Stop::Failed)?;
             install.plan = Some(installation.plan());

@@ -3,13 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use mint_domain::Refusal;
+use mint_store::installations;
 
 use super::{Install, stage};
 use crate::operation::{Step, Stop};
 
 pub(super) const STEP: Step<Install> = Step { name: "start", run, undo, may_be_cut: true };
 
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -35,7 +37,7 @@ async fn begin(install: &mut Install) -> Result<(), Stop> {
     let number = match &install.replaced {
         // Written when it takes the place of the old one.
         Some(old) => old.generation + 1,
-        None => install.platform.bump_generation(install.caller.tenant, install.installation()?.id).await?,
+        None => bump(install).await?,
     };
     if let Some(installation) = &mut install.installation {
         installation.generation = number;
@@ -44,6 +46,15 @@ async fn begin(install: &mut Install) -> Result<(), Stop> {
         install.platform.start(&install.caller, install.installation()?, install.release()?).await.map_err(Stop::Failed)?;
     install.started = Some(Arc::new(active));
     Ok(())
+}
+
+/// Asks for another start, here and of every other server.
+async fn bump(install: &Install) -> Result<i64, Stop> {
+    let (tenant, id) = (install.caller.tenant, install.installation()?.id);
+    let mut tx = install.begin().await?;
+    let bumped = installations::bump_generation(&mut tx, tenant, id, install.platform.services().clock.now()).await?;
+    tx.commit().await?;
+    bumped.ok_or_else(|| Refusal::not_found("installation", id).into())
 }
 
 pub(super) fn undo(install: &mut Install) -> BoxFuture<'_, ()> {

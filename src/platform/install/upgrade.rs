@@ -19,6 +19,7 @@ use mint_domain::{
 };
 use mint_store::{
     history, installations,
+    operations::Lease,
     releases::{self, Release as ReleaseRow},
 };
 use serde::{Deserialize, Serialize};
@@ -29,8 +30,9 @@ pub use self::restore::Restore;
 pub(super) use self::restore::{RESTORE, SNAPSHOT};
 use super::{Decision, Install, Upload, approve, frontend, stage, start, verify};
 use crate::{
-    Caller, Platform,
+    Caller, Platform, content,
     operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
+    state::advance,
 };
 
 const STAGE: Step<Install> = Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true };
@@ -117,7 +119,7 @@ impl Platform {
         decision: Decision,
     ) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let bundle = verify::open(&upload.0).await?;
+        let bundle = content::open(&upload.0).await?;
         let plugin = &bundle.manifest().plugin;
         if plugin.slug.as_str() != slug {
             return Err(Refusal::invalid(format!("The bundle is one of `{}`, not of `{slug}`.", plugin.slug)).into());
@@ -125,13 +127,13 @@ impl Platform {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let previous = install.installation().map_err(|_| not_installed(slug))?.state.clone();
         let input = Input { version: plugin.version.clone(), digest: bundle.digest(), previous, decision: decision.clone() };
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: UPGRADE.kind, input: json!(input) }).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UPGRADE.kind, input: json!(input) }).await?;
+        let id = hold.lease.operation;
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
-        install.operation = Some(id);
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &UPGRADE, &mut install, unexpected).await });
+        self.track(async move { platform.run_operation(hold, &UPGRADE, &mut install, unexpected).await });
         Ok(id)
     }
 
@@ -148,14 +150,14 @@ impl Platform {
         let decision = Decision { grants: to.grants, ..Decision::default() };
         let previous = installation.state.clone();
         let input = Input { version: row.version.clone(), digest: row.digest, previous, decision: decision.clone() };
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: ROLL_BACK.kind, input: json!(input) }).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: ROLL_BACK.kind, input: json!(input) }).await?;
+        let id = hold.lease.operation;
         let directory = self.layout().release(&row.digest);
         install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
         install.decision = decision;
         install.reason = "rollback";
-        install.operation = Some(id);
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &ROLL_BACK, &mut install, unexpected).await });
+        self.track(async move { platform.run_operation(hold, &ROLL_BACK, &mut install, unexpected).await });
         Ok(id)
     }
 
@@ -196,8 +198,8 @@ impl Platform {
         &self,
         caller: &Caller,
         slug: &str,
-        id: OperationId,
         input: Value,
+        lease: Lease,
     ) -> Result<(&'static str, Value)> {
         let Ok(Input { version, digest, previous, .. }) = serde_json::from_value(input) else {
             return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
@@ -206,14 +208,15 @@ impl Platform {
         if release.digest == digest {
             return Ok(("done", json!({ "changed": true })));
         }
-        self.forget_snapshot_before(caller, slug, id).await?;
-        self.advance(installation.tenant_id, installation.id, |state| changed_back(state, previous)).await?;
-        let mut tx = self.services().db.begin().await?;
+        self.forget_snapshot_before(caller, slug, lease.operation).await?;
+        let mut tx = self.begin_under(lease).await?;
+        let back = |state: &State| changed_back(state, previous);
+        advance(&mut tx, installation.tenant_id, installation.id, back, self.services().clock.now()).await?;
         if let Some(unused) = releases::find(&mut tx, slug, &version).await? {
             releases::delete_unused(&mut tx, unused.id).await?;
         }
         tx.commit().await?;
-        let message = "The server stopped before the release was replaced. The one that was there is in its place.";
+        let message = "It was interrupted before the release was replaced. The one that was there is in its place.";
         Ok(("undone", json!({ "code": "plugin.interrupted", "message": message })))
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod operations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod releases;
+pub(crate) mod replicas;
 pub(crate) mod results;
 pub(crate) mod roles;
 pub(crate) mod snapshots;

@@ -5,7 +5,10 @@ use mint_context::settings;
 use mint_domain::Refusal;
 use mint_store::installations;
 
-use super::super::{Install, plan};
+use super::{
+    super::{Install, plan},
+    unfit,
+};
 use crate::operation::{Step, Stop, nothing_to_undo};
 
 pub(super) const STEP: Step<Install> = Step { name: "plan", run, undo: nothing_to_undo, may_be_cut: false };
@@ -14,6 +17,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (release, platform) = (install.release()?.clone(), install.platform.clone());
         let old = install.installation()?.clone();
+        platform.bring(&release).await.map_err(|failure| unfit(failure))?;
         let (slug, version) = (old.slug.as_str(), release.manifest.plugin.version.as_str());
         let mut tx = platform.services().db.read().await?;
         plan::check_contents(&mut tx, &release).await?;

@@ -8,6 +8,7 @@ use super::{super::Install, changed_back};
 use crate::{
     install::out_of_order,
     operation::{Step, Stop},
+    state::advance,
 };
 
 pub(super) const STEP: Step<Install> = Step { name: "prepare", run, undo, may_be_cut: false };
@@ -16,7 +17,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (release, platform) = (install.release()?.clone(), install.platform.clone());
         let (slug, version) = (release.manifest.plugin.slug.as_str(), &release.manifest.plugin.version);
-        let mut tx = platform.services().db.begin().await?;
+        let mut tx = install.begin().await?;
         releases::insert(&mut tx, &release.manifest, &release.digest, platform.services().clock.now()).await?;
         let row = releases::find(&mut tx, slug, version).await?.filter(|row| row.digest == release.digest);
         let row = row.ok_or_else(|| out_of_order("release row"))?;
@@ -38,8 +39,8 @@ fn undo(install: &mut Install) -> BoxFuture<'_, ()> {
         let (platform, previous) = (install.platform.clone(), old.state.clone());
         let back = |state: &State| changed_back(state, previous);
         let undone = async {
-            platform.advance(old.tenant_id, old.id, back).await?;
-            let mut tx = platform.services().db.begin().await?;
+            let mut tx = install.begin().await?;
+            advance(&mut tx, old.tenant_id, old.id, back, platform.services().clock.now()).await?;
             releases::delete_unused(&mut tx, new.release_id).await?;
             Ok::<_, mint_context::Error>(tx.commit().await?)
         };

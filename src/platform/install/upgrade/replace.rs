@@ -71,7 +71,7 @@ async fn write(install: &Install, generation: i64, row: &Installation, action: &
         // Those that somebody changes during an upgrade stay.
         settings: install.unpacked.as_ref().map(|_| &row.settings),
     };
-    let mut tx = platform.services().db.begin().await?;
+    let mut tx = install.begin().await?;
     let replaced = installations::replace(&mut tx, row.tenant_id, row.id, generation, &replacement, now).await?;
     if replaced.is_none() {
         let message = format!("Plugin `{}` was changed by somebody else meanwhile.", row.slug);
@@ -92,7 +92,7 @@ async fn write(install: &Install, generation: i64, row: &Installation, action: &
 
 /// A release that made way again at once did not answer this time. One that had answered before is still kept.
 async fn forget(install: &Install, new: &Installation) -> Result<()> {
-    let mut tx = install.platform.services().db.begin().await?;
+    let mut tx = install.begin().await?;
     history::forget_last(&mut tx, new.id, new.release_id).await?;
     Ok(tx.commit().await?)
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use mint_context::{Error, Result, runtime::Release};
 use mint_domain::{OperationId, Permission, SnapshotId, State, lifecycle::Event};
-use mint_store::{operations, releases, snapshots};
+use mint_store::{
+    operations::{self, Lease},
+    releases, snapshots,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -15,6 +18,7 @@ use crate::{
     Caller, Platform,
     install::{Decision, out_of_order},
     operation::{Change, Step, Stop, Subject, nothing_to_undo},
+    state::advance,
 };
 
 const UNPACK: Step<Install> = Step { name: "unpack", run: unpack, undo: nothing_to_undo, may_be_cut: true };
@@ -78,10 +82,10 @@ impl Platform {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         install.reason = "asked";
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: SNAPSHOT.kind, input: json!({}) }).await?;
-        install.operation = Some(id);
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: SNAPSHOT.kind, input: json!({}) }).await?;
+        let id = hold.lease.operation;
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &SNAPSHOT, &mut install, unexpected).await });
+        self.track(async move { platform.run_operation(hold, &SNAPSHOT, &mut install, unexpected).await });
         Ok(id)
     }
 
@@ -100,13 +104,13 @@ impl Platform {
             generation: installation.generation,
             previous: installation.state.clone(),
         };
-        let id = self.begin_operation(&caller, &Subject { plugin: slug, kind: RESTORE.kind, input: json!(input) }).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: RESTORE.kind, input: json!(input) }).await?;
+        let id = hold.lease.operation;
         install.reason = "restore";
-        install.operation = Some(id);
         install.snapshot = Some(snapshot);
         install.decision = Decision { grants: to.grants, ..Decision::default() };
         let platform = self.clone();
-        self.track(async move { platform.run_operation(id, &RESTORE, &mut install, unexpected).await });
+        self.track(async move { platform.run_operation(hold, &RESTORE, &mut install, unexpected).await });
         Ok(id)
     }
 
@@ -115,8 +119,8 @@ impl Platform {
         &self,
         caller: &Caller,
         slug: &str,
-        id: OperationId,
         input: Value,
+        lease: Lease,
     ) -> Result<(&'static str, Value)> {
         let Ok(Input { version, generation, previous, .. }) = serde_json::from_value(input) else {
             return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
@@ -126,8 +130,8 @@ impl Platform {
             return Ok(("done", json!({ "changed": true })));
         }
         let mut tx = self.services().db.read().await?;
-        let before = snapshots::before(&mut tx, caller.tenant, id).await?;
-        let changed = operations::steps(&mut tx, id).await?.iter().any(|step| step.name == PUT_BACK.name);
+        let before = snapshots::before(&mut tx, caller.tenant, lease.operation).await?;
+        let changed = operations::steps(&mut tx, lease.operation).await?.iter().any(|step| step.name == PUT_BACK.name);
         drop(tx);
         if let Some(before) = before {
             if changed {
@@ -136,8 +140,9 @@ impl Platform {
             }
             self.forget_snapshot(caller.tenant, installation.id, &before).await?;
         }
-        self.advance(installation.tenant_id, installation.id, |state| changed_back(state, previous)).await?;
-        let mut tx = self.services().db.begin().await?;
+        let mut tx = self.begin_under(lease).await?;
+        let back = |state: &State| changed_back(state, previous);
+        advance(&mut tx, installation.tenant_id, installation.id, back, self.services().clock.now()).await?;
         if let Some(unused) = releases::find(&mut tx, slug, &version).await? {
             releases::delete_unused(&mut tx, unused.id).await?;
         }
@@ -183,6 +188,7 @@ fn stop(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         // Not a state in which any replica lets it answer.
         install.advance(|state| if *state == State::Upgrading { vec![Event::Staged] } else { Vec::new() }).await?;
         install.platform.take_down(tenant, id, None).await;
+        install.platform.taken_down_everywhere(id).await?;
         install.stopped = true;
         Ok("does not answer".to_owned())
     })

@@ -22,7 +22,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let (_, release) = platform.find_installation(&install.caller, &row.slug).await?;
         let occasion = Occasion {
             reason: install.reason,
-            operation: install.operation,
+            operation: install.lease.map(|lease| lease.operation),
             version: &release.manifest.plugin.version,
             digest: release.digest,
         };

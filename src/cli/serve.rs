@@ -15,7 +15,7 @@ use mint_context::{Services, runtime::Runtime, storage::Storage, unstored::Unsto
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{
     HealthOptions, Options, Platform,
-    layout::{BUNDLES, Layout, OBJECTS},
+    layout::{BUNDLES, Layout, OBJECTS, SNAPSHOTS},
     running::Running,
     snapshots::Policy,
 };
@@ -142,6 +142,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         db,
         blobs: storage.area(OBJECTS),
         bundles: storage.area(BUNDLES),
+        snapshots: storage.area(SNAPSHOTS),
         storage,
         clock: Arc::new(SystemClock),
         followers: running,

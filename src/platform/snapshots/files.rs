@@ -77,7 +77,8 @@ impl Walk<'_> {
             let entry = entry?;
             let name =
                 entry.file_name().to_str().map_err(|_| io::Error::other(format!("a file name in `{path}/` is not UTF-8")))?;
-            if !matches!(name, "." | "..") && !(depth == 0 && name == CACHE) {
+            let is_left_out = matches!(name, "." | "..") || (depth == 0 && name == CACHE);
+            if !is_left_out {
                 names.push(name.to_owned());
             }
             if names.len() + self.found.len() > FILES_MAX {

@@ -1,12 +1,9 @@
 //! Which snapshots there are, and how long.
 
-use std::{
-    collections::HashSet,
-    fs, io,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, time::Duration};
 
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
 use mint_context::Result;
 use mint_domain::{Digest, InstallationId, Permission, Refusal, SnapshotId, TenantId};
 use mint_store::{
@@ -17,7 +14,6 @@ use mint_store::{
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::take::blocking;
 use crate::{Caller, Platform};
 
 /// How old an archive must be that no row names before it is a leftover.
@@ -78,12 +74,17 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`.
-    pub async fn snapshot_file(&self, caller: &Caller, slug: &str, id: SnapshotId) -> Result<(ShownSnapshot, PathBuf)> {
+    pub async fn snapshot_file(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        id: SnapshotId,
+    ) -> Result<(ShownSnapshot, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let (installation, _) = self.find_installation(caller, slug).await?;
         let row = self.snapshot(&installation, id).await?;
-        let path = self.layout().snapshots().join(&row.file);
-        Ok((row.into(), path))
+        let bytes = self.services().snapshots.read(&row.file).await?;
+        Ok((row.into(), bytes))
     }
 
     /// Deletes a snapshot.
@@ -117,10 +118,7 @@ impl Platform {
         snapshots::delete(&mut tx, tenant, installation, row.id).await?;
         mint_store::releases::delete_unused(&mut tx, row.release_id).await?;
         tx.commit().await?;
-        match fs::remove_file(self.layout().snapshots().join(&row.file)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            Ok(()) | Err(_) => Ok(()),
-        }
+        self.services().snapshots.delete(&row.file).await
     }
 
     /// Deletes the snapshots of an installation beyond what the policy keeps.
@@ -154,30 +152,15 @@ impl Platform {
         let mut tx = self.services().db.read().await?;
         let known: HashSet<String> = snapshots::files(&mut tx).await?.into_iter().collect();
         drop(tx);
-        let (directory, now) = (self.layout().snapshots(), SystemTime::from(self.services().clock.now()));
-        Ok(blocking(move || remove_leftovers(&directory, &known, now - LEFTOVER_AGE)).await??)
-    }
-}
-
-/// Removes what stands in `directory` under no `known` name since before `then`.
-fn remove_leftovers(directory: &Path, known: &HashSet<String>, then: SystemTime) -> io::Result<usize> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        entries => entries?,
-    };
-    let mut removed = 0;
-    for entry in entries {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        if metadata.modified()? >= then || entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
-            continue;
+        let (archives, oldest) = (&self.services().snapshots, self.services().clock.now() - LEFTOVER_AGE);
+        let mut listed = std::pin::pin!(archives.list());
+        let mut removed = 0;
+        while let Some(stored) = listed.try_next().await? {
+            if stored.written_at < oldest && !known.contains(&stored.name) {
+                archives.delete(&stored.name).await?;
+                removed += 1;
+            }
         }
-        if metadata.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-        removed += 1;
+        Ok(removed)
     }
-    Ok(removed)
 }

@@ -37,10 +37,9 @@ impl Platform {
     /// # Errors
     /// `plugin.snapshot_broken`, `plugin.no_room`.
     pub(crate) async fn unpack_snapshot(&self, slug: &str, snapshot: &Snapshot) -> Result<Unpacked> {
-        let root = self.layout().snapshots();
-        let (path, digest) = (root.join(&snapshot.file), snapshot.sha256);
-        let directory = tempfile::Builder::new().prefix(".unpacked-").tempdir_in(&root)?;
-        let target = directory.path().join("entries");
+        let directory = tempfile::Builder::new().prefix("restore-").tempdir_in(self.layout().uploads())?;
+        let (path, digest, target) = (directory.path().join("archive"), snapshot.sha256, directory.path().join("entries"));
+        self.services().snapshots.get_file(&snapshot.file, &path).await?;
         let unpacked = blocking(move || {
             Archive::<About>::open(&path, Some(digest), UNPACKED_BYTES_MAX).and_then(|archive| archive.unpack(&target))
         });

@@ -1,11 +1,6 @@
 //! Takes a snapshot, while the plugin goes on.
 
-use std::{
-    fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt as _,
-    path::Path,
-};
+use std::{io, path::Path};
 
 use mint_bundle::archive::{ArchiveWriter, Written};
 use mint_context::{Error, Result, database};
@@ -47,15 +42,13 @@ impl Platform {
         installation: &Installation,
         occasion: Occasion<'_>,
     ) -> Result<(SnapshotId, u64)> {
-        let directory = self.layout().snapshots();
-        DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        let directory = self.layout().uploads();
         self.expect_room(caller, installation, &directory).await?;
-        let scratch = tempfile::Builder::new().prefix(".writing-").tempdir_in(&directory)?;
+        let scratch = tempfile::Builder::new().prefix("snapshot-").tempdir_in(&directory)?;
         let archive = scratch.path().join("archive");
         let (about, written) = self.write_archive(caller, installation, occasion, scratch.path(), &archive).await?;
         let name = format!("{:032x}.zip", rand::rng().random::<u128>());
-        fs::rename(&archive, directory.join(&name))?;
-        File::open(&directory)?.sync_all()?;
+        self.services().snapshots.put_file(name.clone(), &archive).await.map_err(full)?;
         let mut tx = self.services().db.begin().await?;
         let new = NewSnapshot {
             installation: installation.id,
@@ -77,8 +70,8 @@ impl Platform {
         let home = self.layout().plugin_data(&caller.tenant_slug, &installation.slug);
         let files = blocking(move || files::size(&home)).await??;
         let tables = database::size(self.services(), &caller.tenant_slug, &installation.slug).await?;
-        // The tables twice: a copy of a file is made before it is packed.
-        let needed = files.saturating_add(tables.saturating_mul(2)).saturating_add(ROOM_BYTES);
+        // A copy of the tables, the archive, and the archive in the storage, which may be on the same disk.
+        let needed = files.saturating_mul(2).saturating_add(tables.saturating_mul(3)).saturating_add(ROOM_BYTES);
         let disk = rustix::fs::statvfs(directory).map_err(io::Error::from)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if free >= needed {
@@ -156,6 +149,17 @@ pub(super) fn refused(error: mint_bundle::Error) -> Error {
         }
         other => Refusal::new(Kind::Conflict, "plugin.snapshot_broken", format!("The snapshot cannot be used: {other}.")).into(),
     }
+}
+
+/// A storage whose disk is full.
+fn full(error: Error) -> Error {
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let mut disks = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if !disks.any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+        return error;
+    }
+    let message = "There is no room in the storage of snapshots. Make some, and try again.";
+    Refusal::new(Kind::QuotaExceeded, "plugin.no_room", message).into()
 }
 
 /// Does `work` where it may block.

@@ -1,10 +1,10 @@
 //! Snapshots of plugins: what they held at some instant, and the way back.
 
 use axum::{Json as Answer, body::Body, extract::State as AxumState, response::Response};
+use futures_util::TryStreamExt as _;
 use http::{HeaderValue, StatusCode, header};
 use mint_domain::SnapshotId;
 use mint_platform::{install::Restore, snapshots::ShownSnapshot};
-use tokio_util::io::ReaderStream;
 
 use super::operations::{self, Operation};
 use crate::{
@@ -46,9 +46,8 @@ pub(crate) async fn get(
     Authenticated(caller): Authenticated,
     Path((name, snapshot)): Path<(String, i64)>,
 ) -> Result<Response, ApiError> {
-    let (shown, path) = state.platform.snapshot_file(&caller, &name, SnapshotId(snapshot)).await?;
-    let file = tokio::fs::File::open(&path).await.map_err(mint_context::Error::from)?;
-    let mut response = Response::new(Body::from_stream(ReaderStream::new(file)));
+    let (shown, bytes) = state.platform.snapshot_file(&caller, &name, SnapshotId(snapshot)).await?;
+    let mut response = Response::new(Body::from_stream(bytes.map_err(std::io::Error::other)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(shown.size));

@@ -188,6 +188,7 @@ fn stop(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         // Not a state in which any replica lets it answer.
         install.advance(|state| if *state == State::Upgrading { vec![Event::Staged] } else { Vec::new() }).await?;
         install.platform.take_down(tenant, id, None).await;
+        install.platform.taken_down_everywhere(id).await?;
         install.stopped = true;
         Ok("does not answer".to_owned())
     })

@@ -71,12 +71,6 @@ impl Platform {
                 ("undone", json!({ "code": "plugin.interrupted", "message": message }))
             }
             ("upgrade" | "rollback", true) => self.end_upgrade(&caller, plugin, input, hold.lease).await?,
-            ("restore", true) => self.end_restore(&caller, plugin, input, hold.lease).await?,
-            ("snapshot", true) => {
-                self.forget_snapshot_before(&caller, plugin, operation.id).await?;
-                let message = "The server stopped before the snapshot was taken.";
-                ("undone", json!({ "code": "plugin.interrupted", "message": message }))
-            }
             (_, true) => return self.resume_install(caller, plugin, hold).await,
             ("uninstall", false) => ("done", json!({ "changed": true })),
             (_, false) => {

@@ -67,6 +67,8 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
     ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),
+    ("plugins.snapshotsKept", Kind::Number, "Snapshots of each installation that are kept; by default 5"),
+    ("plugins.snapshotDays", Kind::Number, "Days after which a snapshot is deleted; by default 30"),
     ("plugins.trialSeconds", Kind::Number, "How long a new release answers before the old one is let go; by default 10"),
     (
         "plugins.dev",
@@ -217,6 +219,10 @@ pub struct Plugins {
     pub force_shared: Vec<Slug>,
     /// Must run isolated.
     pub force_isolated: Vec<Slug>,
+    /// Snapshots of each installation that are kept.
+    pub snapshots_kept: NonZeroU32,
+    /// Days after which a snapshot is deleted.
+    pub snapshot_days: NonZeroU32,
     /// Seconds that a new release answers before the old one is let go.
     pub trial_seconds: u32,
     /// Seconds after which an isolated plugin of which nobody wants anything is stopped; 0 for never.
@@ -354,6 +360,8 @@ impl Default for Plugins {
             reset_path: mint_wasm::ResetChoice::default(),
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
+            snapshots_kept: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
+            snapshot_days: NonZeroU32::new(30).unwrap_or(NonZeroU32::MIN),
             trial_seconds: 10,
             idle_seconds: 900,
             warm_parent: false,

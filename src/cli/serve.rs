@@ -15,8 +15,9 @@ use mint_context::{Services, runtime::Runtime, storage::Storage, unstored::Unsto
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{
     HealthOptions, Options, Platform,
-    layout::{BUNDLES, Layout, OBJECTS},
+    layout::{BUNDLES, Layout, OBJECTS, SNAPSHOTS},
     running::Running,
+    snapshots::Policy,
 };
 use mint_server::State;
 use mint_store::{Db, tables::PluginTables};
@@ -88,6 +89,10 @@ impl Server {
             python: python(config)?,
             origins: config.origins(),
             abort_at: config.abort_at.clone(),
+            snapshots: Policy {
+                kept: usize::try_from(config.plugins.snapshots_kept.get()).unwrap_or(usize::MAX),
+                age: Duration::from_secs(u64::from(config.plugins.snapshot_days.get()) * 24 * 60 * 60),
+            },
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             health: HealthOptions {
@@ -137,6 +142,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         db,
         blobs: storage.area(OBJECTS),
         bundles: storage.area(BUNDLES),
+        snapshots: storage.area(SNAPSHOTS),
         storage,
         clock: Arc::new(SystemClock),
         followers: running,
@@ -183,6 +189,7 @@ fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, addre
     subprocess.extra_index_urls.clone_from(&uv.extra_index_urls);
     subprocess.offline = uv.offline;
     subprocess.source_builds = uv.source_builds;
+    subprocess.tables_in_files = config.database_url().starts_with("sqlite:");
     subprocess.python.clone_from(&uv.python);
     subprocess.pass_environment.clone_from(&config.uv_environment);
     subprocess.warm_parent = config.plugins.warm_parent;

@@ -25,6 +25,7 @@ pub mod logs;
 pub mod migration_ops;
 pub mod notifications;
 pub mod objects;
+pub mod own_driver;
 pub mod projects;
 pub mod results;
 pub mod roles;

@@ -29,7 +29,7 @@ pub use capability::Capability;
 pub use clock::Clock;
 pub use digest::Digest;
 pub use grant::Grants;
-pub use id::{ExperimentId, InstallationId, OperationId, ProjectId, ReleaseId, RequestId, TenantId, UserId};
+pub use id::{ExperimentId, InstallationId, OperationId, ProjectId, ReleaseId, RequestId, SnapshotId, TenantId, UserId};
 pub use instrument::InstrumentId;
 pub use lifecycle::State;
 pub use limit::Limits;

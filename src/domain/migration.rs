@@ -24,7 +24,7 @@ pub struct Migration {
 }
 
 /// A migration that was tried on an installation's tables.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedMigration {
     /// The migration, as it was then.
     #[serde(flatten)]

@@ -29,6 +29,7 @@ pub mod replicas;
 pub mod routes;
 pub mod running;
 pub mod sign_in;
+pub mod snapshots;
 pub mod sockets;
 mod start;
 mod state;

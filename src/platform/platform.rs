@@ -36,6 +36,7 @@ use crate::{
     replicas::Presence,
     running::{Active, Running},
     sign_in::Identity,
+    snapshots::Policy,
 };
 
 /// A revoked credential stops working within this time on every replica.
@@ -68,6 +69,8 @@ pub struct Options {
     pub origins: Origins,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
+    /// Which snapshots of an installation are kept.
+    pub snapshots: Policy,
     /// What stands in the cache goes when nothing has used it for that long.
     pub unused_for: Duration,
     /// Where a server that is under test kills itself; without effect in a release build.
@@ -95,6 +98,7 @@ pub struct Platform {
     python: Arc<PlatformPython>,
     origins: Origins,
     trial: Duration,
+    snapshots: Policy,
     unused_for: Duration,
     abort_at: Option<Moment>,
     health: HealthOptions,
@@ -129,6 +133,7 @@ impl Platform {
             python: Arc::new(options.python),
             origins: options.origins,
             trial: options.trial,
+            snapshots: options.snapshots,
             unused_for: options.unused_for,
             abort_at: options.abort_at,
             health: options.health,
@@ -176,6 +181,10 @@ impl Platform {
     /// How long a new release answers before the old one is let go.
     pub(crate) fn trial(&self) -> Duration {
         self.trial
+    }
+
+    pub(crate) fn snapshot_policy(&self) -> Policy {
+        self.snapshots
     }
 
     pub(crate) fn unused_for(&self) -> Duration {

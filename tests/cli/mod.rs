@@ -4,6 +4,7 @@ mod accounts;
 mod binary;
 mod configuration;
 mod crashes;
+mod crashes_restore;
 mod dev;
 mod plans;
 mod plugins;

@@ -9,6 +9,7 @@ pub(crate) mod migrations;
 mod plan;
 mod reload;
 mod restart;
+pub(crate) mod snapshots;
 mod tidy;
 mod uninstall;
 mod upgrade;

@@ -84,8 +84,8 @@ async fn an_upgrade_tells_its_steps() {
     assert_eq!(
         steps,
         [
-            "verify", "frontend", "plan", "approve", "prepare", "stage", "migrate", "start", "switch", "trial", "retire",
-            "contract"
+            "verify", "frontend", "plan", "approve", "prepare", "stage", "snapshot", "migrate", "start", "switch", "trial",
+            "retire", "contract"
         ]
     );
 

@@ -10,6 +10,7 @@ mod plugin_install;
 mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
+mod plugin_snapshots;
 mod serve;
 mod status;
 mod user;

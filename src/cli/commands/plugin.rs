@@ -7,7 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{plugin_install, plugin_migrations, plugin_plan, plugin_releases};
+use super::{plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
@@ -26,6 +26,10 @@ pub(super) enum Command {
     Rollback(plugin_releases::RollBack),
     /// Lists the releases that answered, the active one first
     Releases(plugin_releases::Releases),
+    /// Lists the snapshots of a plugin, the latest first
+    Snapshots(plugin_snapshots::Snapshots),
+    /// Takes a snapshot of a plugin's tables, files and settings
+    Snapshot(plugin_snapshots::Snapshots),
     /// Lists installed plugins
     List {
         #[command(flatten)]
@@ -72,6 +76,8 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Upgrade(arguments) => plugin_install::upgrade(arguments, output).await,
         Command::Rollback(arguments) => plugin_releases::roll_back(arguments, output).await,
         Command::Releases(arguments) => plugin_releases::list(arguments, output).await,
+        Command::Snapshots(arguments) => plugin_snapshots::list(arguments, output).await,
+        Command::Snapshot(arguments) => plugin_snapshots::take(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
         Command::Uninstall { plugin, purge, connection } => {

@@ -21,21 +21,22 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    Capability, Grants, Mode, OperationId, Permission, Plan, State,
+    Capability, Grants, Mode, OperationId, Permission, Plan, SnapshotId, State,
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
-use mint_store::{Tx, installations::Installation, operations::Lease};
+use mint_store::{Tx, installations::Installation, operations::Lease, snapshots::Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use self::upgrade::{KeptRelease, RollBack};
+pub use self::upgrade::{KeptRelease, Restore, RollBack};
 use crate::{
     Caller, Platform, content,
     lease::Hold,
     migrations::RESET,
     operation::{Change, Step, Stop, Subject, Work},
     running::Active,
+    snapshots::Unpacked,
     state::advance,
 };
 
@@ -63,8 +64,8 @@ const PROBE: Change<Install> = Change { kind: "probe", can_stop: false, steps: S
 
 /// Every kind of change of an installation's releases, and the names of its steps.
 pub fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
-    let starts = [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK].map(Change::names);
-    starts.into_iter().chain([RESET.names()]).collect()
+    let starts = [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK, &upgrade::RESTORE, &upgrade::SNAPSHOT];
+    starts.map(Change::names).into_iter().chain([RESET.names()]).collect()
 }
 
 /// What an administrator decides when installing.
@@ -116,6 +117,16 @@ pub(crate) struct Install {
     asked: Event,
     /// The installation as it was, where another release takes the place of one.
     replaced: Option<Installation>,
+    /// Why a snapshot is taken.
+    reason: &'static str,
+    /// The snapshot that was taken before anything was changed.
+    taken: Option<SnapshotId>,
+    /// The snapshot to put back.
+    snapshot: Option<Snapshot>,
+    unpacked: Option<Unpacked>,
+    /// Whether the plugin was stopped, and whether its data were touched.
+    stopped: bool,
+    touched: bool,
 }
 
 /// A bundle on its way in; its file goes with the value.
@@ -201,6 +212,12 @@ impl Install {
             old: None,
             asked: Event::ReloadAsked,
             replaced: None,
+            reason: "upgrade",
+            taken: None,
+            snapshot: None,
+            unpacked: None,
+            stopped: false,
+            touched: false,
         }
     }
 

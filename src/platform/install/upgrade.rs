@@ -5,7 +5,9 @@ mod compare;
 mod contract;
 mod mark;
 mod replace;
+mod restore;
 mod retire;
+mod snapshot;
 mod trial;
 
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+pub use self::restore::Restore;
+pub(super) use self::restore::{RESTORE, SNAPSHOT};
 use super::{Decision, Install, Upload, approve, frontend, migrate, stage, start, verify};
 use crate::{
     Caller, Platform, content,
@@ -46,6 +50,7 @@ pub(super) const UPGRADE: Change<Install> = Change {
         approve::STEP,
         mark::STEP,
         STAGE,
+        snapshot::STEP,
         MIGRATE,
         START,
         replace::STEP,
@@ -64,6 +69,7 @@ pub(super) const ROLL_BACK: Change<Install> = Change {
         approve::STEP,
         mark::STEP,
         STAGE,
+        snapshot::STEP,
         MIGRATE,
         START,
         replace::STEP,
@@ -165,6 +171,7 @@ impl Platform {
         let directory = self.layout().release(&row.digest);
         install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
         install.decision = decision;
+        install.reason = "rollback";
         let platform = self.clone();
         self.track(async move { platform.run_operation(hold, &ROLL_BACK, &mut install, unexpected).await });
         Ok(id)
@@ -220,8 +227,9 @@ impl Platform {
             }
             return Ok(("done", json!({ "changed": true })));
         }
-        let back = |state: &State| if *state == State::Upgrading { as_before(previous) } else { Vec::new() };
+        self.forget_snapshot_before(caller, slug, lease.operation).await?;
         let mut tx = self.begin_under(lease).await?;
+        let back = |state: &State| changed_back(state, previous);
         advance(&mut tx, installation.tenant_id, installation.id, back, self.services().clock.now()).await?;
         if let Some(unused) = releases::find(&mut tx, slug, &version).await? {
             releases::delete_unused(&mut tx, unused.id).await?;
@@ -229,6 +237,14 @@ impl Platform {
         tx.commit().await?;
         let message = "It was interrupted before the release was replaced. The one that was there is in its place.";
         Ok(("undone", json!({ "code": "plugin.interrupted", "message": message })))
+    }
+}
+
+/// The events that give an installation the state back that it had before it was changed.
+fn changed_back(state: &State, previous: State) -> Vec<Event> {
+    match state {
+        State::Upgrading | State::Migrating | State::Initializing => as_before(previous),
+        _ => Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod releases;
 pub(crate) mod replicas;
 pub(crate) mod results;
 pub(crate) mod roles;
+pub(crate) mod snapshots;
 pub(crate) mod users;
 
 use mint_context::headers::SESSION_COOKIE;

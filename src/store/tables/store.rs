@@ -37,7 +37,7 @@ enum Place {
 }
 
 #[derive(Clone)]
-enum Tables {
+pub(super) enum Tables {
     Sqlite(Arc<SqliteFile>),
     Postgres(Arc<PostgresSchema>),
 }
@@ -62,7 +62,7 @@ impl PluginTables {
         Self { place, open, tasks, _closing: closing }
     }
 
-    fn of(&self, owner: &Owner) -> Tables {
+    pub(super) fn of(&self, owner: &Owner) -> Tables {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let tables = open.entry(owner.clone()).or_insert_with(|| match &self.place {
             Place::Directory(directory) => Tables::Sqlite(Arc::new(SqliteFile::new(owner.file(directory)))),
@@ -79,6 +79,8 @@ impl PluginTables {
     /// [`super::Error::Unprepared`] when the operator has to do something first.
     pub async fn prepare(&self, owner: &Owner, bounds: Bounds) -> Result<()> {
         match self.of(owner) {
+            // It was made for whoever has it.
+            Tables::Sqlite(file) if file.is_lent() => Ok(()),
             Tables::Sqlite(file) => file.prepare(bounds).await,
             Tables::Postgres(schema) => schema.prepare(&bounds).await,
         }
@@ -167,8 +169,13 @@ impl PluginTables {
             Tables::Sqlite(file) => file.delete().await,
             Tables::Postgres(schema) => schema.delete().await,
         };
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+        self.forget(owner);
         deleted
+    }
+
+    /// What was closed for good is opened anew when it is wanted again.
+    pub(super) fn forget(&self, owner: &Owner) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
     }
 }
 

@@ -90,28 +90,43 @@ impl Server {
 
     /// Writes down what was tried, beside any transaction of the role.
     pub(super) async fn record(&self, role: &str, record: &Record) -> Result<()> {
-        let table = format!("{role}.{}", ledger::TABLE);
         let mut connection = self.pool().acquire().await.map_err(outage)?;
-        let written = match record {
-            Record::Tried(tried) => {
-                sqlx::query(AssertSqlSafe(ledger::upsert(&table)))
-                    .bind(version(tried.migration.version))
-                    .bind(&tried.migration.name)
-                    .bind(tried.applied_at.format(&Rfc3339).unwrap_or_default())
-                    .bind(&tried.migration.checksum)
-                    .bind(tried.migration.destructive)
-                    .bind(tried.error.is_none())
-                    .bind(&tried.error)
-                    .execute(&mut *connection)
-                    .await
-            }
+        match record {
+            Record::Tried(tried) => insert(&mut connection, role, tried).await,
             Record::Reverted(reverted) => {
-                let sql = AssertSqlSafe(format!("delete from {table} where version = $1"));
-                sqlx::query(sql).bind(version(*reverted)).execute(&mut *connection).await
+                let sql = AssertSqlSafe(format!("delete from {role}.{} where version = $1", ledger::TABLE));
+                let deleted = sqlx::query(sql).bind(version(*reverted)).execute(&mut *connection).await;
+                deleted.map(|_| ()).map_err(outage)
             }
-        };
-        written.map(|_| ()).map_err(outage)
+        }
     }
+
+    /// Writes down what was done to tables that were put in the place of others.
+    pub(super) async fn rewrite(&self, role: &str, migrations: &[AppliedMigration]) -> Result<()> {
+        let mut connection = self.pool().acquire().await.map_err(outage)?;
+        let mut tx = connection.begin().await.map_err(outage)?;
+        sqlx::raw_sql(AssertSqlSafe(create(role))).execute(&mut *tx).await.map_err(outage)?;
+        let cleared = AssertSqlSafe(format!("delete from {role}.{}", ledger::TABLE));
+        sqlx::query(cleared).execute(&mut *tx).await.map_err(outage)?;
+        for tried in migrations {
+            insert(&mut tx, role, tried).await?;
+        }
+        tx.commit().await.map_err(outage)
+    }
+}
+
+async fn insert(connection: &mut PgConnection, role: &str, tried: &AppliedMigration) -> Result<()> {
+    let written = sqlx::query(AssertSqlSafe(ledger::upsert(&format!("{role}.{}", ledger::TABLE))))
+        .bind(version(tried.migration.version))
+        .bind(&tried.migration.name)
+        .bind(tried.applied_at.format(&Rfc3339).unwrap_or_default())
+        .bind(&tried.migration.checksum)
+        .bind(tried.migration.destructive)
+        .bind(tried.error.is_none())
+        .bind(&tried.error)
+        .execute(&mut *connection)
+        .await;
+    written.map(|_| ()).map_err(outage)
 }
 
 /// Versions are checked to fit when they are declared.

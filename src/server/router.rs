@@ -81,6 +81,8 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::releases::upgrade))
         .routes(routes!(api::releases::roll_back))
         .routes(routes!(api::releases::list))
+        .routes(routes!(api::migrations::list))
+        .routes(routes!(api::migrations::reset))
         .routes(routes!(api::snapshots::list, api::snapshots::take))
         .routes(routes!(api::snapshots::get, api::snapshots::delete))
         .routes(routes!(api::snapshots::restore))

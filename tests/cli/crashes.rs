@@ -157,6 +157,6 @@ async fn in_an_uninstall() {
 fn every_kind_of_change_is_tried() {
     let kinds: Vec<_> = install::changes().into_iter().chain([uninstall::change()]).map(|(kind, _)| kind).collect();
     // A probe is a reload that the time asks for.
-    // A restore has a file of its own.
-    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "restore", "snapshot", "uninstall"]);
+    // A restore and a reset have files of their own.
+    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "restore", "snapshot", "reset", "uninstall"]);
 }

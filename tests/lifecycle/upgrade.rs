@@ -83,7 +83,10 @@ async fn an_upgrade_tells_its_steps() {
     let steps: Vec<_> = operation["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
     assert_eq!(
         steps,
-        ["verify", "frontend", "plan", "approve", "prepare", "stage", "snapshot", "start", "switch", "trial", "retire"]
+        [
+            "verify", "frontend", "plan", "approve", "prepare", "stage", "snapshot", "migrate", "start", "switch", "trial",
+            "retire", "contract"
+        ]
     );
 
     let again = server.admin.upgrade("hello", &release("hello", "2.0.0"), &json!({})).await;

@@ -4,6 +4,8 @@ mod catalog;
 mod connection;
 mod copy_text;
 mod door;
+mod ledger;
+mod migration;
 mod restore;
 mod role;
 mod save;
@@ -11,5 +13,6 @@ mod schema;
 mod value;
 mod wire;
 
+pub(super) use migration::PostgresMigration;
 pub(super) use role::Server;
 pub(super) use schema::{PostgresCursor, PostgresSchema, PostgresTransaction};

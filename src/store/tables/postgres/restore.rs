@@ -44,7 +44,7 @@ impl PostgresSchema {
         fill(client, schema, directory).await?;
         run(client, "commit").await?;
         connection.settled();
-        Ok(())
+        self.server().rewrite(self.name(), &schema.migrations).await
     }
 }
 

@@ -62,7 +62,8 @@ impl PostgresSchema {
         }
         client.batch_execute("commit").await.map_err(|error| explain(&error))?;
         connection.settled();
-        Ok(if relations.is_empty() { SavedTables::None } else { SavedTables::Rows(schema) })
+        schema.migrations = self.server().applied(self.name()).await?;
+        Ok(if relations.is_empty() && schema.migrations.is_empty() { SavedTables::None } else { SavedTables::Rows(schema) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables and what belongs to them, in words of PostgreSQL, with what another database needs to know said apart.
 
+use mint_domain::migration::AppliedMigration;
 use serde::{Deserialize, Serialize};
 
 /// Everything that stands in one schema.
@@ -11,6 +12,9 @@ pub struct SavedSchema {
     pub sequences: Vec<Sequence>,
     /// In the order in which they were made.
     pub views: Vec<View>,
+    /// What was done to the tables until then.
+    #[serde(default)]
+    pub migrations: Vec<AppliedMigration>,
 }
 
 /// A table, and where its rows are.

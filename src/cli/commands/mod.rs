@@ -4,6 +4,7 @@ mod auth;
 mod build;
 mod bundle_argument;
 mod config;
+mod db;
 mod dev;
 mod plugin;
 mod plugin_install;
@@ -54,6 +55,9 @@ enum Command {
     /// Makes users, at the machine of the server
     #[command(subcommand)]
     User(user::Command),
+    /// Looks after the platform's tables, at the machine of the server
+    #[command(subcommand)]
+    Db(db::Command),
     /// Tells about the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -83,6 +87,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
+        Command::Db(command) => db::run(command, config, output).await,
         Command::Config(command) => config::run(&command, output),
     }
 }

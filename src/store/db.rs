@@ -210,6 +210,23 @@ impl Db {
         rows!(&mut tx, one(i32,), "select 1").map(|_| ())
     }
 
+    /// What SQLite finds wrong with its file, at most ten things. A server of PostgreSQL looks after that itself.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn problems(&self) -> Result<Vec<String>> {
+        let mut tx = self.read().await?;
+        match &tx {
+            Tx::Postgres(_) => Ok(Vec::new()),
+            Tx::Sqlite(_) => {
+                let said = rows!(&mut tx, all(String,), "select integrity_check from pragma_integrity_check limit 10")?;
+                let dangling = rows!(&mut tx, all(String,), "select \"table\" from pragma_foreign_key_check limit 10")?;
+                let said = said.into_iter().map(|(said,)| said).filter(|said| said != "ok");
+                Ok(said.chain(dangling.into_iter().map(|(table,)| format!("a row of {table} refers to none"))).collect())
+            }
+        }
+    }
+
     /// Whether other servers may work on it at the same time.
     pub fn is_shared(&self) -> bool {
         matches!(self, Self::Postgres(_))

@@ -5,6 +5,7 @@ mod binary;
 mod configuration;
 mod crashes;
 mod dev;
+mod fsck;
 mod plans;
 mod plugins;
 

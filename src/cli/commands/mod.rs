@@ -6,6 +6,7 @@ mod bundle_argument;
 mod config;
 mod db;
 mod dev;
+mod fsck;
 mod plugin;
 mod plugin_install;
 mod plugin_plan;
@@ -58,6 +59,8 @@ enum Command {
     /// Looks after the platform's tables, at the machine of the server
     #[command(subcommand)]
     Db(db::Command),
+    /// Looks for disagreements between rows and files, while no server runs
+    Fsck(fsck::Arguments),
     /// Tells about the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -88,6 +91,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Db(command) => db::run(command, config, output).await,
+        Command::Fsck(arguments) => fsck::run(arguments, config, output).await,
         Command::Config(command) => config::run(&command, output),
     }
 }

@@ -4,6 +4,7 @@
 //! statement ([`gate`]) and SQLite's authorizer ([`authorizer`]) close what those leave open.
 
 mod authorizer;
+mod damaged;
 mod error;
 mod gate;
 mod owner;
@@ -15,6 +16,7 @@ mod store;
 mod tests;
 mod value;
 
+pub use damaged::damaged;
 pub use error::{Error, Result};
 pub use owner::Owner;
 pub use store::{Cursor, PluginTables, Transaction};

@@ -2,11 +2,13 @@
 
 mod cli;
 mod conformance;
+mod database;
 mod frontends;
 mod hostile;
 mod http;
 mod lifecycle;
 mod replicas;
 mod rules;
+mod storage;
 mod subprocess;
 mod wasm;

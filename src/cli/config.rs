@@ -19,6 +19,7 @@ use mint_platform::{
     frontends::{Origins, PluginDomain},
     operation::Moment,
 };
+use mint_store::Place;
 use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::Value;
@@ -55,6 +56,11 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
     ),
     ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
+    (
+        "database.directUrl",
+        Kind::Text,
+        "The address of the same PostgreSQL without its pooler, where `database.url` leads to PgBouncer in transaction mode",
+    ),
     (
         "storage.url",
         Kind::Text,
@@ -205,6 +211,8 @@ pub struct Server {
 pub struct Database {
     /// Its address.
     pub url: Option<String>,
+    /// Its address without a pooler.
+    pub direct_url: Option<String>,
 }
 
 /// Plugins.
@@ -501,6 +509,11 @@ impl Config {
     /// The file with the secret of the installation.
     pub fn key_path(&self) -> PathBuf {
         self.server.key_path.clone().unwrap_or_else(|| self.server.data_path.join("installation.key"))
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> Place {
+        Place { url: self.database_url(), direct_url: self.database.direct_url.clone() }
     }
 
     /// The database's address.

@@ -131,7 +131,7 @@ impl Server {
 /// # Errors
 /// The database or the files cannot be opened.
 pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Running>) -> anyhow::Result<Arc<Services>> {
-    let db = Db::open(&config.database_url()).await.context("the database cannot be opened")?;
+    let db = Db::open_at(&config.database()).await.context("the database cannot be opened")?;
     let storage = match &config.storage.url {
         None => Storage::local(layout.data()),
         Some(url) => Storage::open(url, &config.storage.credentials()),

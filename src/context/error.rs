@@ -49,6 +49,10 @@ impl Error {
                 Refusal::new(Kind::Unavailable, "service.unavailable", "The database does not answer. Try again in a moment.")
                     .retry_after(5)
             }
+            Self::Blobs(error) if !matches!(error, object_store::Error::NotFound { .. }) => {
+                Refusal::new(Kind::Unavailable, "service.unavailable", "The storage does not answer. Try again in a moment.")
+                    .retry_after(5)
+            }
             Self::Tables(_) => Refusal::new(
                 Kind::Unavailable,
                 "service.unavailable",

@@ -1,9 +1,9 @@
 //! Where blobs stand: a local directory, or a bucket of a server that speaks S3, by one address.
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use object_store::{
-    ObjectStore,
+    ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
     local::LocalFileSystem,
     path::Path as BlobPath,
@@ -18,6 +18,10 @@ use crate::{blobs::Blobs, storage_http::Connector};
 const LOCAL_PART_BYTES: usize = 1 << 20;
 /// The least that S3 takes as a part that is not the last.
 const S3_PART_BYTES: usize = 5 << 20;
+
+/// What a server that does not answer costs whoever asks, at most.
+const RETRIES_MAX: usize = 4;
+const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The whole storage.
 #[derive(Clone)]
@@ -86,7 +90,8 @@ impl Storage {
 
     fn bucket(url: &Url, credentials: &Credentials) -> Result<Self, InvalidStorage> {
         let bucket = url.host_str().filter(|host| !host.is_empty()).ok_or(InvalidStorage::NoBucket)?;
-        let mut builder = AmazonS3Builder::new();
+        let retries = RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::new().with_retry(retries);
         for (name, value) in &credentials.environment {
             if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
                 builder = builder.with_config(key, value.expose_secret());

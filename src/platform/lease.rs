@@ -76,7 +76,8 @@ impl Platform {
         let length = self.lease_length();
         let state = Arc::new(Held { until: Mutex::new(until(taken, length)), lost: CancellationToken::new() });
         let (platform, held) = (self.clone(), state.clone());
-        let renewal = self.spawn(async move {
+        // Also while the platform ends, which waits for operations.
+        let renewal = self.track(async move {
             let mut pause = length / 3;
             while !held.is_over() {
                 tokio::time::sleep(pause).await;

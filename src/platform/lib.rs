@@ -12,6 +12,7 @@ mod developments;
 pub mod dispatch;
 mod followers;
 pub mod frontends;
+pub mod fsck;
 pub mod health;
 pub mod install;
 pub mod layout;

@@ -272,8 +272,8 @@ impl Platform {
     }
 
     /// A task that the end of the platform waits for.
-    pub(crate) fn track(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+    pub(crate) fn track(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.tasks.spawn(task)
     }
 
     /// Ends everything that runs. Requests in progress were drained by whoever accepted them.

@@ -48,7 +48,7 @@ impl Platform {
     /// # Errors
     /// `PERMISSION_DENIED`; the database's.
     pub async fn servers(&self, caller: &Caller) -> Result<Vec<ServerStatus>> {
-        let _permit = caller.call(self.services()).permit_person(Permission::PluginsView)?;
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let replicas = self.replicas().await?;
         let mut tx = self.services().db.read().await?;
         let rows = installations::list(&mut tx, caller.tenant).await?;

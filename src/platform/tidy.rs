@@ -7,11 +7,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::TryStreamExt as _;
 use mint_context::Result;
 use mint_domain::{Digest, Mode};
 use mint_store::releases;
 
-use crate::{Platform, layout::FRONTEND};
+use crate::{Platform, content::bundle_name, layout::FRONTEND};
 
 /// How old what stands among the releases must be before it is a leftover: an install may just be under way.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -36,6 +37,28 @@ impl Platform {
             Ok(removed) => tracing::info!(removed, "releases that nothing uses were removed"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "releases could not be tidied"),
         }
+        match self.tidy_bundles().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "bundles of releases that nothing uses were removed"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "bundles could not be tidied"),
+        }
+    }
+
+    /// The same in the storage. An install that is under way has just written its bundle.
+    async fn tidy_bundles(&self) -> Result<usize> {
+        let mut tx = self.services().db.read().await?;
+        let known: HashSet<String> = releases::list(&mut tx).await?.iter().map(|release| bundle_name(&release.digest)).collect();
+        drop(tx);
+        let then = self.services().clock.now() - LEFTOVER_AGE;
+        let mut stored = std::pin::pin!(self.services().bundles.list());
+        let mut removed = 0;
+        while let Some(bundle) = stored.try_next().await? {
+            if bundle.written_at < then && !known.contains(&bundle.name) {
+                self.services().bundles.delete(&bundle.name).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     async fn tidy_releases(&self) -> Result<usize> {

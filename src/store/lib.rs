@@ -37,6 +37,7 @@ pub mod testing;
 mod tests;
 pub mod users;
 
-pub use db::{Db, Tx};
+pub use db::{Db, Place, Tx};
 pub use error::{Error, Result};
+pub use migrate::Schema;
 pub use page::Page;

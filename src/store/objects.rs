@@ -61,6 +61,41 @@ pub struct NewObject<'a> {
     pub created_by: Option<i64>,
 }
 
+/// Where the bytes of a file are, and what they should be.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Located {
+    /// Identifier of the row.
+    pub id: i64,
+    /// Its experiment.
+    pub experiment_id: i64,
+    /// Slug of the plugin, or [`PLATFORM_OWNER`].
+    pub plugin: String,
+    /// Its name within (experiment, plugin).
+    pub key: String,
+    /// Bytes.
+    pub size: i64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// Name in the object storage.
+    pub blob: String,
+}
+
+/// Where the bytes of all files of all tenants are.
+///
+/// # Errors
+/// The database's.
+pub async fn located(tx: &mut Tx) -> Result<Vec<Located>> {
+    rows!(tx, all Located, "select id, experiment_id, plugin, key, size, sha256, blob from objects order by id")
+}
+
+/// Forgets a file whose bytes are gone, if it is still the same.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut Tx, id: i64, blob: &str) -> Result<()> {
+    execute!(tx, "delete from objects where id = $1 and blob = $2", id, blob).map(drop)
+}
+
 /// Records a file in the place of one of the same key, whose blob is marked for deletion.
 ///
 /// # Errors

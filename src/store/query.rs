@@ -8,7 +8,10 @@ macro_rules! rows {
     (@ $tx:expr, $fetch:ident, $row:ty, $sql:expr $(, $bind:expr)*) => {
         match $tx {
             $crate::db::Tx::Sqlite(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$fetch(&mut **tx).await,
-            $crate::db::Tx::Postgres(tx) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$fetch(&mut **tx).await,
+            $crate::db::Tx::Postgres(tx) => {
+                let names = tx.names;
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.persistent(names).$fetch(&mut **tx).await
+            }
         }
         .map_err($crate::Error::from)
     };
@@ -19,7 +22,10 @@ macro_rules! execute {
     ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $tx {
             $crate::db::Tx::Sqlite(tx) => sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
-            $crate::db::Tx::Postgres(tx) => sqlx::query($sql)$(.bind($bind))*.execute(&mut **tx).await.map(|done| done.rows_affected()),
+            $crate::db::Tx::Postgres(tx) => {
+                let names = tx.names;
+                sqlx::query($sql)$(.bind($bind))*.persistent(names).execute(&mut **tx).await.map(|done| done.rows_affected())
+            }
         }
         .map_err($crate::Error::from)
     };

@@ -72,6 +72,14 @@ pub async fn digests(tx: &mut Tx) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|(digest,)| digest).collect())
 }
 
+/// All releases.
+///
+/// # Errors
+/// The database's.
+pub async fn list(tx: &mut Tx) -> Result<Vec<Release>> {
+    rows!(tx, all Release, "select id, slug, version, digest, manifest, created_at from releases order by id")
+}
+
 /// Digests of all releases, with their versions.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ mod activity;
 mod attached;
 mod backoff;
 mod begin;
+mod broken;
 mod census;
 pub mod chamber;
 mod child;
@@ -55,6 +56,7 @@ mod venv;
 mod warm;
 mod wheel;
 
+pub use broken::broken_venvs;
 pub use config::{ComponentOptions, SubprocessConfig};
 pub use registry::Registry;
 pub use rpc::RpcState;

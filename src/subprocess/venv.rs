@@ -72,6 +72,11 @@ pub(crate) async fn ensure(
     complete(&place.path()).ok_or_else(|| unwritable(io::ErrorKind::NotFound.into()))
 }
 
+/// Whether a venv can be used.
+pub(crate) fn is_complete(venv: &Path) -> bool {
+    complete(venv).is_some()
+}
+
 /// How to start the plugin of a venv, if it is complete.
 fn complete(venv: &Path) -> Option<Launch> {
     let marker: Marker = serde_json::from_slice(&fs::read(venv.join(MARKER)).ok()?).ok()?;

@@ -6,6 +6,7 @@ mod configuration;
 mod crashes;
 mod crashes_restore;
 mod dev;
+mod fsck;
 mod plans;
 mod plugins;
 mod table_crashes;

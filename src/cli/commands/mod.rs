@@ -4,7 +4,9 @@ mod auth;
 mod build;
 mod bundle_argument;
 mod config;
+mod db;
 mod dev;
+mod fsck;
 mod plugin;
 mod plugin_install;
 mod plugin_migrations;
@@ -56,6 +58,11 @@ enum Command {
     /// Makes users, at the machine of the server
     #[command(subcommand)]
     User(user::Command),
+    /// Looks after the platform's tables, at the machine of the server
+    #[command(subcommand)]
+    Db(db::Command),
+    /// Looks for disagreements between rows and files, while no server runs
+    Fsck(fsck::Arguments),
     /// Tells about the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -88,6 +95,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
+        Command::Db(command) => db::run(command, config, output).await,
+        Command::Fsck(arguments) => fsck::run(arguments, config, output).await,
         Command::Config(command) => config::run(&command, output),
         Command::CompileComponent { compatibility } => compiler::run(&compatibility),
     }

@@ -4,6 +4,7 @@
 //! statement ([`gate`]) and SQLite's authorizer ([`authorizer`]) close what those leave open.
 
 mod authorizer;
+mod damaged;
 mod error;
 mod gate;
 mod keep;
@@ -19,6 +20,7 @@ mod store;
 mod tests;
 mod value;
 
+pub use damaged::damaged;
 pub use error::{Error, Result};
 pub use gate::destroys;
 pub use migration::{Change, Column, ColumnType, DefaultValue, Dialect, MigrationTransaction, OnDelete, Record, Reference};

@@ -47,7 +47,7 @@ impl PluginTables {
     pub fn beside(db: &Db, directory: &Path) -> Self {
         let place = match db {
             Db::Sqlite { .. } => Place::Directory(directory.to_owned()),
-            Db::Postgres(pool) => Place::Server(Arc::new(Server::new(pool.clone()))),
+            Db::Postgres(db) => Place::Server(Arc::new(Server::new(db.direct()))),
         };
         let (open, tasks) = (Arc::<Mutex<HashMap<Owner, Tables>>>::default(), TaskTracker::new());
         let looked = Arc::clone(&open);

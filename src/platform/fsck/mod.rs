@@ -1,0 +1,10 @@
+//! Looks for disagreements between rows and files, while no server runs, and mends those that can be mended.
+
+mod check;
+mod files;
+mod finding;
+mod objects;
+mod releases;
+
+pub use check::{Fsck, Thoroughness};
+pub use finding::Finding;

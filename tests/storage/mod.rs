@@ -1,0 +1,4 @@
+//! Where blobs stand.
+
+mod bucket;
+mod s3_server;

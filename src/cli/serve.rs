@@ -189,6 +189,7 @@ fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, addre
     subprocess.extra_index_urls.clone_from(&uv.extra_index_urls);
     subprocess.offline = uv.offline;
     subprocess.source_builds = uv.source_builds;
+    subprocess.tables_in_files = config.database_url().starts_with("sqlite:");
     subprocess.python.clone_from(&uv.python);
     subprocess.pass_environment.clone_from(&config.uv_environment);
     subprocess.warm_parent = config.plugins.warm_parent;

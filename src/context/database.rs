@@ -178,11 +178,11 @@ fn authorise(call: &Call) -> Result<(Owner, Bounds), Refusal> {
     Ok((owner(plugin), bounds(&plugin.limits, call.deadline)))
 }
 
-fn owner(plugin: &PluginAuthority) -> Owner {
+pub(crate) fn owner(plugin: &PluginAuthority) -> Owner {
     Owner { tenant: plugin.tenant_slug.clone(), plugin: plugin.slug().clone() }
 }
 
-fn bounds(limits: &Limits, deadline: Instant) -> Bounds {
+pub(crate) fn bounds(limits: &Limits, deadline: Instant) -> Bounds {
     Bounds {
         bytes_max: limits.database_bytes_max,
         statement: Duration::from_millis(limits.database_statement_ms_max),

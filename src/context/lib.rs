@@ -24,6 +24,7 @@ pub mod instruments;
 pub mod logs;
 pub mod notifications;
 pub mod objects;
+pub mod own_driver;
 pub mod projects;
 pub mod results;
 pub mod roles;

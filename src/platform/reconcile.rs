@@ -122,12 +122,10 @@ impl Platform {
         // Nobody counts on a server that was silent for long: what it does not serve as the rows want it, it serves no longer.
         let must_look = self.presence().must_look();
         let unwanted = |active: &Arc<Active>| {
-            known.get(&active.authority.installation).is_none_or(|row| match row.state {
+            known.get(&active.authority.installation).is_none_or(|row| match &row.state {
                 State::Failed(_) => true,
                 // Another process may be changing it in a way that nobody may answer through.
-                State::Uninstalling | State::Migrating | State::Initializing => {
-                    !changing.contains(&(row.tenant_id, row.slug.clone()))
-                }
+                state if !state.serves() => !changing.contains(&(row.tenant_id, row.slug.clone())),
                 _ => must_look && row.generation != active.generation,
             })
         };

@@ -7,6 +7,7 @@ mod authorizer;
 mod error;
 mod gate;
 mod keep;
+mod own_driver;
 mod owner;
 mod pool;
 mod postgres;
@@ -18,6 +19,8 @@ mod tests;
 mod value;
 
 pub use error::{Error, Result};
+pub use own_driver::Way;
 pub use owner::Owner;
+pub use sqlite::LentFile;
 pub use store::{Cursor, PluginTables, Transaction};
 pub use value::{Bounds, Row, Rows, Value};

@@ -77,6 +77,8 @@ impl PluginTables {
     /// [`super::Error::Unprepared`] when the operator has to do something first.
     pub async fn prepare(&self, owner: &Owner, bounds: Bounds) -> Result<()> {
         match self.of(owner) {
+            // It was made for whoever has it.
+            Tables::Sqlite(file) if file.is_lent() => Ok(()),
             Tables::Sqlite(file) => file.run("select 1".to_owned(), Vec::new(), bounds).await.map(|_| ()),
             Tables::Postgres(schema) => schema.prepare(&bounds).await,
         }

@@ -21,7 +21,7 @@ use super::{value::type_of, wire::Bounded};
 use crate::tables::{Bounds, Error, Result, Rows, Value, gate::Effect, value::Collected};
 
 /// How long to wait for the server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a message has besides a row's bytes.
 const MESSAGE_BYTES_MORE: u64 = 64 << 10;
 /// Of all its tables, with their indexes and what was moved out of their rows.
@@ -38,12 +38,14 @@ pub(super) enum Address {
     Tcp(String, u16),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Bytes in both directions.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Address {
-    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+    /// Connects, without a word.
+    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Self::Tcp(host, port) => Box::new(TcpStream::connect((host.as_str(), *port)).await?),

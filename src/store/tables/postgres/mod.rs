@@ -3,6 +3,7 @@
 mod catalog;
 mod connection;
 mod copy_text;
+mod door;
 mod restore;
 mod role;
 mod save;

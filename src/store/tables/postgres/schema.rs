@@ -1,12 +1,19 @@
 //! The schema of one installation, its transactions and its cursors.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     connection::{Connection, Opening},
+    door::SESSIONS_MAX,
     role::Server,
 };
 use crate::tables::{
@@ -16,14 +23,18 @@ use crate::tables::{
 };
 
 /// Passwords tried before giving up: other processes change it too.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// The tables of one installation.
 #[derive(Debug)]
 pub(crate) struct PostgresSchema {
-    server: Arc<Server>,
+    pub(super) server: Arc<Server>,
     owner: Owner,
-    name: String,
+    pub(super) name: String,
+    /// Places for drivers of its own.
+    pub(super) sessions: Semaphore,
+    /// Bytes of its tables, and when they were counted.
+    size: AsyncMutex<Option<(Instant, u64)>>,
     /// Kept here and nowhere else.
     password: Mutex<Option<String>>,
     pool: Arc<Pool<Connection>>,
@@ -33,7 +44,8 @@ pub(crate) struct PostgresSchema {
 impl PostgresSchema {
     pub(crate) fn new(server: Arc<Server>, owner: Owner, tasks: TaskTracker) -> Self {
         let name = owner.role(server.database());
-        Self { server, owner, name, password: Mutex::default(), pool: Pool::new(), tasks }
+        let sessions = Semaphore::new(SESSIONS_MAX);
+        Self { server, owner, name, sessions, size: AsyncMutex::default(), password: Mutex::default(), pool: Pool::new(), tasks }
     }
 
     /// Makes the role and the schema, if they are missing, and connects.
@@ -90,14 +102,41 @@ impl PostgresSchema {
                     connection.reset(bounds).await?;
                     return Ok(connection);
                 }
-                Err(Opening::Password) => *self.password.lock().unwrap_or_else(PoisonError::into_inner) = None,
+                Err(Opening::Password) => self.forget_password(&password),
                 Err(Opening::Failed(error)) => return Err(error),
             }
         }
-        Err(Error::Outage(format!("the server refuses the password of the role {}: look at its pg_hba.conf", self.name)))
+        Err(self.password_refused())
     }
 
-    async fn password(&self) -> Result<String> {
+    /// Bytes of all its tables, counted not longer than `age` ago. None when they cannot be counted now.
+    pub(super) async fn size_lately(&self, age: Duration) -> Option<u64> {
+        let mut size = self.size.lock().await;
+        match *size {
+            Some((at, bytes)) if at.elapsed() < age => Some(bytes),
+            _ => {
+                let bytes = self.server.size(&self.name).await.inspect_err(|error| {
+                    tracing::warn!(role = self.name, error = %error, "the tables of a plugin could not be counted");
+                });
+                *size = bytes.ok().map(|bytes| (Instant::now(), bytes));
+                size.map(|(_, bytes)| bytes)
+            }
+        }
+    }
+
+    /// The server did not take this password: the next is a new one, unless there is one already.
+    pub(super) fn forget_password(&self, refused: &str) {
+        let mut password = self.password.lock().unwrap_or_else(PoisonError::into_inner);
+        if password.as_deref() == Some(refused) {
+            *password = None;
+        }
+    }
+
+    pub(super) fn password_refused(&self) -> Error {
+        Error::Outage(format!("the server refuses the password of the role {}: look at its pg_hba.conf", self.name))
+    }
+
+    pub(super) async fn password(&self) -> Result<String> {
         let known = self.password.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(password) = known {
             return Ok(password);

@@ -33,6 +33,26 @@ pub(crate) struct SqliteFile {
     pool: Arc<Pool<Connection>>,
 }
 
+/// A file that a process of the plugin's own may open. Dropped, the server has it for itself again.
+#[derive(Debug)]
+pub struct LentFile {
+    path: PathBuf,
+    pool: Arc<Pool<Connection>>,
+}
+
+impl LentFile {
+    /// Where it is; nothing else stands in its directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for LentFile {
+    fn drop(&mut self) {
+        self.pool.let_in(false);
+    }
+}
+
 /// Cancels what runs when nobody waits for it any more.
 struct Waiting(Option<Arc<Watch>>);
 
@@ -84,21 +104,28 @@ impl SqliteFile {
         Ok(self.pool.lease(place, connection))
     }
 
-    /// Closes it for good, and deletes it.
+    /// Lends it to a process of the plugin's own. Until that is dropped, it is opened here for single uses only.
+    pub(crate) fn lend(&self) -> LentFile {
+        self.pool.let_in(true);
+        self.rest(Instant::now());
+        LentFile { path: self.path.clone(), pool: Arc::clone(&self.pool) }
+    }
+
+    /// Whether a process of the plugin's own may have it open.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.pool.has_others()
+    }
+
+    /// Closes it for good, and deletes it with its directory.
     pub(crate) async fn delete(&self) -> Result<()> {
         self.pool.close().await;
         let (idle, path) = (self.pool.stale(Instant::now()), self.path.clone());
         let deleted = tokio::task::spawn_blocking(move || {
             idle.into_iter().for_each(Connection::close);
-            for end in ["", "-wal", "-shm", "-journal"] {
-                let mut file = path.clone().into_os_string();
-                file.push(end);
-                match std::fs::remove_file(&file) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                    Ok(()) | Err(_) => {}
-                }
+            match path.parent().map(std::fs::remove_dir_all) {
+                Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
             }
-            Ok(())
         });
         let deleted = deleted.await.map_err(|error| Error::Outage(error.to_string()))?;
         deleted.map_err(|error| Error::Outage(format!("{}: {error}", self.path.display())))

@@ -5,4 +5,5 @@ mod copy;
 mod files;
 mod statement;
 
+pub use files::LentFile;
 pub(super) use files::{SqliteCursor, SqliteFile, SqliteTransaction};

@@ -71,8 +71,6 @@ impl Platform {
                 ("undone", json!({ "code": "plugin.interrupted", "message": message }))
             }
             ("upgrade" | "rollback", true) => self.end_upgrade(&caller, plugin, input, hold.lease).await?,
-            ("undone", json!({ "code": "plugin.interrupted", "message": message }))
-            }
             (_, true) => return self.resume_install(caller, plugin, hold).await,
             ("uninstall", false) => ("done", json!({ "changed": true })),
             (_, false) => {

@@ -84,6 +84,8 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::snapshots::list, api::snapshots::take))
         .routes(routes!(api::snapshots::get, api::snapshots::delete))
         .routes(routes!(api::snapshots::restore))
+        .routes(routes!(api::migrations::list))
+        .routes(routes!(api::migrations::reset))
         .routes(routes!(api::plugins::config, api::plugins::configure))
         .routes(routes!(api::operations::get))
         .routes(routes!(api::operations::events))

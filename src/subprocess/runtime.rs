@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mint_context::runtime::{Activation, Attached, Attachment, Generation, Release, Runtime};
+use mint_context::runtime::{Activation, Attached, Attachment, Generation, Migrations, Release, Runtime};
 use mint_domain::{Capability, Grants, lifecycle::Failure};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -97,6 +97,10 @@ impl Runtime for IsolatedRuntime {
         let kinds = ["venvs", "executables", "made"].map(|kind| cache.join(kind));
         let swept = spawn_blocking(move || kinds.iter().map(|kind| unused::sweep(kind, unused_for)).sum());
         swept.await.map_err(io::Error::other)?
+    }
+
+    async fn migrations(&self, _activation: Activation) -> Result<Option<Box<dyn Migrations>>, Failure> {
+        Ok(None)
     }
 
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {

@@ -158,5 +158,6 @@ fn every_kind_of_change_is_tried() {
     let kinds: Vec<_> = install::changes().into_iter().chain([uninstall::change()]).map(|(kind, _)| kind).collect();
     // A probe is a reload that the time asks for.
     // A restore has a file of its own.
-    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "restore", "snapshot", "uninstall"]);
+    let all = ["install", "reload", "probe", "upgrade", "rollback", "restore", "snapshot", "reset", "uninstall"];
+    assert_eq!(kinds, all);
 }

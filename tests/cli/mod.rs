@@ -8,5 +8,6 @@ mod crashes_restore;
 mod dev;
 mod plans;
 mod plugins;
+mod table_crashes;
 
 pub(crate) use binary::Mint;

@@ -8,6 +8,7 @@ mod error;
 mod gate;
 mod keep;
 mod own_driver;
+mod migration;
 mod owner;
 mod pool;
 mod postgres;
@@ -20,6 +21,8 @@ mod value;
 
 pub use error::{Error, Result};
 pub use own_driver::Way;
+pub use gate::destroys;
+pub use migration::{Change, Column, ColumnType, DefaultValue, Dialect, MigrationTransaction, OnDelete, Record, Reference};
 pub use owner::Owner;
 pub use sqlite::LentFile;
 pub use store::{Cursor, PluginTables, Transaction};

@@ -5,11 +5,14 @@ mod connection;
 mod copy_text;
 mod door;
 mod restore;
+mod ledger;
+mod migration;
 mod role;
 mod save;
 mod schema;
 mod value;
 mod wire;
 
+pub(super) use migration::PostgresMigration;
 pub(super) use role::Server;
 pub(super) use schema::{PostgresCursor, PostgresSchema, PostgresTransaction};

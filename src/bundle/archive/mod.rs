@@ -8,39 +8,11 @@
 //! files/<n>          the plugin's own files
 //! ```
 
+mod contents;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use mint_domain::Digest;
-use serde::{Deserialize, Serialize};
-
 pub use read::Archive;
 pub use write::{ArchiveWriter, Written};
-
-/// The entry with the table of contents.
-const CONTENTS: &str = "snapshot.json";
-/// What it begins with.
-const FORMAT: &str = "mint-snapshot";
-/// Version of the format.
-const VERSION: u32 = 1;
-/// Bytes of the table of contents.
-const CONTENTS_BYTES_MAX: u64 = 64 << 20;
-
-/// What stands in an archive.
-#[derive(Debug, Serialize, Deserialize)]
-struct Contents<T> {
-    format: String,
-    version: u32,
-    entries: Vec<Entry>,
-    about: T,
-}
-
-/// One entry.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
-    name: String,
-    size: u64,
-    sha256: Digest,
-}

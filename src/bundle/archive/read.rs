@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
-use super::{CONTENTS, CONTENTS_BYTES_MAX, Contents, Entry, FORMAT, VERSION, write};
+use super::{
+    contents::{CONTENTS, CONTENTS_BYTES_MAX, Contents, Entry, FORMAT, VERSION},
+    write,
+};
 use crate::{Error, Result, layout::bad_name};
 
 /// An archive whose table of contents was read. Its entries are checked while they are unpacked.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-use super::{CONTENTS, Contents, Entry, FORMAT, VERSION};
+use super::contents::{CONTENTS, Contents, Entry, FORMAT, VERSION};
 use crate::{Error, Result};
 
 /// An archive on its way to the disk.

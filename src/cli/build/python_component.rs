@@ -38,7 +38,7 @@ pub(super) fn component(
         .args(recipe.look_for_late_imports()?)
         .current_dir(stage)
         .run(progress, "Looking for late imports")?;
-    let world = World::new(project.capabilities(), vec![world::EXPORT_ROUTES, world::EXPORT_LIFECYCLE, world::EXPORT_HOOKS]);
+    let world = World::of_python(project.capabilities());
     Tool::uv()
         .args(["tool", "run", "--quiet", "--from", &format!("componentize-py=={COMPONENTIZE_PY}"), "componentize-py"])
         .args(recipe.prepare(&entry, &world)?)

@@ -14,11 +14,7 @@ use mint_domain::{Digest, Manifest, lifecycle::Failure, manifest::Wheels, requir
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::Instant};
 
-use super::{
-    CARRIED, COMPONENTIZE_PY, Entry, PYTHON_INSIDE, Recipe, RecipeError, World, sdk,
-    tool::Tool,
-    world::{EXPORT_HOOKS, EXPORT_LIFECYCLE, EXPORT_ROUTES},
-};
+use super::{CARRIED, COMPONENTIZE_PY, Entry, PYTHON_INSIDE, Recipe, RecipeError, World, sdk, tool::Tool};
 use crate::{
     SubprocessConfig, chamber,
     exit::Exit,
@@ -263,7 +259,7 @@ fn entry(info: &WheelInfo, wheels: &Wheels) -> Result<Entry, RecipeError> {
 }
 
 fn world_of(manifest: &Manifest) -> World {
-    World::new(manifest.requested(), vec![EXPORT_ROUTES, EXPORT_LIFECYCLE, EXPORT_HOOKS])
+    World::of_python(manifest.requested())
 }
 
 /// Whether a wheel is of a package that every component has already.

@@ -87,6 +87,17 @@ impl World {
         Self { imports, exports }
     }
 
+    /// The world of a plugin in Python, whose SDK offers all that the platform may ask.
+    pub fn of_python<'a>(capabilities: impl Iterator<Item = &'a Capability>) -> Self {
+        let capabilities: Vec<&Capability> = capabilities.collect();
+        let mut exports = vec![EXPORT_ROUTES, EXPORT_LIFECYCLE, EXPORT_HOOKS];
+        // It is called with operations on tables, which only this capability unlocks.
+        if capabilities.contains(&&Capability::Database) {
+            exports.push(EXPORT_MIGRATIONS);
+        }
+        Self::new(capabilities.into_iter(), exports)
+    }
+
     /// Whether code in this world may import `interface`, given with its version. Of WASI's interfaces everything that the
     /// world can name is linked by the host, with or without authority.
     pub fn allows(&self, interface: &str) -> bool {

@@ -5,6 +5,7 @@ mod chain;
 mod changes;
 mod destruction;
 mod failures;
+mod python;
 mod reset;
 
 use http::StatusCode;

@@ -3,7 +3,8 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::{all, drops, has, makes, release, serving, states};
+use super::{all, drops, has, makes, release, rows, serving, states};
+use crate::lifecycle::snapshots::{restore, take};
 
 #[tokio::test]
 async fn tables_go_back_and_an_earlier_release_with_them() {
@@ -59,6 +60,28 @@ async fn what_cannot_be_taken_back_stops_there() {
         assert!(plugin["reason"].as_str().unwrap().contains("there is no way back"), "{plugin:#}");
         assert_eq!(plugin["schema_version"], 2);
         assert_eq!(admin.reload("migrator").await["status"], "done");
+        assert_eq!(states(admin).await, all("applied", &[1, 2, 3]));
+    }
+}
+
+/// Tables that are put back bring the note of what was done to them along.
+#[tokio::test]
+async fn a_snapshot_knows_its_migrations() {
+    let history = [makes(1, "t"), makes(2, "u"), drops(3, "t")];
+    for server in serving(&history[..1]).await {
+        let admin = &server.admin;
+        let filled = admin.post("/api/migrator/execute", &json!({ "sql": "insert into t (n) values (7)" })).await;
+        assert_eq!(filled.status, StatusCode::OK, "{filled:?}");
+        let snapshot = take(admin, "migrator").await;
+        let allowed = json!({ "allow_destructive": true });
+        assert_eq!(admin.upgrade("migrator", &release("2.0.0", &history), &allowed).await["status"], "done");
+        assert_eq!(states(admin).await, all("applied", &[1, 2, 3]));
+        let restored = restore(admin, "migrator", snapshot).await;
+        assert_eq!(restored["status"], "done", "{restored:#}");
+        assert_eq!(admin.plugin("migrator").await["version"], "1.0.0");
+        assert_eq!(states(admin).await, all("applied", &[1]));
+        assert_eq!(rows(admin, "select n from t").await, json!([[7]]));
+        assert_eq!(admin.upgrade("migrator", &release("3.0.0", &history), &allowed).await["status"], "done");
         assert_eq!(states(admin).await, all("applied", &[1, 2, 3]));
     }
 }

@@ -1,6 +1,7 @@
 """Write MINT plugins in Python. The class you write runs unchanged as a component and as a process."""
 
 from .context import PlatformContext
+from .database import Database, Transaction
 from .exceptions import (
     ConfigurationException,
     ConflictException,
@@ -59,6 +60,7 @@ __all__ = [
     "APIRouter",
     "ConfigurationException",
     "ConflictException",
+    "Database",
     "DataObjectRef",
     "Depends",
     "DesignData",
@@ -96,6 +98,7 @@ __all__ = [
     "RequestValidationError",
     "Response",
     "StreamingResponse",
+    "Transaction",
     "UnavailableException",
     "UnsupportedExperimentTypeException",
     "User",

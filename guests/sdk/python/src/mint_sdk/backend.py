@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
+from .database import Tables
 from .identity import PluginActor
 from .models import (
     AnalysisArtifact,
@@ -100,6 +101,9 @@ class Backend(Protocol):
 
     def plugin_role(self, actor: PluginActor) -> str | None:
         """Role of the acting user inside this plugin."""
+
+    def tables(self) -> Tables:
+        """The plugin's own tables."""
 
     def load_settings(self) -> dict[str, Any]:
         """The settings in force."""

@@ -17,6 +17,7 @@ from mint_entry import Plugin
 from .component import handles
 from .component import preload as preload
 from .component.exports import HookExports, LifecycleExports
+from .component.history import MigrationExports, history_of
 from .component.http import answer
 from .component.instance import Instance
 from .component.loop import ComponentLoop
@@ -45,6 +46,16 @@ class MintPluginExperimentHooks100(HookExports):
 
     def __init__(self) -> None:
         super().__init__(_instance)
+
+
+_history = history_of(Plugin)
+
+
+class MintPluginMigrations100(MigrationExports):
+    """Export `mint:plugin/migrations`, where the plugin has tables."""
+
+    def __init__(self) -> None:
+        super().__init__(_instance, _history)
 
 
 rehearse(Plugin, ComponentLoop())

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .backend import Backend
+from .database import Database
 from .exceptions import ConflictException
 from .identity import PluginActor, actor_of
 from .objects import ExperimentDataStore
@@ -43,6 +44,10 @@ class PlatformContext:
     def get_data_store(self, experiment_id: int) -> ExperimentDataStore:
         """The files of one experiment."""
         return ExperimentDataStore(self._backend, experiment_id)
+
+    def get_database(self) -> Database:
+        """The plugin's own tables, in a component. A process opens them by a driver of its own."""
+        return Database(self._backend.tables())
 
     def resolve_optional_plugin_actor(self, request: Request) -> PluginActor | None:
         """Who sent this request; None for nobody."""

@@ -42,6 +42,10 @@ class AnalysisPlugin(Persistence, ABC):
         """Routers and the path of each below the plugin's prefix. Called after `initialize`."""
         return []
 
+    def get_migrations_package(self) -> str | None:
+        """The package with the history of the plugin's tables, by its dotted name; see `mint_sdk.migrations`."""
+        return None
+
     async def initialize(self, context: PlatformContext | None = None) -> None:
         """Called once before the first request; None when the plugin runs alone. An exception makes the plugin fail."""
         self._context = context

@@ -26,6 +26,7 @@ from ..routing.responses import to_json
 from . import bindings, models
 from .bindings import granted, identity, refusals, settings, types
 from .streams import read_chunks, write_chunk
+from .tables import ComponentTables
 
 
 class ComponentBackend:
@@ -179,6 +180,9 @@ class ComponentBackend:
     def plugin_role(self, actor: PluginActor) -> str | None:
         current = identity.current()
         return None if current is None or str(current.user_id) != actor.user_id else current.plugin_role
+
+    def tables(self) -> ComponentTables:
+        return ComponentTables()
 
     def load_settings(self) -> dict[str, Any]:
         with refusals:

@@ -29,6 +29,15 @@ try:
 except ImportError:
     objects = None
 
+try:
+    from wit_world.imports import mint_platform_database_1_0_0 as database
+except ImportError:
+    database = None
+try:
+    from wit_world.imports import mint_platform_migration_ops_1_0_0 as migration_ops
+except ImportError:
+    migration_ops = None
+
 from ..exceptions import PermissionException, from_problem
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

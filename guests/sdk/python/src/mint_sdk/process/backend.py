@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ..exceptions import NotFoundException
+from ..database import Tables
+from ..exceptions import ConfigurationException, NotFoundException
 from ..identity import PluginActor
 from ..models import (
     AnalysisArtifact,
@@ -131,6 +132,11 @@ class ProcessBackend:
             return self._client.call("GET", f"/plugin-roles/{quote(actor.user_id, safe='')}")["role"]
         except NotFoundException:
             return None
+
+    def tables(self) -> Tables:
+        raise ConfigurationException(
+            "A process opens its tables by a driver that it brings, at MINT_PLUGIN_DATABASE_URL; `get_database` is for components."
+        )
 
     def load_settings(self) -> dict[str, Any]:
         return self._client.call("GET", self._settings, as_user=False)

@@ -162,7 +162,7 @@ pub(crate) fn bounds(limits: &Limits, deadline: Instant) -> Bounds {
     }
 }
 
-fn refused(error: tables::Error) -> Error {
+pub(crate) fn refused(error: tables::Error) -> Error {
     Error::Refused(match error {
         tables::Error::Statement(message) => Refusal::invalid(message),
         tables::Error::Denied(message) => Refusal::denied("database", message),

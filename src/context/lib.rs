@@ -22,6 +22,7 @@ pub mod http_out;
 pub mod identity;
 pub mod instruments;
 pub mod logs;
+pub mod migration_ops;
 pub mod notifications;
 pub mod objects;
 pub mod own_driver;

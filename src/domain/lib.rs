@@ -13,6 +13,7 @@ pub mod instrument;
 pub mod lifecycle;
 pub mod limit;
 pub mod manifest;
+pub mod migration;
 pub mod mode;
 pub mod object_key;
 pub mod permission;

@@ -16,6 +16,7 @@ pub mod health;
 pub mod install;
 pub mod layout;
 mod lease;
+pub mod migrations;
 mod not_ready;
 pub mod operation;
 mod passwords;

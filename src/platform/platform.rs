@@ -12,7 +12,10 @@ use mint_context::{
     Result, Services,
     runtime::{Release, Runtime},
 };
-use mint_domain::{InstallationId, OperationId, RequestId, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython};
+use mint_domain::{
+    Digest, InstallationId, OperationId, RequestId, TenantId, lifecycle::Failure, migration::Migration, mode::Mode,
+    plan::PlatformPython,
+};
 use mint_store::{
     installations::{self, Installation},
     releases,
@@ -39,6 +42,8 @@ use crate::{
 const IDENTITY_TTL: Duration = Duration::from_secs(1);
 /// Credentials remembered for that long.
 const IDENTITIES_MAX: u64 = 10_000;
+/// Releases whose migrations are remembered.
+const RELEASES_MAX: u64 = 10_000;
 /// How long a replaced generation may go on answering what it has begun.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a plugin may take to end.
@@ -101,6 +106,7 @@ pub struct Platform {
     operations: Mutex<HashMap<OperationId, Here>>,
     failed_here: Mutex<HashMap<InstallationId, FailedHere>>,
     identities: Cache<String, Identity>,
+    declared_migrations: Cache<Digest, Arc<Vec<Migration>>>,
     visits: Visits,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -134,6 +140,7 @@ impl Platform {
             development: Developments::new(options.development),
             operations: Mutex::new(HashMap::new()),
             failed_here: Mutex::new(HashMap::new()),
+            declared_migrations: Cache::new(RELEASES_MAX),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
             visits: Visits::default(),
             tasks: TaskTracker::new(),
@@ -194,6 +201,11 @@ impl Platform {
 
     pub(crate) fn identities(&self) -> &Cache<String, Identity> {
         &self.identities
+    }
+
+    /// What releases declare of their tables, by their digest.
+    pub(crate) fn declared_migrations(&self) -> &Cache<Digest, Arc<Vec<Migration>>> {
+        &self.declared_migrations
     }
 
     pub(crate) fn visits(&self) -> &Visits {

@@ -65,6 +65,7 @@ impl Platform {
                 return self.resume_uninstall(caller, plugin, input.data, hold).await;
             }
             ("upgrade" | "rollback", true) => self.end_upgrade(&caller, plugin, input, hold.lease).await?,
+            ("reset", true) => return self.resume_reset(caller, plugin, &input, hold).await,
             (_, true) => return self.resume_install(caller, plugin, hold).await,
             ("uninstall", false) => ("done", json!({ "changed": true })),
             (_, false) => {

@@ -81,6 +81,8 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::releases::upgrade))
         .routes(routes!(api::releases::roll_back))
         .routes(routes!(api::releases::list))
+        .routes(routes!(api::migrations::list))
+        .routes(routes!(api::migrations::reset))
         .routes(routes!(api::plugins::config, api::plugins::configure))
         .routes(routes!(api::operations::get))
         .routes(routes!(api::operations::events))

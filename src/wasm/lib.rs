@@ -22,6 +22,7 @@ mod imports;
 mod instance;
 mod lifecycle;
 mod limits;
+mod migrations;
 mod outgoing;
 mod routes;
 mod runtime;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mint_context::{
     Call,
     logs::PluginLog,
-    runtime::{Activation, Fault, Generation, Release, Runtime},
+    runtime::{self, Activation, Fault, Generation, Release, Runtime},
 };
 use mint_domain::{Capability, Digest, Grants, lifecycle::Failure};
 use tokio::{
@@ -25,6 +25,7 @@ use crate::{
     host::linker::Linkers,
     instance::{Instances, Neighbours},
     lifecycle,
+    migrations::Migrations,
     store::Plugin,
 };
 
@@ -129,6 +130,17 @@ impl WasmRuntime {
         })
     }
 
+    /// What runs the component of an activation, and its digest.
+    async fn guests(&self, activation: &Activation) -> Result<(Arc<Guests>, Digest), Failure> {
+        let artifact = self.artifact(&activation.release, &activation.authority.grants).await?;
+        let files = self.files(activation).await?;
+        let instances = self.instances(&artifact, activation, files).map_err(|error| {
+            let reason = format!("The component cannot be linked: {error:#}.");
+            Failure::new("start", reason, "Build it against the WIT of this platform's version.")
+        })?;
+        Ok((Guests::new(instances), artifact.digest))
+    }
+
     fn instances(
         &self,
         artifact: &Artifact,
@@ -180,14 +192,13 @@ impl Runtime for WasmRuntime {
         self.artifacts.tidy(unused_for).await
     }
 
+    async fn migrations(&self, activation: Activation) -> Result<Option<Box<dyn runtime::Migrations>>, Failure> {
+        let (guests, _) = self.guests(&activation).await?;
+        Ok(Migrations::of(guests, activation.call).map(|migrations| Box::new(migrations) as Box<dyn runtime::Migrations>))
+    }
+
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {
-        let artifact = self.artifact(&activation.release, &activation.authority.grants).await?;
-        let files = self.files(&activation).await?;
-        let instances = self.instances(&artifact, &activation, files).map_err(|error| {
-            let reason = format!("The component cannot be linked: {error:#}.");
-            Failure::new("start", reason, "Build it against the WIT of this platform's version.")
-        })?;
-        let guests = Guests::new(instances);
+        let (guests, digest) = self.guests(&activation).await?;
         let call = Call { deadline: Instant::now() + INITIALIZE_TIMEOUT, ..activation.call.clone() };
         match lifecycle::initialize(&guests, call, INITIALIZE_TIMEOUT).await {
             Ok(Ok(())) => {}
@@ -197,14 +208,15 @@ impl Runtime for WasmRuntime {
         Ok(Arc::new(Component {
             guests,
             call: activation.call,
-            digest: artifact.digest,
+            digest,
             reset_path: self.engine.reset_path(),
             tails: TaskTracker::new(),
         }))
     }
 }
 
-fn said(fault: &Fault) -> String {
+/// A fault, in a sentence for the administrator.
+pub(crate) fn said(fault: &Fault) -> String {
     let text = fault.to_string();
     format!("{}.", text.lines().next().unwrap_or_default().trim_end_matches('.'))
 }

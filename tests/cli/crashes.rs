@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Mint;
 
 /// When a step can be cut off.
-const WHEN: [&str; 3] = ["begun", "did", "ended"];
+pub(super) const WHEN: [&str; 3] = ["begun", "did", "ended"];
 
 fn second() -> Guest {
     repackaged(&bundle("hello"), |manifest| manifest["plugin"]["version"] = json!("2.0.0"))
@@ -35,7 +35,7 @@ async fn begin(client: &Client, kind: &str) {
 }
 
 /// Waits until no operation runs any more, and gives the last one.
-async fn settled(client: &Client) -> Value {
+pub(super) async fn settled(client: &Client) -> Value {
     eventually("the end of what was interrupted", || async {
         let mut last = None;
         for id in 1.. {
@@ -143,5 +143,5 @@ async fn in_an_uninstall() {
 fn every_kind_of_change_is_tried() {
     let kinds: Vec<_> = install::changes().into_iter().chain([uninstall::change()]).map(|(kind, _)| kind).collect();
     // A probe is a reload that the time asks for.
-    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "uninstall"]);
+    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "reset", "uninstall"]);
 }

@@ -7,5 +7,6 @@ mod crashes;
 mod dev;
 mod plans;
 mod plugins;
+mod table_crashes;
 
 pub(crate) use binary::Mint;

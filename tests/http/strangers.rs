@@ -112,6 +112,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PUT", "/api/experiments/{id}/objects/{*key}") => json!("bytes"),
         ("PUT", "/api/plugins/{name}/config") => json!({ "config": {} }),
         ("POST", "/api/plugins/{name}/rollback") => json!({}),
+        ("POST", "/api/plugins/{name}/reset") => json!({ "revision": 0, "confirm": "n" }),
         ("POST", "/api/plugins/dev") => json!({ "plugin": { "slug": "n", "version": "1" }, "address": "127.0.0.1:9" }),
         ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),
         _ => return None,

@@ -5,6 +5,7 @@ mod cancel;
 mod failed_start;
 mod install;
 mod made_components;
+pub(crate) mod migrations;
 mod plan;
 mod reload;
 mod restart;

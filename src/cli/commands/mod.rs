@@ -7,6 +7,7 @@ mod config;
 mod dev;
 mod plugin;
 mod plugin_install;
+mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
 mod serve;

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{plugin_install, plugin_plan, plugin_releases};
+use super::{plugin_install, plugin_migrations, plugin_plan, plugin_releases};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
@@ -48,10 +48,17 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Lists the migrations of a plugin's tables, and how they stand
+    Migrations(plugin_migrations::Migrations),
+    /// Takes migrations of a plugin's tables back, down to a revision
+    Reset(plugin_migrations::Reset),
     /// Starts a plugin again
     Reload {
         /// Slug
         plugin: String,
+        /// Let migrations take away what earlier releases use
+        #[arg(long)]
+        allow_destructive: bool,
         #[command(flatten)]
         connection: Connection,
     },
@@ -73,9 +80,12 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
             let begun = client.send(client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"))).await?;
             watch(&client, output, begun).await
         }
-        Command::Reload { plugin, connection } => {
+        Command::Migrations(arguments) => plugin_migrations::list(arguments, output).await,
+        Command::Reset(arguments) => plugin_migrations::reset(arguments, output).await,
+        Command::Reload { plugin, allow_destructive, connection } => {
             let client = connection.client()?;
-            let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{plugin}/reload"))).await?;
+            let path = format!("/api/plugins/{plugin}/reload?allow_destructive={allow_destructive}");
+            let begun = client.send(client.request(Method::POST, &path)).await?;
             watch(&client, output, begun).await
         }
     }

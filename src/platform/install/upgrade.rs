@@ -2,6 +2,7 @@
 //! there to answer again; what goes wrong before that leaves everything as it was.
 
 mod compare;
+mod contract;
 mod mark;
 mod replace;
 mod retire;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{Decision, Install, Upload, approve, frontend, stage, start, verify};
+use super::{Decision, Install, Upload, approve, frontend, migrate, stage, start, verify};
 use crate::{
     Caller, Platform, content,
     operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
@@ -32,6 +33,7 @@ use crate::{
 };
 
 const STAGE: Step<Install> = Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true };
+const MIGRATE: Step<Install> = Step { name: "migrate", run: migrate_beside, undo: nothing_to_undo, may_be_cut: true };
 const START: Step<Install> = Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true };
 
 pub(super) const UPGRADE: Change<Install> = Change {
@@ -44,10 +46,12 @@ pub(super) const UPGRADE: Change<Install> = Change {
         approve::STEP,
         mark::STEP,
         STAGE,
+        MIGRATE,
         START,
         replace::STEP,
         trial::STEP,
         retire::STEP,
+        contract::STEP,
     ],
 };
 
@@ -55,7 +59,18 @@ pub(super) const UPGRADE: Change<Install> = Change {
 pub(super) const ROLL_BACK: Change<Install> = Change {
     kind: "rollback",
     can_stop: true,
-    steps: &[compare::STEP, approve::STEP, mark::STEP, STAGE, START, replace::STEP, trial::STEP, retire::STEP],
+    steps: &[
+        compare::STEP,
+        approve::STEP,
+        mark::STEP,
+        STAGE,
+        MIGRATE,
+        START,
+        replace::STEP,
+        trial::STEP,
+        retire::STEP,
+        contract::STEP,
+    ],
 };
 
 /// Where to go back to.
@@ -195,11 +210,14 @@ impl Platform {
         input: Value,
         lease: Lease,
     ) -> Result<(&'static str, Value)> {
-        let Ok(Input { version, digest, previous, .. }) = serde_json::from_value(input) else {
+        let Ok(Input { version, digest, previous, decision }) = serde_json::from_value(input) else {
             return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
         };
         let (installation, release) = self.find_installation(caller, slug).await?;
         if release.digest == digest {
+            if decision.allow_destructive {
+                self.contract(caller, &installation, &release).await;
+            }
             return Ok(("done", json!({ "changed": true })));
         }
         let back = |state: &State| if *state == State::Upgrading { as_before(previous) } else { Vec::new() };
@@ -224,6 +242,10 @@ fn as_before(previous: State) -> Vec<Event> {
 
 fn stage_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move { (stage::STEP.run)(install).await.map_err(refused) })
+}
+
+fn migrate_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move { migrate::beside(install).await.map_err(refused) })
 }
 
 fn start_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {

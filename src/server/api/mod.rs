@@ -6,6 +6,7 @@ pub(crate) mod calendar;
 pub(crate) mod development;
 pub(crate) mod experiments;
 pub(crate) mod health;
+pub(crate) mod migrations;
 pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod operations;

@@ -6,6 +6,7 @@
 mod authorizer;
 mod error;
 mod gate;
+mod migration;
 mod own_driver;
 mod owner;
 mod pool;
@@ -17,6 +18,8 @@ mod tests;
 mod value;
 
 pub use error::{Error, Result};
+pub use gate::destroys;
+pub use migration::{Change, Column, ColumnType, DefaultValue, Dialect, MigrationTransaction, OnDelete, Record, Reference};
 pub use own_driver::Way;
 pub use owner::Owner;
 pub use sqlite::LentFile;

@@ -8,11 +8,13 @@ use std::{
     time::Duration,
 };
 
+use mint_domain::migration::AppliedMigration;
 use tokio::time::Instant;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::{
-    Bounds, Owner, Result, Row, Rows, Value,
+    Bounds, MigrationTransaction, Owner, Record, Result, Row, Rows, Value,
+    migration::AnyMigration,
     postgres::{PostgresCursor, PostgresSchema, PostgresTransaction, Server},
     sqlite::{SqliteCursor, SqliteFile, SqliteTransaction},
 };
@@ -79,7 +81,7 @@ impl PluginTables {
         match self.of(owner) {
             // It was made for whoever has it.
             Tables::Sqlite(file) if file.is_lent() => Ok(()),
-            Tables::Sqlite(file) => file.run("select 1".to_owned(), Vec::new(), bounds).await.map(|_| ()),
+            Tables::Sqlite(file) => file.prepare(bounds).await,
             Tables::Postgres(schema) => schema.prepare(&bounds).await,
         }
     }
@@ -115,6 +117,39 @@ impl PluginTables {
             Tables::Sqlite(file) => AnyCursor::Sqlite(file.open(sql, parameters, bounds).await?),
             Tables::Postgres(schema) => AnyCursor::Postgres(Box::new(schema.open(&sql, &parameters, &bounds).await?)),
         }))
+    }
+
+    /// What migrations were tried on the tables of an installation, in their order.
+    ///
+    /// # Errors
+    /// As [`PluginTables::run`].
+    pub async fn applied(&self, owner: &Owner, bounds: Bounds) -> Result<Vec<AppliedMigration>> {
+        match self.of(owner) {
+            Tables::Sqlite(file) => file.applied(bounds).await,
+            Tables::Postgres(schema) => schema.applied().await,
+        }
+    }
+
+    /// Begins a migration, when no other one of the same tables is under way on any server.
+    ///
+    /// # Errors
+    /// As [`PluginTables::run`].
+    pub async fn migrate(&self, owner: &Owner, bounds: Bounds) -> Result<MigrationTransaction> {
+        Ok(MigrationTransaction(match self.of(owner) {
+            Tables::Sqlite(file) => AnyMigration::Sqlite(file.migrate(bounds).await?),
+            Tables::Postgres(schema) => AnyMigration::Postgres(Box::new(schema.migrate(&bounds).await?)),
+        }))
+    }
+
+    /// Writes down a migration that failed, and left nothing else behind.
+    ///
+    /// # Errors
+    /// As [`PluginTables::run`].
+    pub async fn record(&self, owner: &Owner, record: Record, bounds: Bounds) -> Result<()> {
+        match self.of(owner) {
+            Tables::Sqlite(file) => file.record(record, bounds).await,
+            Tables::Postgres(schema) => schema.record(&record).await,
+        }
     }
 
     /// Closes the connections of an installation that nobody uses: with other limits, others are opened.

@@ -2,10 +2,13 @@
 
 mod connection;
 mod door;
+mod ledger;
+mod migration;
 mod role;
 mod schema;
 mod value;
 mod wire;
 
+pub(super) use migration::PostgresMigration;
 pub(super) use role::Server;
 pub(super) use schema::{PostgresCursor, PostgresSchema, PostgresTransaction};

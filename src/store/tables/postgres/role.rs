@@ -6,7 +6,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use tokio_postgres::Config;
 
-use super::connection::{Address, SIZE};
+use super::{
+    connection::{Address, SIZE},
+    ledger,
+};
 use crate::tables::{Error, Owner, Result, pool::CONNECTIONS_MAX};
 
 /// What `client_connection_check_interval` needs.
@@ -29,7 +32,7 @@ pub(crate) struct Server {
     closed: OnceCell<()>,
 }
 
-fn outage(error: sqlx::Error) -> Error {
+pub(super) fn outage(error: sqlx::Error) -> Error {
     Error::Outage(error.to_string())
 }
 
@@ -46,6 +49,10 @@ impl Server {
             None => Address::Tcp(options.get_host().to_owned(), options.get_port()),
         };
         Self { pool, database, address, closed: OnceCell::new() }
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     pub(super) fn database(&self) -> &str {
@@ -138,7 +145,9 @@ async fn make(connection: &mut PgConnection, role: &str, owner: &Owner, database
          alter role {role} reset all;
          alter role {role} set search_path = {role};
          alter role {role} set idle_in_transaction_session_timeout = '60s';
-         alter role {role} set statement_timeout = '60s'",
+         alter role {role} set statement_timeout = '60s';
+         {ledger}",
+        ledger = ledger::create(role),
         // A few more than the platform uses: a replica that takes over, and connections that are on their way out.
         connections = CONNECTIONS_MAX * 4,
     );

@@ -66,7 +66,16 @@ impl PostgresSchema {
         drop(self.pool.stale(since));
     }
 
-    async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Of the schema, and of its role.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
         let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
         if let Some(mut connection) = idle
             && connection.reset(bounds).await.is_ok()

@@ -85,8 +85,13 @@ impl Connection {
 
     /// Runs a statement of the platform's.
     pub(super) fn platform(&self, sql: &str, bounds: &Bounds) -> Result<()> {
+        self.as_platform(|this| this.get()?.execute_batch(sql).map_err(|error| failed(error, bounds)))
+    }
+
+    /// Does `work` as the platform.
+    pub(super) fn as_platform<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.platform.store(true, Ordering::Relaxed);
-        let done = self.get().and_then(|inner| inner.execute_batch(sql).map_err(|error| failed(error, bounds)));
+        let done = work(self);
         self.platform.store(false, Ordering::Relaxed);
         done
     }

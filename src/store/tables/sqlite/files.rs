@@ -64,7 +64,7 @@ impl Drop for Waiting {
 }
 
 /// Does `work` where it may block. The connection comes back when `work` has ended in time.
-async fn blocking<T, W>(lease: Lease<Connection>, bounds: Bounds, work: W) -> Result<(Lease<Connection>, Result<T>)>
+pub(super) async fn blocking<T, W>(lease: Lease<Connection>, bounds: Bounds, work: W) -> Result<(Lease<Connection>, Result<T>)>
 where
     T: Send + 'static,
     W: FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -87,6 +87,10 @@ impl SqliteFile {
         Self { path, pool: Pool::new() }
     }
 
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Closes what nobody has used since `since`.
     pub(crate) fn rest(&self, since: Instant) {
         drop(self.pool.stale(since));
@@ -94,13 +98,24 @@ impl SqliteFile {
 
     async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
         let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
-        if let Some(connection) = idle {
-            return Ok(self.pool.lease(place, connection));
-        }
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.connect(bounds).await?,
+        };
+        Ok(self.pool.lease(place, connection))
+    }
+
+    /// A connection that no other use will see.
+    pub(super) async fn fresh(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
+        let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
+        drop(idle);
+        Ok(self.pool.lease(place, self.connect(bounds).await?))
+    }
+
+    async fn connect(&self, bounds: &Bounds) -> Result<Connection> {
         let (path, bounds) = (self.path.clone(), *bounds);
         let opened = tokio::task::spawn_blocking(move || Connection::open(&path, &bounds)).await;
-        let connection = opened.map_err(|error| Error::Outage(error.to_string()))??;
-        Ok(self.pool.lease(place, connection))
+        opened.map_err(|error| Error::Outage(error.to_string()))?
     }
 
     /// Lends it to a process of the plugin's own. Until that is dropped, it is opened here for single uses only.

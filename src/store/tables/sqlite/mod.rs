@@ -2,7 +2,9 @@
 
 mod connection;
 mod files;
+mod migration;
 mod statement;
 
 pub use files::LentFile;
 pub(super) use files::{SqliteCursor, SqliteFile, SqliteTransaction};
+pub(super) use migration::SqliteMigration;

@@ -92,7 +92,11 @@ impl MigrationOps {
         self.run(sql, parameters).await.map(|(_, changed)| changed)
     }
 
-    async fn run(&self, sql: String, parameters: Vec<Value>) -> Result<(Rows, u64)> {
+    /// Runs one statement and gives its rows, and how many it changed.
+    ///
+    /// # Errors
+    /// As [`MigrationOps::query`].
+    pub async fn run(&self, sql: String, parameters: Vec<Value>) -> Result<(Rows, u64)> {
         if tables::destroys(&sql).map_err(refused)? {
             self.permit_destruction()?;
         }

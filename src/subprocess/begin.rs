@@ -174,7 +174,8 @@ fn allowance(setup: &Setup, home: &Home) -> Allowance {
     }
 }
 
-fn temporary_directory(cache: PathBuf) -> io::Result<TempDir> {
+/// A directory for the temporary files of one process.
+pub(crate) fn temporary_directory(cache: PathBuf) -> io::Result<TempDir> {
     fs::create_dir_all(&cache)?;
     tempfile::Builder::new().prefix("tmp-").tempdir_in(cache)
 }

@@ -15,7 +15,7 @@ pub struct SubprocessConfig {
     pub extra_index_urls: Vec<String>,
     /// Use only bundled wheels and what uv has in its cache.
     pub offline: bool,
-    /// Build packages that have no wheel. Their authors' code then runs at install, with the platform's rights.
+    /// Build packages that have no wheel. Their authors' code then runs at install, in the sandbox, with a network.
     pub source_builds: bool,
     /// Environment of uv only, such as proxy and certificate settings. Plugins never see it.
     pub pass_environment: Vec<(String, String)>,

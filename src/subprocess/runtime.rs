@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mint_context::runtime::{Activation, Attached, Attachment, Generation, Migrations, Release, Runtime};
+use mint_context::runtime::{self, Activation, Attached, Attachment, Generation, Release, Runtime};
 use mint_domain::{Capability, Grants, lifecycle::Failure};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -20,6 +20,7 @@ use crate::{
     generation::IsolatedGeneration,
     incarnation::Setup,
     launch::Launch,
+    migrations::Migrations,
     registry::Session,
     sandbox::{Network, Sandbox},
     spawn::Spawner,
@@ -139,6 +140,15 @@ impl Runtime for IsolatedRuntime {
             activation,
         };
         Ok(Arc::new(IsolatedGeneration::start(setup).await?))
+    }
+
+    async fn migrations(&self, activation: Activation) -> Result<Option<Box<dyn runtime::Migrations>>, Failure> {
+        let Launch::Python(launch) = self.ensure(&activation.release, &activation.authority.grants).await? else {
+            return Ok(None);
+        };
+        let in_hand = (&self.spawner, &self.sandbox);
+        let found = Migrations::of(in_hand, &launch, &activation).await?;
+        Ok(found.map(|migrations| Box::new(migrations) as Box<dyn runtime::Migrations>))
     }
 
     async fn attach(&self, activation: Activation, attachment: Attachment) -> Result<Attached, Failure> {

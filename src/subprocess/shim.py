@@ -1,6 +1,6 @@
 """Loads one plugin of a venv, whatever its SDK: describes it, serves it, or serves it to its developer.
 
-The platform runs this text with `python -c`, so it needs no file that a plugin could change. Arguments: `describe`; or
+The platform runs this text with `python -c`, so it needs no file that a plugin could change. Arguments: `describe`; or `migrate`; or
 `serve` and the path of the socket; or `warm` and that path, to import the plugin once and be copied for every start.
 `mint dev` runs it from a file, `mint_dev_server.py`, with `develop`, a port, and the directory to watch for changes.
 
@@ -372,6 +372,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["describe"]:
             describe()
+        case ["migrate"]:
+            migrate()
         case ["serve", path]:
             serve(path)
         case ["warm", path]:

@@ -1,6 +1,13 @@
 //! Runs `uv`: bounded in time and output, without anybody's configuration.
 
-use std::{collections::BTreeMap, ffi::OsString, io, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use mint_domain::lifecycle::Failure;
 
@@ -8,13 +15,18 @@ use crate::{
     SubprocessConfig,
     exit::Exit,
     run::{self, Broken, Ended},
-    spawn::{Bounds, Program, Spawner},
+    sandbox::{Allowance, Network, Sandbox, of_interpreter},
+    spawn::{Bounds, Confinement, Program, Spawner},
     venv::no_room,
 };
 
 /// The phase of a failure while a venv is built.
 pub(crate) const PHASE: &str = "build venv";
 
+/// Memory, and bytes of one file, of whatever builds packages.
+const BUILD_BYTES_MAX: u64 = 8 << 30;
+/// Processes and threads of whatever builds packages.
+const BUILD_PROCESSES_MAX: u64 = 1_024;
 /// Lines of uv's explanation that are kept.
 const LINES: usize = 40;
 
@@ -23,8 +35,12 @@ const LINES: usize = 40;
 pub(crate) struct Uv<'a> {
     pub(crate) config: &'a SubprocessConfig,
     pub(crate) spawner: &'a Spawner,
+    /// What it is held to where it may run what packages bring; none where it only takes wheels.
+    pub(crate) sandbox: Option<&'a Arc<Sandbox>>,
     /// Where it stands: a directory without any project around it.
     pub(crate) directory: PathBuf,
+    /// What else it reads: the bundle.
+    pub(crate) reads: Vec<PathBuf>,
     /// Longest time for a command.
     pub(crate) timeout: Duration,
 }
@@ -39,16 +55,19 @@ impl Uv<'_> {
         I: IntoIterator<Item = S>,
         S: Into<OsString>,
     {
-        let home = self.config.cache_directory.join("uv-home");
-        std::fs::create_dir_all(&home).map_err(|error| no_room(&home, &error))?;
+        let confinement = self.confinement()?;
+        let place = self.place();
+        for directory in ["uv-home", "uv-temporary"].map(|name| place.join(name)) {
+            std::fs::create_dir_all(&directory).map_err(|error| no_room(&directory, &error))?;
+        }
         let program = Program {
             file: self.config.uv.clone(),
             args: args.into_iter().map(Into::into).collect(),
             environment: self.environment(),
             directory: self.directory.clone(),
             input: None,
-            bounds: Bounds::default(),
-            confinement: None,
+            bounds: if confinement.is_some() { Bounds::of_build(BUILD_BYTES_MAX, BUILD_BYTES_MAX) } else { Bounds::default() },
+            confinement,
         };
         match run::to_its_end(self.spawner, program, self.timeout, LINES).await {
             Ok(Ended { exit: Exit::Code(0), .. }) => Ok(()),
@@ -83,11 +102,13 @@ impl Uv<'_> {
     }
 
     fn environment(&self) -> BTreeMap<String, String> {
-        let cache = |name: &str| self.config.cache_directory.join(name).to_string_lossy().into_owned();
+        let place = self.place();
+        let cache = |name: &str| place.join(name).to_string_lossy().into_owned();
         let mut environment = BTreeMap::from([
             ("HOME".to_owned(), cache("uv-home")),
             ("LANG".to_owned(), "C.UTF-8".to_owned()),
             ("PATH".to_owned(), self.config.search_path.clone()),
+            ("TMPDIR".to_owned(), cache("uv-temporary")),
             ("UV_CACHE_DIR".to_owned(), cache("uv")),
         ]);
         environment.extend(self.config.pass_environment.iter().cloned());
@@ -96,6 +117,50 @@ impl Uv<'_> {
             environment.insert(name.to_owned(), value.to_owned());
         }
         environment
+    }
+
+    /// Whether it runs what packages bring.
+    fn builds(&self) -> Option<&Arc<Sandbox>> {
+        self.sandbox.filter(|_| self.config.source_builds)
+    }
+
+    /// Where it keeps its files: for all venvs together, or for one only, which what it runs could change.
+    fn place(&self) -> &Path {
+        if self.builds().is_some() { &self.directory } else { &self.config.cache_directory }
+    }
+
+    fn confinement(&self) -> Result<Option<Confinement>, Failure> {
+        let Some(sandbox) = self.builds() else { return Ok(None) };
+        let network = if self.config.offline { Network::Nobody } else { Network::Ports(self.ports()) };
+        sandbox.permit(&network)?;
+        let searched: Vec<PathBuf> = std::env::split_paths(&self.config.search_path).collect();
+        let interpreters = searched.iter().flat_map(|directory| of_interpreter(&directory.join("python3")));
+        let uv = searched.iter().map(|directory| directory.join(&self.config.uv)).find(|file| file.is_file());
+        let programs = interpreters.chain(uv).chain([self.directory.clone()]).chain(searched.iter().cloned());
+        let indexes = self.indexes().filter_map(|url| url.strip_prefix("file://")).map(PathBuf::from);
+        let allowance = Allowance {
+            programs: programs.filter(|path| path.exists()).collect(),
+            readable: indexes.chain(self.reads.iter().cloned()).filter(|path| path.exists()).collect(),
+            writable: vec![self.directory.clone()],
+            socket_directory: None,
+            network,
+            name: format!("build-{:016x}", rand::random::<u64>()),
+            memory_bytes_max: BUILD_BYTES_MAX,
+            processes_max: BUILD_PROCESSES_MAX,
+            home: None,
+        };
+        Ok(Some(Confinement { sandbox: Arc::clone(sandbox), allowance }))
+    }
+
+    fn indexes(&self) -> impl Iterator<Item = &str> {
+        self.config.index_url.iter().chain(&self.config.extra_index_urls).map(String::as_str)
+    }
+
+    /// Of indexes and of proxies, besides those of the web and of names.
+    fn ports(&self) -> BTreeSet<u16> {
+        let proxies = self.config.pass_environment.iter().map(|(_, value)| value.as_str());
+        let named = self.indexes().chain(proxies).filter_map(|url| url.parse::<http::Uri>().ok()?.port_u16());
+        named.chain([53, 80, 443]).collect()
     }
 
     fn cannot_start(&self, error: &io::Error) -> Failure {

@@ -19,6 +19,7 @@ use crate::{
     file_url,
     launch::{Launch, PythonLaunch},
     once::Place,
+    open_up::open_up,
     sandbox::Sandbox,
     sdk::Sdk,
     spawn::Spawner,
@@ -107,7 +108,9 @@ async fn build(
         .map_err(|error| unreadable(wheels, &error))?
         .map_err(|error| unreadable(wheels, &error))?;
     let venv = building.join("venv");
-    let uv = Uv { config, spawner, directory: building.to_owned(), timeout: config.build_timeout };
+    let reads = vec![release.directory.clone()];
+    let (directory, timeout) = (building.to_owned(), config.build_timeout);
+    let uv = Uv { config, spawner, sandbox: Some(sandbox), directory, reads, timeout };
     let python = config.python.as_deref().or(info.requires_python.as_deref()).unwrap_or(">=3.10");
     let mut args = words(&["venv", "--no-config", "--no-python-downloads", "--no-project", "--relocatable", "--python", python]);
     args.push(venv.clone().into());
@@ -130,6 +133,12 @@ async fn build(
     args.extend(["--python".into(), venv.join("bin/python").into()]);
     args.extend(requirements.into_iter().flat_map(|file| ["-r".into(), file.into()]));
     uv.run("installing the packages of the bundle", args).await?;
+    if config.source_builds {
+        let made = venv.clone();
+        let opened =
+            tokio::task::spawn_blocking(move || open_up(&made)).await.map_err(io::Error::other).and_then(|opened| opened);
+        opened.map_err(|error| no_room(&venv, &error))?;
+    }
 
     let mut marker = marker(&release.manifest, wheels, &info);
     let names = (marker.distribution.as_str(), marker.entry_point.as_str());

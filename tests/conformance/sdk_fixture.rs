@@ -21,6 +21,10 @@ pub(super) struct Fixture {
     is_of_mint: bool,
     /// Files of its front-end, beside its module.
     frontend: &'static [(&'static str, &'static str)],
+    /// Modules that are left out.
+    without: Vec<&'static str>,
+    /// Texts in its modules, and what stands there instead.
+    edits: Vec<(&'static str, &'static str)>,
     bundles: TempDir,
 }
 
@@ -30,7 +34,8 @@ impl Fixture {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/fixtures").join(sdk);
         let table = |name: &str| fs::read_to_string(directory.join(name)).unwrap().parse().unwrap();
         let (project, mint) = (table("pyproject.toml"), table("mint.toml"));
-        Self { directory, project, mint, is_of_mint: false, frontend: &[], bundles: tempfile::tempdir().unwrap() }
+        let bundles = tempfile::tempdir().unwrap();
+        Self { directory, project, mint, is_of_mint: false, frontend: &[], without: Vec::new(), edits: Vec::new(), bundles }
     }
 
     /// The same in MINT's own format, which says neither what the plugin asks for nor where its routes stand.
@@ -41,6 +46,25 @@ impl Fixture {
     /// The same with a front-end of these files.
     pub(super) fn with_frontend(self, frontend: &'static [(&'static str, &'static str)]) -> Self {
         Self { frontend, ..self }
+    }
+
+    /// The same as another release.
+    pub(super) fn release(mut self, version: &str) -> Self {
+        self.project["project"]["version"] = version.into();
+        self.mint["plugin"]["version"] = version.into();
+        self
+    }
+
+    /// The same without one of its modules.
+    pub(super) fn without(mut self, module: &'static str) -> Self {
+        self.without.push(module);
+        self
+    }
+
+    /// The same with another text in its modules.
+    pub(super) fn edited(mut self, from: &'static str, to: &'static str) -> Self {
+        self.edits.push((from, to));
+        self
     }
 
     /// The same on another SDK.
@@ -109,13 +133,21 @@ impl Fixture {
         let mut files = Vec::new();
         let source = self.directory.join("src");
         let package = fs::read_dir(&source).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
-        let both = [(source.join(&package), package.clone()), (self.directory.join("../common"), format!("{package}/common"))];
-        for (from, to) in both {
+        let all = [
+            (source.join(&package), package.clone()),
+            (source.join(&package).join("migrations"), format!("{package}/migrations")),
+            (self.directory.join("../common"), format!("{package}/common")),
+        ];
+        for (from, to) in all.into_iter().filter(|(from, _)| from.is_dir()) {
             let entries = fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path());
             let modules = entries.filter(|path| path.extension().is_some_and(|extension| extension == "py"));
             for path in modules {
-                let name = format!("{to}/{}", path.file_name().unwrap().to_str().unwrap());
-                files.push((name, fs::read_to_string(path).unwrap()));
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                if !self.without.contains(&name.as_str()) {
+                    let text = fs::read_to_string(path).unwrap();
+                    let text = self.edits.iter().fold(text, |text, (from, to)| text.replace(from, to));
+                    files.push((format!("{to}/{name}"), text));
+                }
             }
         }
         files.extend(self.frontend.iter().map(|(name, text)| (format!("{package}/frontend/{name}"), (*text).to_owned())));

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use http::StatusCode;
 use mint_store::tables::{Bounds, Owner, Value as Cell};
 use mint_tests::{Client, TestServer, eventually};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -194,6 +195,31 @@ async fn tables_of_processes_end_at_their_limits() {
             assert!(endless["error"].as_str().unwrap().contains("canceling statement"), "{endless}");
             sql(admin, slug, "delete from notes").await;
         }
+    }
+}
+
+#[tokio::test]
+async fn copies_of_what_was_imported_have_sessions_too() {
+    let fixture = Fixture::of("tables");
+    let Some(python) = fixture.python() else { return };
+    let variables = [("MINT_PLUGINS__UV__PYTHON", python.as_str()), ("MINT_PLUGINS__WARM_PARENT", "true")];
+    for server in TestServer::on_every_database(&variables).await {
+        let (admin, slug) = (&server.admin, fixture.slug());
+        install(admin, &fixture, json!({})).await;
+        ask(admin, slug, "notes", json!({ "words": "warm" })).await;
+        let first = admin.plugin(slug).await["runtime"].clone();
+        let parent = &first["warm_parent"]["pid"];
+        assert!(parent.is_i64() && *parent != first["pid"], "{first:#}");
+        let pid = Pid::from_raw(first["pid"].as_i64().unwrap().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        eventually("another copy", || async {
+            let found = admin.get(&format!("/api/{slug}/notes")).await;
+            (found.status == StatusCode::OK && found.json()["at_start"] == 1).then_some(())
+        })
+        .await;
+        let second = admin.plugin(slug).await["runtime"].clone();
+        assert_eq!(second["warm_parent"]["pid"], *parent, "of the same: {second:#}");
+        assert_ne!(second["pid"], first["pid"], "{second:#}");
     }
 }
 

@@ -125,9 +125,16 @@ async fn a_python_plugin_that_fails_to_initialise_or_to_import_says_why() {
 }
 
 const BACKEND: &str = r#"
+import os
 import zipfile
 
 def build_wheel(directory, config_settings=None, metadata_directory=None):
+    for place in ("SECRET", "KEPT"):
+        try:
+            with open(place, "a") as file:
+                file.write("changed")
+        except OSError:
+            pass
     name = "sourced-1.0.0-py3-none-any.whl"
     with zipfile.ZipFile(f"{directory}/{name}", "w") as wheel:
         wheel.writestr("sourced.py", "")
@@ -147,7 +154,10 @@ fn index_of_sources(directory: &std::path::Path) -> String {
     let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n\
                    [project]\nname = \"sourced\"\nversion = \"1.0.0\"\n";
     let metadata = "Metadata-Version: 2.2\nName: sourced\nVersion: 1.0.0\n";
-    let files = [("pyproject.toml", project), ("backend.py", BACKEND), ("PKG-INFO", metadata)];
+    let secret = directory.join("secret").display().to_string();
+    fs::write(&secret, "").unwrap();
+    let backend = BACKEND.replace("SECRET", &secret).replace("KEPT", &format!("{secret}-of-my-own"));
+    let files = [("pyproject.toml", project), ("backend.py", backend.as_str()), ("PKG-INFO", metadata)];
     let files = files.map(|(name, text)| (format!("sourced-1.0.0/{name}"), text));
     let sources = archive(files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())));
     fs::write(page.join("sourced-1.0.0.zip"), sources).unwrap();
@@ -177,6 +187,13 @@ async fn a_package_without_a_wheel_is_built_only_where_an_administrator_allows_i
         if status == "failed" {
             assert_eq!(shown["phase"], "build venv", "{shown:#}");
             assert!(shown["hint"].as_str().unwrap().contains("without compiling"), "{shown:#}");
+        } else if shown["runtime"]["sandbox"]["files"]["on"] == json!(true) {
+            assert!(!directory.path().join("secret-of-my-own").exists());
+            assert_eq!(
+                fs::read_to_string(directory.path().join("secret")).unwrap(),
+                "",
+                "what a package brings stays in its cage"
+            );
         }
     }
 }

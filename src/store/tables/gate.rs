@@ -62,7 +62,36 @@ pub(super) fn look(sql: &str) -> Result<Effect> {
 /// Its beginning cannot be read.
 pub fn destroys(sql: &str) -> Result<bool> {
     let first = Words(sql).next()?;
-    Ok(["alter", "drop", "truncate"].contains(&first.as_str()))
+    Ok(match first.as_str() {
+        "drop" | "truncate" => true,
+        "alter" => !only_adds(sql)?,
+        _ => false,
+    })
+}
+
+/// Whether a change of a table does nothing but add a column. What cannot be told apart does not.
+fn only_adds(sql: &str) -> Result<bool> {
+    const OF_CONSTRAINTS: &[&str] = &["check", "constraint", "exclude", "foreign", "primary", "unique"];
+    let mut words = Words(sql);
+    if words.next()? != "alter" || words.next()? != "table" {
+        return Ok(false);
+    }
+    let mut word = words.next()?;
+    while ["exists", "if", "only"].contains(&word.as_str()) {
+        word = words.next()?;
+    }
+    loop {
+        if word.is_empty() && !words.skip_quoted() {
+            return Ok(false);
+        }
+        match words.0.strip_prefix('.') {
+            Some(rest) => words.0 = rest,
+            None => break,
+        }
+        word = words.next()?;
+    }
+    let adds = words.next()? == "add" && !OF_CONSTRAINTS.contains(&words.next()?.as_str());
+    Ok(adds && !words.goes_on())
 }
 
 fn refused(words: &str) -> Error {
@@ -84,6 +113,27 @@ impl Words<'_> {
         let (word, rest) = self.0.split_at(end);
         self.0 = rest;
         Ok(word.to_ascii_lowercase())
+    }
+
+    /// Passes a name in quotes, if that is what comes next.
+    fn skip_quoted(&mut self) -> bool {
+        let Some((name, rest)) = self.0.strip_prefix('"').and_then(|rest| rest.split_once('"')) else { return false };
+        self.0 = rest;
+        !name.is_empty() && !rest.starts_with('"')
+    }
+
+    /// Whether another part follows after a comma.
+    fn goes_on(&self) -> bool {
+        let (mut depth, mut is_quoted) = (0_i64, false);
+        self.0.chars().any(|c| {
+            match c {
+                '\'' => is_quoted = !is_quoted,
+                '(' if !is_quoted => depth += 1,
+                ')' if !is_quoted => depth -= 1,
+                _ => {}
+            }
+            c == ',' && depth <= 0 && !is_quoted
+        })
     }
 
     fn skip(&mut self) -> Result<()> {
@@ -139,6 +189,25 @@ mod tests {
             [("drop table t", true), ("/* */ ALTER table t add x int", true), ("create table t (a int)", false)]
         {
             assert_eq!(destroys(sql).unwrap(), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_new_column_takes_nothing_away() {
+        for (sql, takes_away) in [
+            ("alter table t add column owner text default 'a, b'", false),
+            ("ALTER TABLE \"my t\" ADD COLUMN \"type\" NUMERIC(10, 2) NOT NULL", false),
+            ("alter table if exists only \"s\".\"t\" add price decimal(9, 2)", false),
+            ("alter table t add column a int, drop column b", true),
+            ("alter table t add constraint c check (a > 0)", true),
+            ("alter table t alter column a type text", true),
+            ("alter table \"add\" rename to \"add column\"", true),
+            ("alter table t rename column a to b", true),
+            ("drop index i", true),
+            ("truncate t", true),
+            ("delete from t", false),
+        ] {
+            assert_eq!(destroys(sql).unwrap(), takes_away, "{sql}");
         }
     }
 

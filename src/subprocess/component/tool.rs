@@ -103,7 +103,7 @@ impl Tool {
         }
         let (venv, requirements) = (turn.directory().join("venv"), turn.directory().join("requirements.txt"));
         fs::write(&requirements, REQUIREMENTS).map_err(unwritable)?;
-        let uv = Uv { config, spawner, directory: turn.directory().to_owned(), timeout };
+        let uv = Uv { config, spawner, sandbox: None, directory: turn.directory().to_owned(), reads: Vec::new(), timeout };
         let python = config.python.as_deref().unwrap_or(">=3.10");
         let mut arguments: Vec<OsString> =
             ["venv", "--no-config", "--no-python-downloads", "--no-project", "--relocatable", "--python", python]

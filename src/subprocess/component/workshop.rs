@@ -201,7 +201,8 @@ impl Workshop {
     ) -> Result<(), Failure> {
         let all = std::iter::once(&wheels.main).chain(&wheels.dependencies);
         let wanted = all.filter(|entry| is_pure(entry) && !is_carried(entry)).map(|entry| release.directory.join(entry).into());
-        let uv = Uv { config: &self.config, spawner: &self.spawner, directory: recipe.code(), timeout };
+        let (config, spawner) = (&self.config, &self.spawner);
+        let uv = Uv { config, spawner, sandbox: None, directory: recipe.code(), reads: Vec::new(), timeout };
         fs::create_dir(recipe.code()).map_err(|error| no_room(&recipe.code(), &error))?;
         let mut arguments: Vec<OsString> =
             ["pip", "install", "--no-config", "--no-deps", "--no-index", "--offline", "--link-mode", "copy"]

@@ -1,0 +1,107 @@
+//! Tables with a history, as the real wheels of MINT's SDKs declare it: the platform's runner takes it as it takes that of
+//! components.
+
+use http::StatusCode;
+use mint_tests::{Client, TestServer};
+use serde_json::{Value, json};
+
+use super::sdk_fixture::Fixture;
+
+/// The first and the last that declare histories in this way.
+const SDKS: [&str; 2] = ["mld-sdk==0.16.5", LAST];
+const LAST: &str = "mint-sdk==1.2.10";
+const SLUG: &str = "history";
+
+fn first(sdk: &str) -> Fixture {
+    Fixture::of("history").on(sdk).without("m003_tidy.py")
+}
+
+async fn serving(fixture: &Fixture) -> Vec<TestServer> {
+    let Some(python) = fixture.python() else { return Vec::new() };
+    let servers = TestServer::on_every_database(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
+    for server in &servers {
+        let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+        assert_eq!(operation["status"], "done", "{operation:#}");
+    }
+    servers
+}
+
+async fn samples(client: &Client) -> Value {
+    let reply = client.get(&format!("/api/{SLUG}/samples")).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    reply.json()
+}
+
+async fn states(client: &Client) -> Vec<String> {
+    let found = client.get(&format!("/api/plugins/{SLUG}/migrations")).await.json();
+    let migrations = found["migrations"].as_array().unwrap_or_else(|| panic!("{found:#}")).iter();
+    migrations
+        .map(|one| format!("{} {} {}", one["version"], one["name"].as_str().unwrap(), one["state"].as_str().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn histories_of_every_sdk_become_tables() {
+    for sdk in SDKS {
+        let fixture = first(sdk);
+        for server in serving(&fixture).await {
+            let admin = &server.admin;
+            assert_eq!(states(admin).await, ["1 samples applied", "2 owners applied"], "{sdk}");
+            let found = samples(admin).await;
+            assert_eq!(found[0]["label"], "it's \"100%\" \\ first", "{sdk}: {found:#}");
+            assert_eq!((&found[0]["owner"], &found[1]["owner"]), (&json!("one of 2"), &json!("nobody")), "{sdk}: {found:#}");
+            // The oldest leaves out what the database is to put there.
+            let weighs = found[1]["weight"].as_str().is_some_and(|weight| weight.starts_with("1.5"));
+            assert_eq!(weighs, sdk == LAST, "{sdk}: {found:#}");
+            assert!(found[1]["taken"].as_str().unwrap().starts_with("2026-01-02"), "{sdk}: {found:#}");
+            let second = Fixture::of("history").on(sdk).release("2.0.0");
+            let done = admin.upgrade(SLUG, &second.bundle(), &json!({ "allow_destructive": true })).await;
+            assert_eq!(done["status"], "done", "{sdk}: {done:#}");
+            assert_eq!(states(admin).await, ["1 samples applied", "2 owners applied", "3 tidy applied"], "{sdk}");
+            let found = samples(admin).await;
+            let keys: Vec<&String> = found[0].as_object().unwrap().keys().collect();
+            assert_eq!(keys, ["id", "owner", "taken", "title"], "{sdk}: {found:#}");
+            assert_eq!(found[0]["title"], "it's \"100%\" \\ first", "{sdk}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_was_edited_is_refused_and_one_that_was_tidied_is_not() {
+    let fixture = first(LAST);
+    for server in serving(&fixture).await {
+        let admin = &server.admin;
+        let tidied = first(LAST).release("1.1.0").edited(
+            "\"\"\"A table with a key that counts, texts, times and decimals.\"\"\"",
+            "'''As it was.'''  # in other words\n\n",
+        );
+        let done = admin.upgrade(SLUG, &tidied.bundle(), &json!({})).await;
+        assert_eq!(done["status"], "done", "{done:#}");
+        let edited = first(LAST).release("1.2.0").edited("sa.String(40)", "sa.String(41)");
+        let refused = admin.upgrade(SLUG, &edited.bundle(), &json!({})).await;
+        assert_ne!(refused["status"], "done", "{refused:#}");
+        assert!(refused.to_string().contains("its checksum differs"), "{refused:#}");
+        assert_eq!(samples(admin).await[1]["owner"], "nobody", "the release of before answers");
+        let reset = admin.post(&format!("/api/plugins/{SLUG}/reset"), &json!({ "revision": 1, "confirm": SLUG })).await;
+        assert_eq!(admin.ended(&reset.json()).await["status"], "done");
+        assert_eq!(states(admin).await, ["1 samples applied", "2 owners pending"]);
+        let stuck = admin.post(&format!("/api/plugins/{SLUG}/reset"), &json!({ "revision": 0, "confirm": SLUG })).await;
+        let stuck = admin.ended(&stuck.json()).await;
+        assert!(stuck.to_string().contains("has no way back"), "{stuck:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_leaves_nothing_and_its_words_are_kept() {
+    let fixture = first(LAST);
+    for server in serving(&fixture.without("m002_owners.py")).await {
+        let admin = &server.admin;
+        let broken = first(LAST)
+            .release("2.0.0")
+            .edited("await op.backfill(\"samples\", \"owner\", \"nobody\")", "raise ValueError(\"the cupboard is empty\")");
+        let failed = admin.upgrade(SLUG, &broken.bundle(), &json!({})).await;
+        assert_ne!(failed["status"], "done", "{failed:#}");
+        assert!(failed.to_string().contains("ValueError: the cupboard is empty"), "{failed:#}");
+        assert!(samples(admin).await[0].get("owner").is_none(), "nothing of it is left");
+    }
+}

@@ -37,7 +37,7 @@ impl Guest {
 
     /// Writes a bundle of the same component with another slug and policy beside the unpacked one.
     pub(crate) fn bundle_as(&self, slug: &str, instances: InstancePolicy) -> Result<PathBuf> {
-        self.write(&self.manifest_as(slug, instances)?, &self.directory)
+        self.write(&self.manifest_as(slug, instances)?, |name| self.directory.join(name))
     }
 
     /// The same with another component: it differs by a custom section that nobody reads, so that nothing of its code is shared.
@@ -47,15 +47,15 @@ impl Guest {
         let length = u8::try_from(slug.len())?;
         component.extend([0, length + 1, length]);
         component.extend(slug.bytes());
-        let directory = self.directory.with_file_name(slug);
-        fs::create_dir_all(&directory)?;
-        fs::write(directory.join(entry), component)?;
-        self.write(&self.manifest_as(slug, self.manifest.instances)?, &directory)
+        let other = self.directory.with_file_name(format!("{slug}.wasm"));
+        fs::write(&other, component)?;
+        let source = |name: &str| if name == entry { other.clone() } else { self.directory.join(name) };
+        self.write(&self.manifest_as(slug, self.manifest.instances)?, source)
     }
 
-    fn write(&self, manifest: &Manifest, directory: &Path) -> Result<PathBuf> {
+    fn write(&self, manifest: &Manifest, source: impl Fn(&str) -> PathBuf) -> Result<PathBuf> {
         let path = self.directory.with_file_name(format!("{}.mint", manifest.plugin.slug));
-        let files = manifest.files.keys().map(|name| (name.clone(), directory.join(name)));
+        let files = manifest.files.keys().map(|name| (name.clone(), source(name)));
         mint_bundle::write(&path, manifest.clone(), files)?;
         Ok(path)
     }

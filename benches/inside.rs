@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::Read as _,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, Empty};
@@ -16,9 +19,9 @@ use mint_context::{
     Call, headers,
     runtime::{Activation, Body, Generation, Release, Runtime as _},
 };
-use mint_domain::{Actor, RequestId, User, UserId, manifest::InstancePolicy, permission::SystemRole};
+use mint_domain::{Actor, RequestId, User, UserId, lifecycle::Failure, manifest::InstancePolicy, permission::SystemRole};
 use mint_platform::running::Active;
-use mint_wasm::{Options, WasmRuntime};
+use mint_wasm::{Compiler, Options, WasmRuntime};
 use serde_json::{Value, json};
 
 use crate::{Plan, api::Client, bundles::Guest, mint::Mint, process::free_address, report};
@@ -35,9 +38,10 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
         let mut config = Config::default();
         config.server.data_path = platform.data();
         config.server.listen = free_address()?;
+        config.program = Some(plan.mint.clone());
         let server = Server::start(&config).await?;
         let client = platform.sign_in(server.address).await?;
-        let runtime = WasmRuntime::new(&Options::new(dir.join("inside-cache")))?;
+        let runtime = WasmRuntime::new(&Options::new(dir.join("inside-cache"), [0; 32], Arc::new(Here)))?;
         let guests = dir.join("inside-guests");
         std::fs::create_dir(&guests)?;
         let mut rows = Vec::new();
@@ -63,6 +67,19 @@ async fn install(plan: &Plan, client: &Client, server: &Server, name: &str) -> R
     client.install(&plan.guests.join(format!("{name}.mint"))).await?;
     let running = server.platform.running().all();
     running.into_iter().find(|active| active.slug().as_str() == name).with_context(|| format!("{name} does not run"))
+}
+
+/// Compiles in this process, which is what is measured.
+#[derive(Debug)]
+struct Here;
+
+#[async_trait]
+impl Compiler for Here {
+    async fn compile(&self, mut component: File, _compatibility: &str) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = component.read_to_end(&mut bytes).map_err(|error| error.to_string());
+        read.and_then(|_| mint_wasm::compile(&bytes)).map(|compiled| compiled.code).map_err(|reason| mint_wasm::refused(&reason))
+    }
 }
 
 /// A guest and what its calls need.

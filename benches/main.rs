@@ -27,6 +27,10 @@ use std::{env, path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
+/// That of `mint`, so that the bare handler has no worse one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures MINT beside its peers.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask bench")]

@@ -1,6 +1,7 @@
 //! `.mint` bundles: read on the assumption that whoever made them is hostile, written so that the same input gives the
 //! same bytes.
 
+pub mod archive;
 mod error;
 mod frontend;
 mod layout;

@@ -39,6 +39,12 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
     ("server.cacheDays", Kind::Number, "Days after which something in the cache that nobody uses is removed; by default 30"),
     (
+        "server.keyPath",
+        Kind::Text,
+        "File with the secret of this installation, 64 hexadecimal digits; by default `installation.key` in the data directory, \
+         which is made. Servers that share a cache directory share it",
+    ),
+    (
         "server.leaseSeconds",
         Kind::Number,
         "Seconds after which another replica takes up what one that is gone was doing; by default 30, at least 3",
@@ -67,6 +73,8 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
     ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),
+    ("plugins.snapshotsKept", Kind::Number, "Snapshots of each installation that are kept; by default 5"),
+    ("plugins.snapshotDays", Kind::Number, "Days after which a snapshot is deleted; by default 30"),
     ("plugins.trialSeconds", Kind::Number, "How long a new release answers before the old one is let go; by default 10"),
     (
         "plugins.dev",
@@ -95,6 +103,8 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
     ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
+    ("plugins.compile.secondsMax", Kind::Number, "Longest time to compile one component; by default 60"),
+    ("plugins.compile.memoryBytesMax", Kind::Number, "Memory for compiling one component; by default 4 GiB"),
     ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
     ("plugins.components.componentizePy", Kind::Text, "A venv with componentize-py for that; by default uv makes one"),
     ("plugins.components.secondsMax", Kind::Number, "Longest time to make one component"),
@@ -164,6 +174,9 @@ pub struct Config {
     /// `PATH`.
     #[serde(skip)]
     pub search_path: String,
+    /// The program `mint`, which the server starts anew for what it does in processes of its own; by default the one that runs.
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
     /// `MINT_ABORT_AT` or `MINT_FREEZE_AT`, such as `upgrade/switch/did`: where a debug build kills or freezes itself, for
     /// tests.
     #[serde(skip)]
@@ -186,6 +199,8 @@ pub struct Server {
     pub lease_seconds: NonZeroU32,
     /// The directory of sockets.
     pub runtime_path: Option<PathBuf>,
+    /// The file with the secret of the installation.
+    pub key_path: Option<PathBuf>,
     /// The domain of plugins' front-ends.
     pub plugin_domain: Option<PluginDomain>,
 }
@@ -212,6 +227,10 @@ pub struct Plugins {
     pub force_shared: Vec<Slug>,
     /// Must run isolated.
     pub force_isolated: Vec<Slug>,
+    /// Snapshots of each installation that are kept.
+    pub snapshots_kept: NonZeroU32,
+    /// Days after which a snapshot is deleted.
+    pub snapshot_days: NonZeroU32,
     /// Seconds that a new release answers before the old one is let go.
     pub trial_seconds: u32,
     /// Seconds after which an isolated plugin of which nobody wants anything is stopped; 0 for never.
@@ -224,10 +243,22 @@ pub struct Plugins {
     pub uv: Uv,
     /// How often they are asked how they are.
     pub health: Health,
+    /// What compiling a component may take.
+    pub compile: Compile,
     /// How components are made of wheels.
     pub components: Components,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
+}
+
+/// What compiling a component may take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Compile {
+    /// Longest time, in seconds.
+    pub seconds_max: NonZeroU32,
+    /// Memory, in bytes.
+    pub memory_bytes_max: u64,
 }
 
 /// How components are made of wheels.
@@ -324,6 +355,7 @@ impl Default for Server {
             cache_days: 30,
             lease_seconds: const { NonZeroU32::new(30).unwrap() },
             runtime_path: None,
+            key_path: None,
             plugin_domain: None,
         }
     }
@@ -336,12 +368,15 @@ impl Default for Plugins {
             reset_path: mint_wasm::ResetChoice::default(),
             force_shared: Vec::new(),
             force_isolated: Vec::new(),
+            snapshots_kept: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
+            snapshot_days: NonZeroU32::new(30).unwrap_or(NonZeroU32::MIN),
             trial_seconds: 10,
             idle_seconds: 900,
             warm_parent: false,
             dev: None,
             uv: Uv::default(),
             health: Health::default(),
+            compile: Compile::default(),
             components: Components::default(),
             sandbox: Sandbox::default(),
         }
@@ -364,6 +399,12 @@ impl Default for Uv {
             source_builds: false,
             python: None,
         }
+    }
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self { seconds_max: const { NonZeroU32::new(60).unwrap() }, memory_bytes_max: 4 << 30 }
     }
 }
 
@@ -468,6 +509,11 @@ impl Config {
     /// Where the database is.
     pub fn database(&self) -> Place {
         Place { url: self.database_url(), direct_url: self.database.direct_url.clone() }
+    }
+
+    /// The file with the secret of the installation.
+    pub fn key_path(&self) -> PathBuf {
+        self.server.key_path.clone().unwrap_or_else(|| self.server.data_path.join("installation.key"))
     }
 
     /// The database's address.

@@ -3,10 +3,12 @@
 pub mod build;
 mod client;
 mod commands;
+pub mod compiler;
 pub mod config;
 mod credentials;
 mod dev;
 mod dev_servers;
+pub mod key;
 mod lock;
 mod open_files;
 mod output;

@@ -15,8 +15,9 @@ use mint_context::{Services, runtime::Runtime, storage::Storage, unstored::Unsto
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{
     HealthOptions, Options, Platform,
-    layout::{BUNDLES, Layout, OBJECTS},
+    layout::{BUNDLES, Layout, OBJECTS, SNAPSHOTS},
     running::Running,
+    snapshots::Policy,
 };
 use mint_server::State;
 use mint_store::{Db, tables::PluginTables};
@@ -28,7 +29,7 @@ use mint_wasm::WasmRuntime;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{config::Config, dev_servers, lock::DataLock};
+use crate::{compiler::Apart, config::Config, dev_servers, key::InstallationKey, lock::DataLock};
 
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
@@ -71,15 +72,11 @@ impl Server {
         let cache = config.cache_path();
         std::fs::create_dir_all(&cache)?;
         let cache = cache.canonicalize()?;
-        let shared = WasmRuntime::new(&mint_wasm::Options {
-            slots: config.plugins.instances,
-            reset: config.plugins.reset_path,
-            ..mint_wasm::Options::new(cache.join("components"))
-        })?;
         let runtime_directory = runtime_path(config, &data)?;
-        let mut isolated = subprocess(config, cache, runtime_directory, address);
-        isolated.sandbox.private.push(data.clone());
-        let isolated = IsolatedRuntime::new(isolated, registry.clone()).await?;
+        let mut processes = subprocess(config, cache.clone(), runtime_directory, address);
+        processes.sandbox.private.push(data.clone());
+        let isolated = IsolatedRuntime::new(processes, registry.clone()).await?;
+        let shared = components(config, &cache, &isolated)?;
         let shared = isolated.with_components(Arc::new(shared));
         let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
             BTreeMap::from([(Mode::Shared.as_str(), Arc::new(shared) as _), (Mode::Isolated.as_str(), Arc::new(isolated) as _)]);
@@ -92,6 +89,10 @@ impl Server {
             python: python(config)?,
             origins: config.origins(),
             abort_at: config.abort_at.clone(),
+            snapshots: Policy {
+                kept: usize::try_from(config.plugins.snapshots_kept.get()).unwrap_or(usize::MAX),
+                age: Duration::from_secs(u64::from(config.plugins.snapshot_days.get()) * 24 * 60 * 60),
+            },
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             health: HealthOptions {
@@ -141,12 +142,28 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         db,
         blobs: storage.area(OBJECTS),
         bundles: storage.area(BUNDLES),
+        snapshots: storage.area(SNAPSHOTS),
         storage,
         clock: Arc::new(SystemClock),
         followers: running,
         plugin_environment: config.plugin_environment.clone(),
         unstored: Unstored::default(),
     }))
+}
+
+/// Shared mode, which compiles in processes of the isolated mode's sandbox.
+fn components(config: &Config, cache: &std::path::Path, isolated: &IsolatedRuntime) -> anyhow::Result<WasmRuntime> {
+    let key = InstallationKey::open(&config.key_path())?.derive("mint 2026-11-21 compiled components");
+    let program = match &config.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().context("this program does not find itself")?,
+    };
+    let compiler = Apart::new(isolated.chamber(), program, &config.plugins.compile);
+    Ok(WasmRuntime::new(&mint_wasm::Options {
+        slots: config.plugins.instances,
+        reset: config.plugins.reset_path,
+        ..mint_wasm::Options::new(cache.join("components"), key, Arc::new(compiler))
+    })?)
 }
 
 /// What there is for Python plugins: what components carry, and where processes run.
@@ -172,6 +189,7 @@ fn subprocess(config: &Config, cache: PathBuf, runtime_directory: PathBuf, addre
     subprocess.extra_index_urls.clone_from(&uv.extra_index_urls);
     subprocess.offline = uv.offline;
     subprocess.source_builds = uv.source_builds;
+    subprocess.tables_in_files = config.database_url().starts_with("sqlite:");
     subprocess.python.clone_from(&uv.python);
     subprocess.pass_environment.clone_from(&config.uv_environment);
     subprocess.warm_parent = config.plugins.warm_parent;

@@ -24,6 +24,8 @@ pub struct Services {
     pub blobs: Blobs,
     /// Those that are bundles, as `<digest>.mint`.
     pub bundles: Blobs,
+    /// Archives of installations.
+    pub snapshots: Blobs,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who is told of changes.

@@ -1,9 +1,12 @@
 //! Tables of an installation's own: what its release does with them is its own affair, as long as it stays among them.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use mint_domain::{Capability, Limits, Refusal, Slug, lifecycle::Failure};
-use mint_store::tables::{self, Bounds, Owner};
+use mint_domain::{Capability, Kind, Limits, Refusal, Slug, lifecycle::Failure};
+use mint_store::tables::{
+    self, Bounds, Owner,
+    saved::{Parts, SavedTables},
+};
 use tokio::time::Instant;
 
 pub use mint_store::tables::{Row, Rows, Value};
@@ -57,6 +60,33 @@ pub async fn prepare(services: &Services, authority: &PluginAuthority) -> Result
 pub async fn delete(services: &Services, tenant: &Slug, plugin: &str) -> Result<()> {
     let Ok(plugin) = plugin.parse() else { return Ok(()) };
     services.tables.delete(&Owner { tenant: tenant.clone(), plugin }).await.map_err(refused)
+}
+
+/// Hands out what the tables of a plugin hold at one instant. `scratch` names a file that may be made for the time.
+///
+/// # Errors
+/// `plugin.unsaveable`, `plugin.no_room`; an outage.
+pub async fn save(services: &Services, tenant: &Slug, plugin: &str, scratch: &Path, parts: &Parts) -> Result<SavedTables> {
+    let Ok(plugin) = plugin.parse() else { return Ok(SavedTables::None) };
+    services.tables.save(&Owner { tenant: tenant.clone(), plugin }, scratch, parts).await.map_err(refused)
+}
+
+/// Puts saved tables in the place of those of a plugin that does not run.
+///
+/// # Errors
+/// As [`save`]; then what was there is there.
+pub async fn restore(services: &Services, tenant: &Slug, plugin: &str, saved: &SavedTables, entries: &Path) -> Result<()> {
+    let Ok(plugin) = plugin.parse() else { return Ok(()) };
+    services.tables.restore(&Owner { tenant: tenant.clone(), plugin }, saved, entries).await.map_err(refused)
+}
+
+/// Bytes that the tables of a plugin take, about.
+///
+/// # Errors
+/// An outage.
+pub async fn size(services: &Services, tenant: &Slug, plugin: &str) -> Result<u64> {
+    let Ok(plugin) = plugin.parse() else { return Ok(0) };
+    services.tables.size(&Owner { tenant: tenant.clone(), plugin }).await.map_err(refused)
 }
 
 /// Runs one statement and gives its rows.
@@ -148,11 +178,11 @@ fn authorise(call: &Call) -> Result<(Owner, Bounds), Refusal> {
     Ok((owner(plugin), bounds(&plugin.limits, call.deadline)))
 }
 
-fn owner(plugin: &PluginAuthority) -> Owner {
+pub(crate) fn owner(plugin: &PluginAuthority) -> Owner {
     Owner { tenant: plugin.tenant_slug.clone(), plugin: plugin.slug().clone() }
 }
 
-fn bounds(limits: &Limits, deadline: Instant) -> Bounds {
+pub(crate) fn bounds(limits: &Limits, deadline: Instant) -> Bounds {
     Bounds {
         bytes_max: limits.database_bytes_max,
         statement: Duration::from_millis(limits.database_statement_ms_max),
@@ -162,13 +192,15 @@ fn bounds(limits: &Limits, deadline: Instant) -> Bounds {
     }
 }
 
-fn refused(error: tables::Error) -> Error {
+pub(crate) fn refused(error: tables::Error) -> Error {
     Error::Refused(match error {
         tables::Error::Statement(message) => Refusal::invalid(message),
         tables::Error::Denied(message) => Refusal::denied("database", message),
         tables::Error::Constraint(message) => Refusal::conflict("row", "constraint", message),
         tables::Error::Busy(message) => Refusal::conflict("transaction", "lock", message),
         tables::Error::Limit { limit, message } => Refusal::quota(limit, message),
+        tables::Error::Unsaveable(message) => Refusal::new(Kind::Conflict, "plugin.unsaveable", message),
+        tables::Error::NoRoom(message) => Refusal::new(Kind::QuotaExceeded, "plugin.no_room", message),
         fault @ (tables::Error::Unprepared { .. } | tables::Error::Outage(_)) => return Error::Tables(fault),
     })
 }

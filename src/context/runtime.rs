@@ -13,7 +13,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use mint_domain::{Digest, ExperimentId, Grants, Kind, Manifest, Refusal, lifecycle::Failure};
+use mint_domain::{
+    Digest, ExperimentId, Grants, Kind, Manifest, Refusal,
+    lifecycle::Failure,
+    migration::{Direction, Migration},
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -22,6 +26,7 @@ use crate::{
     Call, PluginAuthority,
     followers::{SaveEvent, Verdict},
     logs::PluginLog,
+    migration_ops::MigrationOps,
     socket::Opened,
 };
 
@@ -115,6 +120,12 @@ pub trait Runtime: Send + Sync + fmt::Debug {
     /// A [`Failure`] with the plugin's own words where it said some. Nothing is left running.
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure>;
 
+    /// The history of a staged release's tables; none for one without. The limits of the activation are those for migrations.
+    ///
+    /// # Errors
+    /// A [`Failure`]; nothing is left running.
+    async fn migrations(&self, activation: Activation) -> Result<Option<Box<dyn Migrations>>, Failure>;
+
     /// Takes a server of a developer's own in the place of a started release, whether or not it answers yet. Of the
     /// activation's release only the manifest counts.
     ///
@@ -123,6 +134,22 @@ pub trait Runtime: Send + Sync + fmt::Debug {
     async fn attach(&self, _activation: Activation, _attachment: Attachment) -> Result<Attached, Failure> {
         Err(Failure::new("start", "Plugins of this mode have no server of their own.", "Use isolated mode."))
     }
+}
+
+/// The history of a release's tables: its code, which nobody else uses meanwhile.
+#[async_trait]
+pub trait Migrations: Send + Sync + fmt::Debug {
+    /// All of it, as the release declares it; the caller checks it.
+    ///
+    /// # Errors
+    /// A [`Failure`] when it does not say.
+    async fn list(&self) -> Result<Vec<Migration>, Failure>;
+
+    /// Does one, or takes it back, by `ops` and nothing else. The caller finishes them, or takes them back.
+    ///
+    /// # Errors
+    /// Why it failed, in words for the administrator.
+    async fn apply(&self, version: u32, direction: Direction, ops: MigrationOps) -> Result<(), String>;
 }
 
 /// A started installation: a loaded component, or a supervised process.

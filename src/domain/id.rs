@@ -40,6 +40,8 @@ ids! {
     InstallationId
     /// A long change that a person can watch.
     OperationId
+    /// What an installation held at one instant.
+    SnapshotId
 }
 
 /// Names one request from the client to the last log line. Safe to write into headers and logs.

@@ -86,6 +86,8 @@ limits! {
     database_statement_ms_max: default 5_000, at most HOUR_MS;
     /// Rows that one query may give at once; a cursor gives as many, batch by batch.
     database_rows_max: default 100_000, at most 10_000_000;
+    /// Time of one migration of them, whatever it does.
+    migration_ms_max: default 600_000, at most HOUR_MS;
     /// Outbound requests in progress.
     outbound_concurrency_max: default 8, at most 1_024;
     /// Outbound requests in a minute.

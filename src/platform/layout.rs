@@ -8,6 +8,7 @@
 //! <data>/releases/<digest>.frontend/{files/,revision}   what browsers get of them; never change
 //! <data>/plugin-data/<tenant>/<slug>/{artifacts,cache}/
 //! <data>/plugin-tables/<tenant>/<slug>.sqlite   tables of plugins, unless the database is PostgreSQL
+//! <data>/snapshots/             what installations held at some instant: an archive each, unless the storage is elsewhere
 //! <data>/_uploads/              bundles on their way in; emptied at start
 //! <cache>/                      compiled components and venvs; may be deleted at any time
 //! ```
@@ -26,6 +27,8 @@ pub(crate) const FRONTEND: &str = ".frontend";
 pub const OBJECTS: &str = "objects";
 /// Bundles, in the storage.
 pub const BUNDLES: &str = "bundles";
+/// Snapshots of installations, in the storage.
+pub const SNAPSHOTS: &str = "snapshots";
 
 /// The data directory of one installation of the platform.
 #[derive(Clone, Debug)]

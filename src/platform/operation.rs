@@ -130,8 +130,7 @@ impl Platform {
             lease_until: self.lease_until(),
         };
         let Some(lease) = operations::begin(&mut tx, caller.tenant, &new, self.services().clock.now()).await? else {
-            let message = format!("Another operation on plugin `{}` is running. Wait until it has ended.", subject.plugin);
-            return Err(Refusal::conflict("operation", "plugin", message).into());
+            return Err(busy(operations::running(&mut tx, caller.tenant, subject.plugin).await?, subject.plugin).into());
         };
         let hold = self.hold(lease, taken, caller.tenant, subject.plugin);
         tx.commit().await?;
@@ -317,6 +316,21 @@ async fn undo<S>(steps: &[Step<S>], position: usize, state: &mut S) {
     for step in steps.iter().take(position + 1).rev() {
         (step.undo)(state).await;
     }
+}
+
+/// The refusal for whoever comes second.
+fn busy(running: Option<operations::Operation>, plugin: &str) -> Refusal {
+    let Some(running) = running else {
+        let message = format!("Another operation on plugin `{plugin}` has just ended. Try again.");
+        return Refusal::conflict("operation", "plugin", message);
+    };
+    let operations::Operation { id, kind, actor, .. } = running;
+    let message = format!("Operation {id} on plugin `{plugin}` runs already: {kind}, begun by {actor}. Wait until it has ended.");
+    let mut refusal = Refusal::conflict("operation", "plugin", message);
+    if let Some(details) = refusal.details.as_object_mut() {
+        details.insert("operation".to_owned(), json!({ "id": id, "kind": kind, "actor": actor }));
+    }
+    refusal
 }
 
 fn cancelled() -> Refusal {

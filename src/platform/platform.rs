@@ -12,7 +12,10 @@ use mint_context::{
     Result, Services,
     runtime::{Release, Runtime},
 };
-use mint_domain::{InstallationId, OperationId, RequestId, TenantId, lifecycle::Failure, mode::Mode, plan::PlatformPython};
+use mint_domain::{
+    Digest, InstallationId, OperationId, RequestId, TenantId, lifecycle::Failure, migration::Migration, mode::Mode,
+    plan::PlatformPython,
+};
 use mint_store::{
     installations::{self, Installation},
     releases,
@@ -33,12 +36,15 @@ use crate::{
     replicas::Presence,
     running::{Active, Running},
     sign_in::Identity,
+    snapshots::Policy,
 };
 
 /// A revoked credential stops working within this time on every replica.
 const IDENTITY_TTL: Duration = Duration::from_secs(1);
 /// Credentials remembered for that long.
 const IDENTITIES_MAX: u64 = 10_000;
+/// Releases whose migrations are remembered.
+const RELEASES_MAX: u64 = 10_000;
 /// How long a replaced generation may go on answering what it has begun.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a plugin may take to end.
@@ -63,6 +69,8 @@ pub struct Options {
     pub origins: Origins,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
+    /// Which snapshots of an installation are kept.
+    pub snapshots: Policy,
     /// What stands in the cache goes when nothing has used it for that long.
     pub unused_for: Duration,
     /// Where a server that is under test kills itself; without effect in a release build.
@@ -90,6 +98,7 @@ pub struct Platform {
     python: Arc<PlatformPython>,
     origins: Origins,
     trial: Duration,
+    snapshots: Policy,
     unused_for: Duration,
     abort_at: Option<Moment>,
     health: HealthOptions,
@@ -101,6 +110,7 @@ pub struct Platform {
     operations: Mutex<HashMap<OperationId, Here>>,
     failed_here: Mutex<HashMap<InstallationId, FailedHere>>,
     identities: Cache<String, Identity>,
+    declared_migrations: Cache<Digest, Arc<Vec<Migration>>>,
     visits: Visits,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -123,6 +133,7 @@ impl Platform {
             python: Arc::new(options.python),
             origins: options.origins,
             trial: options.trial,
+            snapshots: options.snapshots,
             unused_for: options.unused_for,
             abort_at: options.abort_at,
             health: options.health,
@@ -134,6 +145,7 @@ impl Platform {
             development: Developments::new(options.development),
             operations: Mutex::new(HashMap::new()),
             failed_here: Mutex::new(HashMap::new()),
+            declared_migrations: Cache::new(RELEASES_MAX),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
             visits: Visits::default(),
             tasks: TaskTracker::new(),
@@ -171,6 +183,10 @@ impl Platform {
         self.trial
     }
 
+    pub(crate) fn snapshot_policy(&self) -> Policy {
+        self.snapshots
+    }
+
     pub(crate) fn unused_for(&self) -> Duration {
         self.unused_for
     }
@@ -194,6 +210,11 @@ impl Platform {
 
     pub(crate) fn identities(&self) -> &Cache<String, Identity> {
         &self.identities
+    }
+
+    /// What releases declare of their tables, by their digest.
+    pub(crate) fn declared_migrations(&self) -> &Cache<Digest, Arc<Vec<Migration>>> {
+        &self.declared_migrations
     }
 
     pub(crate) fn visits(&self) -> &Visits {

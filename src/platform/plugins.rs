@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{Caller, Platform, health::Checked, operation::not_installed, running::Active};
+use crate::{Caller, Platform, health::Checked, migrations::SchemaStatus, operation::not_installed, running::Active};
 
 /// An installed plugin, in a line.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -73,6 +73,9 @@ pub struct PluginDetails {
     pub usage: Value,
     /// What its runtime tells of it; null while it does not run here.
     pub runtime: Value,
+    /// How its tables stand.
+    #[serde(flatten)]
+    pub schema: SchemaStatus,
     /// Its own opinion, asked now; null while it does not run here.
     pub health: Option<Checked>,
     /// Its last lines.
@@ -120,6 +123,7 @@ impl Platform {
             requested: manifest.capabilities.clone(),
             grants: installation.grants.clone(),
             limits: limits.unwrap_or_default(),
+            schema: self.look_at_migrations(caller, &installation, &release).await?.status,
             plan: installation.findings.clone(),
             usage: active.as_ref().map_or(Value::Null, |active| active.usage.as_json(&active.admission)),
             runtime: active.as_ref().map_or(Value::Null, |active| active.plugin.status()),
@@ -170,6 +174,7 @@ impl Platform {
             requested: manifest.capabilities.clone(),
             grants: active.authority.grants.clone(),
             limits: active.authority.limits.clone(),
+            schema: SchemaStatus::default(),
             plan: Findings::default(),
             usage: active.usage.as_json(&active.admission),
             runtime: active.plugin.status(),

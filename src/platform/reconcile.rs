@@ -122,9 +122,10 @@ impl Platform {
         // Nobody counts on a server that was silent for long: what it does not serve as the rows want it, it serves no longer.
         let must_look = self.presence().must_look();
         let unwanted = |active: &Arc<Active>| {
-            known.get(&active.authority.installation).is_none_or(|row| match row.state {
+            known.get(&active.authority.installation).is_none_or(|row| match &row.state {
                 State::Failed(_) => true,
-                State::Uninstalling => !changing.contains(&(row.tenant_id, row.slug.clone())),
+                // Another process may be changing it in a way that nobody may answer through.
+                state if !state.serves() => !changing.contains(&(row.tenant_id, row.slug.clone())),
                 _ => must_look && row.generation != active.generation,
             })
         };
@@ -187,7 +188,7 @@ impl Platform {
     }
 
     /// Starts an installation that is Ready but does not run here at its present generation.
-    async fn catch_up(self: &Arc<Self>, caller: &Caller, mut row: Installation) {
+    pub(crate) async fn catch_up(self: &Arc<Self>, caller: &Caller, mut row: Installation) {
         let started = async {
             let (_, release) = self
                 .find_installation(caller, &row.slug)

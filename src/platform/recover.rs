@@ -64,7 +64,14 @@ impl Platform {
                 let input: UninstallInput = serde_json::from_value(input).unwrap_or_default();
                 return self.resume_uninstall(caller, plugin, input.data, hold).await;
             }
+            ("restore", true) => self.end_restore(&caller, plugin, input, hold.lease).await?,
+            ("snapshot", true) => {
+                self.forget_snapshot_before(&caller, plugin, hold.lease.operation).await?;
+                let message = "The server stopped before the snapshot was taken.";
+                ("undone", json!({ "code": "plugin.interrupted", "message": message }))
+            }
             ("upgrade" | "rollback", true) => self.end_upgrade(&caller, plugin, input, hold.lease).await?,
+            ("reset", true) => return self.resume_reset(caller, plugin, &input, hold).await,
             (_, true) => return self.resume_install(caller, plugin, hold).await,
             ("uninstall", false) => ("done", json!({ "changed": true })),
             (_, false) => {

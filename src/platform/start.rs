@@ -42,6 +42,21 @@ pub(crate) struct Terms<'a> {
     pub(crate) revision: i64,
 }
 
+impl<'a> Terms<'a> {
+    /// Those of an installation.
+    pub(crate) fn of(installation: &'a Installation) -> Self {
+        Self {
+            id: installation.id,
+            prefix: &installation.prefix,
+            grants: &installation.grants,
+            limits: &installation.limits,
+            settings: &installation.settings,
+            generation: installation.generation,
+            revision: installation.revision,
+        }
+    }
+}
+
 /// All of an [`Active`] but the plugin itself.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -60,16 +75,7 @@ impl Platform {
         installation: &Installation,
         release: &Arc<Release>,
     ) -> Result<Active, Failure> {
-        let terms = Terms {
-            id: installation.id,
-            prefix: &installation.prefix,
-            grants: &installation.grants,
-            limits: &installation.limits,
-            settings: &installation.settings,
-            generation: installation.generation,
-            revision: installation.revision,
-        };
-        let prepared = self.prepare(caller, &terms, release)?;
+        let prepared = self.prepare(caller, &Terms::of(installation), release)?;
         database::prepare(self.services(), &prepared.activation.authority).await?;
         let plugin = self.runtime(installation.mode()).start(prepared.activation.clone()).await?;
         Ok(prepared.active(plugin, None))

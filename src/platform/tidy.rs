@@ -27,6 +27,11 @@ impl Platform {
                 Err(error) => tracing::warn!(%mode, error = %error, "the cache could not be tidied"),
             }
         }
+        match self.tidy_snapshots().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "archives of snapshots that nothing knows were removed"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "snapshots could not be tidied"),
+        }
         match self.tidy_releases().await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "releases that nothing uses were removed"),

@@ -106,6 +106,8 @@ pub struct Replacement<'a> {
     pub limits: &'a LimitChanges,
     /// How it stands.
     pub state: &'a State,
+    /// Other settings, where they change too.
+    pub settings: Option<&'a Value>,
 }
 
 /// Installs.
@@ -204,11 +206,11 @@ pub async fn replace(
     let row = rows!(
         tx, optional (i64,),
         "update installations set release_id = $4, prefix = $5, mode = $6, mode_reason = $7, findings = $8, grants = $9, limits = $10,
-            state = $11, state_since = $12, updated_at = $12, generation = generation + 1,
-            revision = revision + 1
+            state = $11, state_since = $12, updated_at = $12, generation = generation + 1, revision = revision + 1,
+            settings = coalesce($13, settings)
          where tenant_id = $1 and id = $2 and generation = $3 returning generation",
         tenant.0, id.0, expected, new.release.0, new.prefix, new.plan.mode.as_str(), &new.plan.reason, Json(&new.plan.findings),
-        Json(new.grants), Json(new.limits), Json(new.state), now,
+        Json(new.grants), Json(new.limits), Json(new.state), now, new.settings.map(Json),
     )
     .map_err(|e| e.naming("route prefix"))?;
     Ok(row.map(|(generation,)| generation))

@@ -28,6 +28,7 @@ pub mod projects;
 pub mod releases;
 pub mod replicas;
 pub mod sessions;
+pub mod snapshots;
 pub mod tables;
 pub mod tenants;
 #[cfg(any(test, feature = "testing"))]

@@ -219,6 +219,19 @@ pub async fn get(tx: &mut Tx, tenant: TenantId, id: OperationId) -> Result<Optio
     )
 }
 
+/// The operation on a plugin that runs, if one does.
+///
+/// # Errors
+/// The database's.
+pub async fn running(tx: &mut Tx, tenant: TenantId, plugin: &str) -> Result<Option<Operation>> {
+    rows!(
+        tx, optional Operation,
+        "select id, tenant_id, plugin, kind, status, actor, request_id, input, outcome, started_at, ended_at
+         from operations where tenant_id = $1 and plugin = $2 and status = 'running' order by id desc limit 1",
+        tenant.0, plugin,
+    )
+}
+
 /// The journal of an operation.
 ///
 /// # Errors

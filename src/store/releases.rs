@@ -89,7 +89,7 @@ pub async fn versions(tx: &mut Tx) -> Result<Vec<(Digest, String)>> {
     Ok(rows.into_iter().filter_map(|(digest, version)| Some((digest.parse().ok()?, version))).collect())
 }
 
-/// Forgets a release that no installation uses or keeps. False when one does, or it is not there.
+/// Forgets a release that no installation uses or keeps, and no snapshot is of. False when one does, or it is not there.
 ///
 /// # Errors
 /// The database's.
@@ -97,7 +97,8 @@ pub async fn delete_unused(tx: &mut Tx, id: ReleaseId) -> Result<bool> {
     execute!(
         tx,
         "delete from releases where id = $1 and not exists (select 1 from installations where release_id = $1)
-            and not exists (select 1 from installation_releases where release_id = $1)",
+            and not exists (select 1 from installation_releases where release_id = $1)
+            and not exists (select 1 from snapshots where release_id = $1)",
         id.0,
     )
     .map(|rows| rows > 0)

@@ -1,6 +1,12 @@
 //! How a process begins: where it stands, what it is told and held to, and what the platform holds of it then.
 
-use std::{collections::BTreeMap, fs, io, os::fd::OwnedFd, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use mint_context::{logs::PluginLog, runtime::Activation};
 use mint_domain::{Capability, lifecycle::Failure};
@@ -16,6 +22,7 @@ use crate::{
     registry::Token,
     sandbox::{self, Allowance},
     spawn::{Bounds, Confinement, Program},
+    tables::Tables,
     warm::Place,
 };
 
@@ -26,6 +33,8 @@ pub(crate) struct Home {
     pub(crate) directory: Directory,
     /// For its temporary files.
     pub(crate) temporary: TempDir,
+    /// Its way to its tables, where it was granted some.
+    pub(crate) tables: Option<Tables>,
 }
 
 /// A process that was begun. Dropped, it is killed.
@@ -59,7 +68,8 @@ impl Home {
                 "Make it writable for the platform's user.",
             )
         })?;
-        Ok(Self { directory, temporary })
+        let tables = Tables::open(setup, &directory)?;
+        Ok(Self { directory, temporary, tables })
     }
 }
 
@@ -120,7 +130,7 @@ pub(crate) fn program(setup: &Setup, home: &Home, token: Option<&Token>, control
         environment: environment(setup, home, token),
         directory: home.directory.standing_place(),
         input: control,
-        bounds: Bounds::of(&authority.limits),
+        bounds: Bounds::of(&authority.limits, home.tables.is_some()),
         confinement: Some(Confinement { sandbox: Arc::clone(&setup.sandbox), allowance: allowance(setup, home) }),
     }
 }
@@ -138,6 +148,7 @@ pub(crate) fn environment(setup: &Setup, home: &Home, token: Option<&Token>) -> 
         temporary: home.temporary.path(),
         search_path: &setup.config.search_path,
         launch: &setup.launch,
+        tables: home.tables.as_ref().map(|tables| (tables.url(), authority.limits.database_bytes_max)),
     })
 }
 
@@ -149,6 +160,7 @@ fn allowance(setup: &Setup, home: &Home) -> Allowance {
     if authority.grants.allow(&Capability::Files) {
         writable.push(data_directory.clone());
     }
+    writable.extend(home.tables.as_ref().and_then(Tables::directory).map(Path::to_owned));
     Allowance {
         programs: setup.launch.programs(),
         readable: vec![data_directory.clone()],

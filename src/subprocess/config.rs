@@ -19,6 +19,8 @@ pub struct SubprocessConfig {
     pub source_builds: bool,
     /// Environment of uv only, such as proxy and certificate settings. Plugins never see it.
     pub pass_environment: Vec<(String, String)>,
+    /// Whether tables of plugins are in files, for drivers of SQLite, and not on a server of PostgreSQL.
+    pub tables_in_files: bool,
     /// Python to use: a version, a path or a name. By default what the wheel's `Requires-Python` asks for.
     pub python: Option<String>,
     /// `PATH` of uv, where it looks for interpreters, and of plugins.
@@ -89,6 +91,7 @@ impl SubprocessConfig {
             offline: false,
             source_builds: false,
             pass_environment: Vec::new(),
+            tables_in_files: true,
             python: None,
             search_path,
             cache_directory,

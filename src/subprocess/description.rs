@@ -68,7 +68,7 @@ pub(crate) async fn ask(
         environment,
         directory: directory.to_owned(),
         input: None,
-        bounds: Bounds::of(&limits),
+        bounds: Bounds::of(&limits, false),
         confinement: Some(Confinement { sandbox: Arc::clone(sandbox), allowance }),
     };
     let untold = |why: &dyn std::fmt::Display| {

@@ -28,6 +28,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) search_path: &'a str,
     /// What is started.
     pub(crate) launch: &'a Launch,
+    /// Where it finds its tables, and how many bytes they may take.
+    pub(crate) tables: Option<(&'a str, u64)>,
 }
 
 /// Makes the environment.
@@ -47,6 +49,10 @@ pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
     .into();
     if let Some(token) = facts.token {
         environment.insert("MINT_PLUGIN_TOKEN".to_owned(), token.to_owned());
+    }
+    if let Some((url, bytes_max)) = facts.tables {
+        environment.insert("MINT_PLUGIN_DATABASE_URL".to_owned(), url.to_owned());
+        environment.insert("MINT_PLUGIN_DATABASE_BYTES_MAX".to_owned(), bytes_max.to_string());
     }
     if let Launch::Python(python) = facts.launch {
         environment.extend(
@@ -117,6 +123,7 @@ mod tests {
             temporary: Path::new("/data/p/cache/tmp"),
             search_path: "/usr/bin:/bin",
             launch,
+            tables: None,
         };
         environment(&facts).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("\n")
     }

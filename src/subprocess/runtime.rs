@@ -7,13 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mint_context::runtime::{Activation, Attached, Attachment, Generation, Release, Runtime};
-use mint_domain::{Grants, lifecycle::Failure};
+use mint_context::runtime::{Activation, Attached, Attachment, Generation, Migrations, Release, Runtime};
+use mint_domain::{Capability, Grants, lifecycle::Failure};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
     Registry, SubprocessConfig, attached,
     census::Census,
+    chamber::Chamber,
     component::{ComponentRuntime, Workshop},
     directory, executable,
     generation::IsolatedGeneration,
@@ -61,10 +62,18 @@ impl IsolatedRuntime {
         ComponentRuntime::new(components, self.config.components.make.then(make))
     }
 
-    async fn ensure(&self, release: &Release) -> Result<Launch, Failure> {
+    /// Where programs of the platform's own work on what strangers made.
+    pub fn chamber(&self) -> Chamber {
+        Chamber::new(self.spawner.clone(), Arc::clone(&self.sandbox), self.config.cache_directory.join("work"))
+    }
+
+    async fn ensure(&self, release: &Release, grants: &Grants) -> Result<Launch, Failure> {
         let manifest = &release.manifest;
         match (&manifest.wheels, &manifest.process) {
-            (Some(wheels), _) => venv::ensure(&self.config, &self.spawner, &self.sandbox, release, wheels).await,
+            (Some(wheels), _) => {
+                let has_tables = grants.allow(&Capability::Database);
+                venv::ensure(&self.config, &self.spawner, &self.sandbox, release, wheels, has_tables).await
+            }
             (None, Some(process)) => executable::ensure(&self.config, release, process).await,
             (None, None) => Err(Failure::new(
                 "stage",
@@ -80,7 +89,7 @@ impl Runtime for IsolatedRuntime {
     async fn stage(&self, release: &Release, grants: &Grants) -> Result<(), Failure> {
         // A class is loaded to describe itself, which is the plugin's code running.
         self.sandbox.permit(&Network::of(grants))?;
-        self.ensure(release).await.map(drop)
+        self.ensure(release, grants).await.map(drop)
     }
 
     async fn tidy(&self, unused_for: Duration) -> io::Result<usize> {
@@ -88,6 +97,10 @@ impl Runtime for IsolatedRuntime {
         let kinds = ["venvs", "executables", "made"].map(|kind| cache.join(kind));
         let swept = spawn_blocking(move || kinds.iter().map(|kind| unused::sweep(kind, unused_for)).sum());
         swept.await.map_err(io::Error::other)?
+    }
+
+    async fn migrations(&self, _activation: Activation) -> Result<Option<Box<dyn Migrations>>, Failure> {
+        Ok(None)
     }
 
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {
@@ -98,14 +111,15 @@ impl Runtime for IsolatedRuntime {
         let network = Network::of(&activation.authority.grants);
         let level = self.sandbox.permit(&network)?;
         // The cache may have been emptied since the release was staged.
-        let mut launch = self.ensure(&activation.release).await?;
+        let grants = &activation.authority.grants;
+        let mut launch = self.ensure(&activation.release, grants).await?;
         let in_use = InUse::of(launch.place()).map_err(|error| {
             let reason = format!("{} cannot be used: {error}.", launch.place().display());
             Failure::new("start", reason, "Make the cache directory writable for the platform's user, then reload the plugin.")
         })?;
         if !launch.place().exists() {
             // Removed in the moment before.
-            launch = self.ensure(&activation.release).await?;
+            launch = self.ensure(&activation.release, grants).await?;
         }
         let setup = Setup {
             config: Arc::clone(&self.config),

@@ -129,8 +129,8 @@ class Refused(Exception):
 class Host:
     """The application of a plugin, with the platform's paths beside it."""
 
-    def __init__(self, app, plugin, sdk):
-        self.app, self.plugin, self.sdk = app, plugin, sdk
+    def __init__(self, app, plugin, sdk, tables):
+        self.app, self.plugin, self.sdk, self.tables = app, plugin, sdk, tables
         self.token = os.environ["MINT_PLUGIN_TOKEN"].encode()
         routed = sdk.routed(plugin)
         methods = [event for event in sdk.by_method(plugin) if event not in routed]
@@ -145,8 +145,10 @@ class Host:
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http" and scope["path"].startswith(PLACE):
             await self.serve(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return
+        if scope["type"] == "lifespan" and self.tables is not None:
+            await self.tables.create(self.sdk, self.plugin)
+        await self.app(scope, receive, send)
 
     async def serve(self, scope, receive, send):
         try:
@@ -243,7 +245,8 @@ def make_app():
     cls = plugin_class()
     sdk = Sdk(cls)
     plugin = cls()
-    return Host(sdk.module("app").create_standalone_app(plugin), plugin, sdk)
+    tables = open_tables(sdk, plugin)
+    return Host(sdk.module("app").create_standalone_app(plugin), plugin, sdk, tables)
 
 
 def serve(socket):

@@ -78,14 +78,15 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds of a plugin.
-    pub(crate) fn of(limits: &Limits) -> Self {
+    /// The bounds of a plugin. With tables, it may write the file in which they are.
+    pub(crate) fn of(limits: &Limits, has_tables: bool) -> Self {
+        let tables = if has_tables { limits.database_bytes_max } else { 0 };
         Self {
             memory_bytes: Some(limits.process_memory_bytes_max),
             written_memory_bytes: None,
             files: Some(limits.open_files_max),
             processes: Some(limits.processes_max),
-            file_bytes: Some(limits.files_bytes_max.max(limits.cache_bytes_max)),
+            file_bytes: Some(limits.files_bytes_max.max(limits.cache_bytes_max).max(tables)),
         }
     }
 

@@ -5,7 +5,6 @@
 use std::{
     ffi::OsString,
     fs, io,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     SubprocessConfig,
     description::{self, Description},
+    file_url,
     launch::{Launch, PythonLaunch},
     once::Place,
     sandbox::Sandbox,
@@ -29,6 +29,8 @@ use crate::{
 const MARKER: &str = "mint-release.json";
 /// SDKs whose extra `server` brings the application server.
 const SDKS: &[&str] = &["mint-sdk", "mint-guest-sdk"];
+/// SDKs that promise a session of SQLAlchemy's to plugins with tables, and leave it to the platform to have what that takes.
+const SESSION_SDKS: &[&str] = &["mint-sdk", "mld-sdk"];
 
 /// In a complete venv: what has to be known to start the plugin.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,7 +41,8 @@ struct Marker {
     description: Option<Description>,
 }
 
-/// Builds the venv of a release, unless it is there, and tells how to start the plugin.
+/// Builds the venv of a release, unless it is there, and tells how to start the plugin. `has_tables`: it will be used with
+/// tables of the plugin's own.
 ///
 /// # Errors
 /// A [`Failure`] with uv's explanation.
@@ -49,9 +52,12 @@ pub(crate) async fn ensure(
     sandbox: &Arc<Sandbox>,
     release: &Release,
     wheels: &Wheels,
+    has_tables: bool,
 ) -> Result<Launch, Failure> {
     let parent = config.cache_directory.join("venvs").join(release.manifest.plugin.slug.as_str());
-    let place = Place::new(parent, release.digest.hex());
+    let drivers = if has_tables { session_packages(config) } else { &[] };
+    let name = drivers.last().map_or_else(|| release.digest.hex(), |driver| format!("{}-{driver}", release.digest.hex()));
+    let place = Place::new(parent, name);
     if let Some(launch) = complete(&place.path()) {
         return Ok(launch);
     }
@@ -60,7 +66,7 @@ pub(crate) async fn ensure(
     if let Some(launch) = complete(&place.path()) {
         return Ok(launch);
     }
-    build((config, spawner, sandbox), release, wheels, turn.directory()).await?;
+    build((config, spawner, sandbox), release, (wheels, drivers), turn.directory()).await?;
     let venv = turn.directory().join("venv");
     turn.put(&venv).map_err(unwritable)?;
     complete(&place.path()).ok_or_else(|| unwritable(io::ErrorKind::NotFound.into()))
@@ -91,7 +97,7 @@ fn complete(venv: &Path) -> Option<Launch> {
 async fn build(
     (config, spawner, sandbox): (&SubprocessConfig, &Spawner, &Arc<Sandbox>),
     release: &Release,
-    wheels: &Wheels,
+    (wheels, drivers): (&Wheels, &[&str]),
     building: &Path,
 ) -> Result<(), Failure> {
     let main = release.directory.join(&wheels.main);
@@ -108,15 +114,21 @@ async fn build(
     uv.run(&format!("making a venv with Python {python}"), args).await?;
 
     let find_links = wheel_directories(release, wheels);
+    let drivers = if info.requires.iter().any(|name| SESSION_SDKS.contains(&name.as_str())) { drivers } else { &[] };
     let requirements = match &wheels.requirements {
-        Some(entry) => release.directory.join(entry),
-        None => compile(&uv, building, &venv, &requirements_in(&info, release, wheels), &find_links).await?,
+        Some(entry) => {
+            let lock = release.directory.join(entry);
+            let further = further(&uv, building, &venv, (drivers, &lock), &find_links).await?;
+            std::iter::once(lock).chain(further).collect()
+        }
+        None => vec![compile(&uv, building, &venv, &requirements_in(&info, release, wheels, drivers), &find_links).await?],
     };
     let mut args = words(&["pip", "install", "--no-config", "--require-hashes", "--compile-bytecode"]);
     args.extend(words(uv.wheels_only()));
     args.extend(uv.sources());
     args.extend(find_links);
-    args.extend(["--python".into(), venv.join("bin/python").into(), "-r".into(), requirements.into()]);
+    args.extend(["--python".into(), venv.join("bin/python").into()]);
+    args.extend(requirements.into_iter().flat_map(|file| ["-r".into(), file.into()]));
     uv.run("installing the packages of the bundle", args).await?;
 
     let mut marker = marker(&release.manifest, wheels, &info);
@@ -148,14 +160,36 @@ async fn compile(
     Ok(locked)
 }
 
+/// What a session of tables takes. The driver is the last.
+fn session_packages(config: &SubprocessConfig) -> &'static [&'static str] {
+    if config.tables_in_files { &["sqlalchemy", "greenlet", "aiosqlite"] } else { &["sqlalchemy", "greenlet", "asyncpg"] }
+}
+
+/// Locks what a bundle with a lock of its own lacks, as far as its lock allows.
+async fn further(
+    uv: &Uv<'_>,
+    building: &Path,
+    venv: &Path,
+    (wanted, lock): (&[&str], &Path),
+    find_links: &[OsString],
+) -> Result<Option<PathBuf>, Failure> {
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let mut sources = find_links.to_vec();
+    sources.extend(["--constraint".into(), lock.into()]);
+    compile(uv, building, venv, &(wanted.join("\n") + "\n"), &sources).await.map(Some)
+}
+
 /// The wheels of the bundle, and the application server, through the SDK's extra where there is an SDK.
-fn requirements_in(info: &WheelInfo, release: &Release, wheels: &Wheels) -> String {
+fn requirements_in(info: &WheelInfo, release: &Release, wheels: &Wheels, drivers: &[&str]) -> String {
     let sdks = SDKS.iter().filter(|sdk| info.requires.iter().any(|required| required == *sdk));
     let main = bundled(&release.directory, &wheels.main).unwrap_or_else(|| format!("{}=={}", info.name, info.version));
     let mut lines = vec![main];
     lines.extend(wheels.dependencies.iter().filter_map(|entry| bundled(&release.directory, entry)));
     lines.push("uvicorn".to_owned());
     lines.extend(sdks.map(|sdk| format!("{sdk}[server]")));
+    lines.extend(drivers.iter().map(|driver| (*driver).to_owned()));
     lines.join("\n") + "\n"
 }
 
@@ -167,14 +201,7 @@ fn bundled(directory: &Path, entry: &str) -> Option<String> {
     if !entry.ends_with("-none-any.whl") {
         return Some(format!("{name}=={version}"));
     }
-    let mut url = format!("{name} @ file://");
-    for byte in directory.join(entry).as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'~' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => url.push(char::from(*byte)),
-            other => url.push_str(&format!("%{other:02X}")),
-        }
-    }
-    Some(url)
+    Some(format!("{name} @ file://{}", file_url::encoded(&directory.join(entry))))
 }
 
 /// A manifest of format 1 does not say which distribution and entry point it means; the wheel does.
@@ -235,7 +262,7 @@ mod tests {
             let manifest = Arc::new(Manifest::parse(v1.to_string().as_bytes()).unwrap());
             let directory = PathBuf::from("/data dir/é");
             let release = Release { manifest: manifest.clone(), digest: mint_domain::Digest::of(b""), directory };
-            requirements_in(&info, &release, manifest.wheels.as_ref().unwrap())
+            requirements_in(&info, &release, manifest.wheels.as_ref().unwrap(), &[])
         };
         let peaks = "peaks @ file:///data%20dir/%C3%A9/peaks-1.0-py3-none-any.whl\nuvicorn\n";
         assert_eq!(wanted(&["mint-sdk", "numpy"], &[]), format!("{peaks}mint-sdk[server]\n"));

@@ -1,17 +1,16 @@
-//! Compiled components: made within bounds, kept under the digest of the component, mapped on use.
+//! Compiled components: made by a [`Compiler`], kept under the digest of the component, mapped on use.
 //!
 //! A file of the cache is machine code that the server will run, so it is written by the server only, for the server's
-//! user only, and its SHA-256 stands beside it: what does not match is thrown away and compiled again.
+//! user only, and a keyed BLAKE3 of its name and its bytes stands beside it: what does not match is thrown away and compiled again.
 
 use std::{
     collections::HashMap,
-    fs,
-    io::{self, Write as _},
+    fmt,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -23,12 +22,10 @@ use tokio::{
 };
 use wasmtime::component::Component;
 
-use crate::{engine::Engine, imports};
+use crate::{compiler::Compiler, engine::Engine, imports, runtime::Options};
 
 /// Largest component, in bytes.
 pub(crate) const COMPONENT_BYTES_MAX: u64 = 50 << 20;
-/// Longest time to compile one, by default.
-pub(crate) const COMPILE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A compiled component, shared by all installations of all tenants that run it.
 #[derive(Debug)]
@@ -39,8 +36,8 @@ pub(crate) struct Artifact {
     pub component: Component,
 }
 
-impl std::fmt::Debug for Artifacts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Artifacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Artifacts").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
@@ -49,26 +46,33 @@ impl std::fmt::Debug for Artifacts {
 pub(crate) struct Artifacts {
     engine: Engine,
     directory: PathBuf,
-    compiling: Arc<Semaphore>,
-    compile_timeout: Duration,
+    seal: Seal,
+    compiler: Arc<dyn Compiler>,
+    /// One at a time: each may take much memory.
+    turns: Semaphore,
     loaded: Mutex<HashMap<Digest, Weak<Artifact>>>,
 }
 
 /// A component as it stands in a release, checked for its size and its form.
 struct Source {
-    bytes: Vec<u8>,
+    file: File,
     imports: Vec<String>,
 }
 
+/// Tells the code that this server wrote from any other.
+#[derive(Clone, Copy)]
+struct Seal([u8; 32]);
+
 impl Artifacts {
-    /// The cache in `directory`, which is made if it does not exist. No component may take longer to compile than
-    /// `compile_timeout`.
+    /// The cache of these options, whose directory is made if it does not exist.
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub(crate) fn open(engine: Engine, directory: PathBuf, compile_timeout: Duration) -> io::Result<Self> {
+    pub(crate) fn open(engine: Engine, options: &Options) -> io::Result<Self> {
+        let directory = options.cache_directory.clone();
         fs::create_dir_all(&directory)?;
-        Ok(Self { engine, directory, compiling: Arc::new(Semaphore::new(1)), compile_timeout, loaded: Mutex::default() })
+        let (seal, compiler) = (Seal(options.cache_key), Arc::clone(&options.compiler));
+        Ok(Self { engine, directory, seal, compiler, turns: Semaphore::new(1), loaded: Mutex::default() })
     }
 
     /// The component in the file `source`, whose digest the manifest gives: from memory, from the cache, or, where
@@ -83,7 +87,7 @@ impl Artifacts {
                 let source = source.to_owned();
                 let source = blocking(move || read_source(&source, digest)).await?;
                 imports::check(source.imports.iter().map(String::as_str), grants)?;
-                self.compile(source.bytes, digest).await?;
+                self.compile(source.file, digest).await?;
                 self.load(digest).await?.ok_or_else(|| host_failure("the compiled component disappeared from the cache"))?
             }
         };
@@ -99,8 +103,8 @@ impl Artifacts {
         if let Some(artifact) = loaded.get(&digest).and_then(Weak::upgrade) {
             return Ok(Some(artifact));
         }
-        let (engine, path) = (self.engine.clone(), self.path(digest));
-        let Some(component) = blocking(move || Ok(map(&engine, &path))).await? else { return Ok(None) };
+        let (engine, seal, path) = (self.engine.clone(), self.seal, self.path(digest));
+        let Some(component) = blocking(move || Ok(map(&engine, seal, &path))).await? else { return Ok(None) };
         let artifact = Arc::new(Artifact { digest, component });
         loaded.retain(|_, artifact| artifact.strong_count() > 0);
         loaded.insert(digest, Arc::downgrade(&artifact));
@@ -120,8 +124,8 @@ impl Artifacts {
                 let is_code = path.extension().is_some_and(|extension| extension == "cwasm");
                 let age = |path: &Path| Ok::<_, io::Error>(fs::metadata(path)?.modified()?.elapsed().unwrap_or_default());
                 if is_code && age(&path)? >= unused_for {
-                    // Without its checksum it does not count, so this one goes first.
-                    match fs::remove_file(checksum_path(&path)) {
+                    // Without its seal it does not count, so this one goes first.
+                    match fs::remove_file(seal_path(&path)) {
                         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                         Ok(()) | Err(_) => fs::remove_file(path)?,
                     }
@@ -137,46 +141,49 @@ impl Artifacts {
         self.directory.join(format!("{}-{}.cwasm", digest.hex(), self.engine.compatibility()))
     }
 
-    /// Compiles into the cache what does not stand there: one component at a time in this process, within
-    /// the time that it may take.
-    async fn compile(&self, bytes: Vec<u8>, digest: Digest) -> Result<(), Failure> {
-        let permit = Arc::clone(&self.compiling).acquire_owned().await.map_err(|error| host_failure(&error.to_string()))?;
-        let abandoned = Abandoned(Arc::new(AtomicBool::new(false)));
-        let (engine, path, flag) = (self.engine.clone(), self.path(digest), Arc::clone(&abandoned.0));
-        let work = task::spawn_blocking(move || {
-            // The permit goes back when the compiler is done, even if nobody waits for it any more.
-            let _permit = permit;
-            if is_sound(&path) {
-                return Ok(());
-            }
-            let begun_at = Instant::now();
-            let code = engine.wasmtime().precompile_component(&bytes).map_err(|error| not_compiled(&error))?;
-            if flag.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            write_artifact(&path, &code).map_err(|error| host_failure(&format!("{}: {error}", path.display())))?;
-            tracing::info!(component.digest = %digest, component.bytes = bytes.len(), artifact.bytes = code.len(),
-                elapsed_ms = begun_at.elapsed().as_millis(), "compiled a component");
-            Ok(())
-        });
-        match tokio::time::timeout(self.compile_timeout, work).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(host_failure(&format!("the compiler failed: {panic}"))),
-            Err(_) => Err(Failure::new(
-                "stage",
-                format!("Compiling the component took longer than {} s.", self.compile_timeout.as_secs_f32()),
-                "Make the component smaller: fewer dependencies, optimised for size.",
-            )),
+    /// Compiles into the cache what does not stand there.
+    async fn compile(&self, component: File, digest: Digest) -> Result<(), Failure> {
+        let _turn = self.turns.acquire().await.map_err(|error| host_failure(&error.to_string()))?;
+        let (seal, path) = (self.seal, self.path(digest));
+        let known = path.clone();
+        if blocking(move || Ok(seal.open(&known).is_some())).await? {
+            return Ok(());
         }
+        let begun_at = Instant::now();
+        let code = self.compiler.compile(component, self.engine.compatibility()).await?;
+        tracing::info!(component.digest = %digest, artifact.bytes = code.len(), elapsed_ms = begun_at.elapsed().as_millis(),
+            "compiled a component");
+        blocking(move || seal.write(&path, &code).map_err(|error| host_failure(&format!("{}: {error}", path.display())))).await
     }
 }
 
-/// Tells the compiler's thread that nobody waits for its work, however the waiting ended.
-struct Abandoned(Arc<AtomicBool>);
+impl Seal {
+    /// The artifact, if it is there, whole, and written by who has the key.
+    fn open(self, path: &Path) -> Option<File> {
+        let expected = fs::read_to_string(seal_path(path)).ok()?;
+        let mut file = File::open(path).ok()?;
+        let sound =
+            blake3::Hash::from_hex(&expected).is_ok_and(|expected| self.of(path, &mut file).is_ok_and(|is| is == expected));
+        if !sound {
+            tracing::warn!(path = %path.display(), "a compiled component was truncated, altered or put there by somebody else; it is compiled again");
+            return None;
+        }
+        file.rewind().ok()?;
+        Some(file)
+    }
 
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Writes the seal last: without it, the artifact does not count.
+    fn write(self, path: &Path, code: &[u8]) -> io::Result<()> {
+        replace(path, code)?;
+        replace(&seal_path(path), self.of(path, code)?.to_hex().as_bytes())
+    }
+
+    /// Over the name too, which says what the code was made of, and for which engine.
+    fn of(self, path: &Path, code: impl io::Read) -> io::Result<blake3::Hash> {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update_reader(code)?;
+        Ok(hasher.finalize())
     }
 }
 
@@ -186,7 +193,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> +
 
 fn read_source(path: &Path, digest: Digest) -> Result<Source, Failure> {
     let unreadable = |error: io::Error| host_failure(&format!("{}: {error}", path.display()));
-    let size = fs::metadata(path).map_err(unreadable)?.len();
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
     if size > COMPONENT_BYTES_MAX {
         return Err(Failure::new(
             "stage",
@@ -194,7 +202,8 @@ fn read_source(path: &Path, digest: Digest) -> Result<Source, Failure> {
             "Build it in release mode, without debug information.",
         ));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    (&file).take(COMPONENT_BYTES_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
     if Digest::of(&bytes) != digest {
         return Err(Failure::new(
             "stage",
@@ -203,27 +212,12 @@ fn read_source(path: &Path, digest: Digest) -> Result<Source, Failure> {
         ));
     }
     let imports = imports::read(&bytes)?;
-    Ok(Source { bytes, imports })
+    file.rewind().map_err(unreadable)?;
+    Ok(Source { file, imports })
 }
 
-fn checksum_path(path: &Path) -> PathBuf {
-    path.with_extension("cwasm.sha256")
-}
-
-/// Whether the artifact is there, whole and unaltered.
-fn is_sound(path: &Path) -> bool {
-    let (Ok(expected), Ok(code)) = (fs::read_to_string(checksum_path(path)), fs::read(path)) else { return false };
-    let sound = expected.parse().is_ok_and(|expected: Digest| expected == Digest::of(&code));
-    if !sound {
-        tracing::warn!(path = %path.display(), "a compiled component was truncated or altered; it is compiled again");
-    }
-    sound
-}
-
-/// Writes the checksum last: without it, the artifact does not count.
-fn write_artifact(path: &Path, code: &[u8]) -> io::Result<()> {
-    replace(path, code)?;
-    replace(&checksum_path(path), Digest::of(code).to_string().as_bytes())
+fn seal_path(path: &Path) -> PathBuf {
+    path.with_extension("cwasm.seal")
 }
 
 /// Puts a whole file in place in one step. Temporary files have mode 0600.
@@ -237,14 +231,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Maps the artifact, if it is sound and made by an engine like this one.
-fn map(engine: &Engine, path: &Path) -> Option<Component> {
-    if !is_sound(path) {
-        return None;
-    }
+fn map(engine: &Engine, seal: Seal, path: &Path) -> Option<Component> {
+    let file = seal.open(path)?;
     if let Err(error) = touch(path) {
         tracing::debug!(path = %path.display(), error = %error, "when an artifact was used could not be noted");
     }
-    deserialize(engine, path)
+    deserialize(engine, &file)
         .inspect_err(|error| tracing::warn!(path = %path.display(), error = %error, "a compiled component could not be loaded"))
         .ok()
 }
@@ -256,18 +248,12 @@ fn touch(path: &Path) -> io::Result<()> {
 }
 
 #[expect(unsafe_code, reason = "mapping code is the point of the cache; this is the only place that does it")]
-fn deserialize(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was written by `write_artifact` of this program, for this user only, and `is_sound` has just
-    // found it unaltered; wasmtime itself checks that an engine like this one made it. Plugins cannot reach the directory.
-    unsafe { Component::deserialize_file(engine.wasmtime(), path) }
-}
-
-fn not_compiled(error: &wasmtime::Error) -> Failure {
-    Failure::new(
-        "stage",
-        format!("The component does not compile: {error:#}."),
-        "Build it for WASI 0.2, without threads, garbage collection, exceptions or other proposals.",
-    )
+fn deserialize(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
+    // The file that was looked at, whatever has its name by now.
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // SAFETY: the file was written by `Seal::write` of this program, for this user only, and `Seal::open` has just found this
+    // very file unaltered; wasmtime itself checks that an engine like this one made it. Plugins cannot reach the directory.
+    unsafe { Component::deserialize_file(engine.wasmtime(), open) }
 }
 
 fn host_failure(detail: &str) -> Failure {
@@ -281,7 +267,30 @@ fn host_failure(detail: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ResetChoice;
+    use crate::{
+        compiler::{compile, refused},
+        engine::ResetChoice,
+    };
+
+    /// Compiles in this process.
+    #[derive(Debug)]
+    struct Here;
+
+    #[async_trait::async_trait]
+    impl Compiler for Here {
+        async fn compile(&self, mut component: File, compatibility: &str) -> Result<Vec<u8>, Failure> {
+            let mut bytes = Vec::new();
+            component.read_to_end(&mut bytes).unwrap();
+            let compiled = compile(&bytes).map_err(|reason| refused(&reason))?;
+            assert_eq!(compiled.compatibility, compatibility);
+            Ok(compiled.code)
+        }
+    }
+
+    fn cache(directory: &Path, key: u8) -> Artifacts {
+        let engine = Engine::new(1, ResetChoice::Auto).unwrap();
+        Artifacts::open(engine, &Options::new(directory.join("cache"), [key; 32], Arc::new(Here))).unwrap()
+    }
 
     fn component(directory: &Path, text: &str) -> (PathBuf, Digest) {
         let path = directory.join("plugin.wasm");
@@ -290,61 +299,37 @@ mod tests {
         (path, Digest::of(&bytes))
     }
 
-    fn compiled(directory: &Path) -> PathBuf {
-        let is_code = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "cwasm");
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).find(is_code).unwrap()
-    }
-
     #[tokio::test]
-    async fn a_component_is_compiled_once_and_an_altered_artifact_again() {
+    async fn a_component_is_compiled_once_and_what_this_server_did_not_write_again() {
         let directory = tempfile::tempdir().unwrap();
         let (path, digest) = component(directory.path(), "(component)");
-        let cache = directory.path().join("cache");
-        let engine = Engine::new(1, ResetChoice::Auto).unwrap();
-        let artifacts = Artifacts::open(engine.clone(), cache.clone(), COMPILE_TIMEOUT).unwrap();
+        let artifacts = cache(directory.path(), 1);
         let first = artifacts.get(&path, digest, &Grants::default()).await.unwrap();
         assert!(
             Arc::ptr_eq(&first, &artifacts.get(&path, digest, &Grants::default()).await.unwrap()),
             "loaded once while in use"
         );
         drop(first);
-        let code = compiled(&cache);
+        let (code, seal) = (artifacts.path(digest), artifacts.seal);
         let whole = fs::read(&code).unwrap();
-        fs::write(&code, whole.get(..whole.len() / 2).unwrap()).unwrap();
-        assert!(!is_sound(&code));
-        artifacts.get(&path, digest, &Grants::default()).await.unwrap();
-        assert!(is_sound(&code) && fs::read(&code).unwrap() == whole);
         assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&code).unwrap()) & 0o777, 0o600);
-    }
 
-    /// A component that takes the compiler a while: much arithmetic in one function.
-    fn long_winded() -> String {
-        let sums = "(local.set 0 (i64.mul (i64.add (local.get 0) (i64.const 77)) (i64.const 13)))".repeat(20_000);
-        format!("(component (core module (func (export \"x\") (param i64) (result i64) {sums} (local.get 0))))")
-    }
+        fs::write(&code, whole.get(..whole.len() / 2).unwrap()).unwrap();
+        assert!(seal.open(&code).is_none(), "truncated");
+        artifacts.get(&path, digest, &Grants::default()).await.unwrap();
+        assert!(seal.open(&code).is_some() && fs::read(&code).unwrap() == whole);
 
-    #[tokio::test]
-    async fn a_compiler_that_takes_too_long_is_not_waited_for() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, digest) = component(directory.path(), &long_winded());
-        let cache = directory.path().join("cache");
-        let engine = Engine::new(1, ResetChoice::Auto).unwrap();
-        let hasty = Artifacts::open(engine.clone(), cache.clone(), Duration::from_millis(1)).unwrap();
-        let failure = hasty.get(&path, digest, &Grants::default()).await.unwrap_err();
-        assert_eq!(failure.phase, "stage");
-        assert!(failure.reason.contains("longer than 0.001 s") && failure.hint.contains("smaller"), "{failure}");
-        // The next one waits for the compiler that still runs, whose work is then not kept.
-        let _permit = hasty.compiling.acquire().await.unwrap();
-        assert!(!hasty.path(digest).exists(), "nobody waited for it, so it is not in the cache");
-        let patient = Artifacts::open(engine, cache, COMPILE_TIMEOUT).unwrap();
-        patient.get(&path, digest, &Grants::default()).await.unwrap();
+        let other = artifacts.path(Digest::of(b"another component"));
+        fs::copy(&code, &other).unwrap();
+        fs::copy(seal_path(&code), seal_path(&other)).unwrap();
+        assert!(seal.open(&other).is_none(), "the code of another component");
+        assert!(cache(directory.path(), 2).seal.open(&code).is_none(), "sealed with another key");
     }
 
     #[tokio::test]
     async fn what_cannot_run_is_refused_with_words() {
         let directory = tempfile::tempdir().unwrap();
-        let engine = Engine::new(1, ResetChoice::Auto).unwrap();
-        let artifacts = Artifacts::open(engine, directory.path().join("cache"), COMPILE_TIMEOUT).unwrap();
+        let artifacts = cache(directory.path(), 1);
         let (path, digest) = component(directory.path(), "(module)");
         let module = artifacts.get(&path, digest, &Grants::default()).await.unwrap_err();
         assert!(module.reason.contains("core WebAssembly module"), "{module}");

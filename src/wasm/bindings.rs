@@ -12,6 +12,7 @@ wasmtime::component::bindgen!({
             export mint:plugin/routes@1.0.0;
             export mint:plugin/lifecycle@1.0.0;
             export mint:plugin/experiment-hooks@1.0.0;
+            export mint:plugin/migrations@1.0.0;
         }
     ",
     path: [
@@ -45,5 +46,6 @@ wasmtime::component::bindgen!({
         "mint:platform/objects.writer": crate::host::v1::objects::Writer,
         "mint:platform/database.transaction": crate::host::v1::database::Transaction,
         "mint:platform/database.cursor": crate::host::v1::database::Cursor,
+        "mint:platform/migration-ops.ops": crate::host::v1::migration_ops::Ops,
     },
 });

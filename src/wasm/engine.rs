@@ -187,6 +187,14 @@ fn pool(slots: u32, reset: ResetPath) -> PoolingAllocationConfig {
     pool
 }
 
+/// An engine that makes the code which those of [`Engine::new`] load, and runs none of it.
+///
+/// # Errors
+/// As [`Engine::new`].
+pub(crate) fn for_compiling() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&config(1, ResetPath::Memset))
+}
+
 /// Counts the epochs up from a thread of its own, which no guest can keep from running. It ends with the engine.
 fn start_ticker(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
     let engine = engine.weak();
@@ -201,7 +209,7 @@ fn start_ticker(engine: &wasmtime::Engine) -> wasmtime::Result<()> {
 }
 
 /// The first 16 hexadecimal digits of a SHA-256 over what wasmtime says must agree.
-fn compatibility(engine: &wasmtime::Engine) -> Arc<str> {
+pub(crate) fn compatibility(engine: &wasmtime::Engine) -> Arc<str> {
     let mut hasher = ShaHasher(Sha256::new());
     std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut hasher);
     let mut digits = hex::encode(hasher.0.finalize());
@@ -264,5 +272,6 @@ mod tests {
         assert_eq!(one.compatibility(), two.compatibility());
         assert_eq!(two.reset_path(), ResetPath::Memset);
         assert_eq!(one.compatibility().len(), 16);
+        assert_eq!(one.compatibility(), &*compatibility(&for_compiling().unwrap()));
     }
 }

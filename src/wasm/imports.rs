@@ -5,7 +5,7 @@ use wasmparser::{ComponentExternName, Encoding, Parser, Payload};
 
 /// Interfaces of `mint:platform@1.0.0` that this host serves.
 pub(crate) const PLATFORM_INTERFACES: &[&str] =
-    &["types", "identity", "projects", "experiments", "designs", "results", "objects", "database", "settings"];
+    &["types", "identity", "projects", "experiments", "designs", "results", "objects", "database", "migration-ops", "settings"];
 const PLATFORM_VERSION: &str = "1.0.0";
 
 /// WASI packages that this host serves, with the versions: all of a series, or exactly one draft.

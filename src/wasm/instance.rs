@@ -18,7 +18,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::exports::mint::plugin::{experiment_hooks, lifecycle},
+    bindings::exports::mint::plugin::{experiment_hooks, lifecycle, migrations},
     engine::Engine,
     fault,
     limits::Meter,
@@ -44,6 +44,8 @@ pub(crate) struct Exports {
     pub lifecycle: Option<lifecycle::GuestIndices>,
     /// `mint:plugin/experiment-hooks`.
     pub hooks: Option<experiment_hooks::GuestIndices>,
+    /// `mint:plugin/migrations`.
+    pub migrations: Option<migrations::GuestIndices>,
 }
 
 impl Exports {
@@ -55,6 +57,7 @@ impl Exports {
             routes: Exported::of(pre, has)?,
             lifecycle: has("mint:plugin/lifecycle").then(|| lifecycle::GuestIndices::new(pre)).transpose()?,
             hooks: has("mint:plugin/experiment-hooks").then(|| experiment_hooks::GuestIndices::new(pre)).transpose()?,
+            migrations: has("mint:plugin/migrations").then(|| migrations::GuestIndices::new(pre)).transpose()?,
         })
     }
 }

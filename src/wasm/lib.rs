@@ -9,6 +9,7 @@
 mod artifact;
 mod bindings;
 mod body;
+mod compiler;
 mod console;
 mod engine;
 mod fault;
@@ -21,10 +22,12 @@ mod imports;
 mod instance;
 mod lifecycle;
 mod limits;
+mod migrations;
 mod outgoing;
 mod routes;
 mod runtime;
 mod store;
 
+pub use compiler::{Compiled, Compiler, compile, refused};
 pub use engine::{ResetChoice, ResetPath};
 pub use runtime::{Options, StartError, WasmRuntime};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mint_context::{
     Call,
     logs::PluginLog,
-    runtime::{Activation, Fault, Generation, Release, Runtime},
+    runtime::{self, Activation, Fault, Generation, Release, Runtime},
 };
 use mint_domain::{Capability, Digest, Grants, lifecycle::Failure};
 use tokio::{
@@ -16,7 +16,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    artifact::{Artifact, Artifacts, COMPILE_TIMEOUT},
+    artifact::{Artifact, Artifacts},
+    compiler::Compiler,
     engine::{Engine, ResetChoice, ResetPath},
     files::{Files, FilesInUse},
     generation::Component,
@@ -24,6 +25,7 @@ use crate::{
     host::linker::Linkers,
     instance::{Instances, Neighbours},
     lifecycle,
+    migrations::Migrations,
     store::Plugin,
 };
 
@@ -33,7 +35,7 @@ const INITIALIZE_TIMEOUT: Duration = Duration::from_secs(30);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How to make the runtime.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Where compiled components are kept. Only the server's user may write there.
     pub cache_directory: PathBuf,
@@ -41,8 +43,21 @@ pub struct Options {
     pub slots: u32,
     /// How a place of the pool is made clean.
     pub reset: ResetChoice,
-    /// Longest time to compile a component.
-    pub compile_timeout: Duration,
+    /// Makes machine code of components.
+    pub compiler: Arc<dyn Compiler>,
+    /// Vouches for what stands in `cache_directory`: without it, nobody can put code there that this server would run. Servers
+    /// that share the directory share the key.
+    pub cache_key: [u8; 32],
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the key.
+        f.debug_struct("Options")
+            .field("cache_directory", &self.cache_directory)
+            .field("slots", &self.slots)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Options {
@@ -50,8 +65,8 @@ impl Options {
     pub const SLOTS: u32 = 256;
 
     /// Compiled components in `cache_directory`, and what suits most machines for the rest.
-    pub fn new(cache_directory: PathBuf) -> Self {
-        Self { cache_directory, slots: Self::SLOTS, reset: ResetChoice::Auto, compile_timeout: COMPILE_TIMEOUT }
+    pub fn new(cache_directory: PathBuf, cache_key: [u8; 32], compiler: Arc<dyn Compiler>) -> Self {
+        Self { cache_directory, slots: Self::SLOTS, reset: ResetChoice::Auto, compiler, cache_key }
     }
 }
 
@@ -83,7 +98,7 @@ impl WasmRuntime {
     /// [`StartError`].
     pub fn new(options: &Options) -> Result<Self, StartError> {
         let engine = Engine::new(options.slots, options.reset).map_err(|error| StartError::Engine(format!("{error:#}")))?;
-        let artifacts = Artifacts::open(engine.clone(), options.cache_directory.clone(), options.compile_timeout)?;
+        let artifacts = Artifacts::open(engine.clone(), options)?;
         let linkers = Linkers::new(engine.clone());
         let neighbours = Arc::new(Neighbours::default());
         let mut sweeper = JoinSet::new();
@@ -113,6 +128,17 @@ impl WasmRuntime {
             let reason = format!("The plugin's directories cannot be used: {}: {error}.", activation.data_directory.display());
             Failure::new("start", reason, "Check the disk and the rights of the data directory.")
         })
+    }
+
+    /// What runs the component of an activation, and its digest.
+    async fn guests(&self, activation: &Activation) -> Result<(Arc<Guests>, Digest), Failure> {
+        let artifact = self.artifact(&activation.release, &activation.authority.grants).await?;
+        let files = self.files(activation).await?;
+        let instances = self.instances(&artifact, activation, files).map_err(|error| {
+            let reason = format!("The component cannot be linked: {error:#}.");
+            Failure::new("start", reason, "Build it against the WIT of this platform's version.")
+        })?;
+        Ok((Guests::new(instances), artifact.digest))
     }
 
     fn instances(
@@ -166,14 +192,13 @@ impl Runtime for WasmRuntime {
         self.artifacts.tidy(unused_for).await
     }
 
+    async fn migrations(&self, activation: Activation) -> Result<Option<Box<dyn runtime::Migrations>>, Failure> {
+        let (guests, _) = self.guests(&activation).await?;
+        Ok(Migrations::of(guests, activation.call).map(|migrations| Box::new(migrations) as Box<dyn runtime::Migrations>))
+    }
+
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {
-        let artifact = self.artifact(&activation.release, &activation.authority.grants).await?;
-        let files = self.files(&activation).await?;
-        let instances = self.instances(&artifact, &activation, files).map_err(|error| {
-            let reason = format!("The component cannot be linked: {error:#}.");
-            Failure::new("start", reason, "Build it against the WIT of this platform's version.")
-        })?;
-        let guests = Guests::new(instances);
+        let (guests, digest) = self.guests(&activation).await?;
         let call = Call { deadline: Instant::now() + INITIALIZE_TIMEOUT, ..activation.call.clone() };
         match lifecycle::initialize(&guests, call, INITIALIZE_TIMEOUT).await {
             Ok(Ok(())) => {}
@@ -183,14 +208,15 @@ impl Runtime for WasmRuntime {
         Ok(Arc::new(Component {
             guests,
             call: activation.call,
-            digest: artifact.digest,
+            digest,
             reset_path: self.engine.reset_path(),
             tails: TaskTracker::new(),
         }))
     }
 }
 
-fn said(fault: &Fault) -> String {
+/// A fault, in a sentence for the administrator.
+pub(crate) fn said(fault: &Fault) -> String {
     let text = fault.to_string();
     format!("{}.", text.lines().next().unwrap_or_default().trim_end_matches('.'))
 }

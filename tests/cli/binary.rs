@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     os::unix::process::ExitStatusExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -192,9 +192,7 @@ impl Mint {
     /// The command itself.
     #[expect(clippy::disallowed_methods, reason = "this is the program under test")]
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let program = env::var("MINT_BIN").expect("MINT_BIN is not set: run the tests with `cargo xtask test`");
-        let cache = env::var("MINT_TEST_CACHE_DIR").map_or_else(|_| env::temp_dir().join("mint-test-cache"), PathBuf::from);
-        let mut command = Command::new(program);
+        let mut command = Command::new(mint_tests::mint());
         for (name, _) in env::vars().filter(|(name, _)| name.starts_with("MINT_") || name == "XDG_CONFIG_HOME") {
             command.env_remove(name);
         }
@@ -205,7 +203,8 @@ impl Mint {
             .env("MINT_URL", &self.url)
             .env("MINT_SERVER__LISTEN", "127.0.0.1:0")
             .env("MINT_SERVER__DATA_PATH", self.home().join("data"))
-            .env("MINT_SERVER__CACHE_PATH", cache)
+            .env("MINT_SERVER__CACHE_PATH", mint_tests::cache())
+            .env("MINT_SERVER__KEY_PATH", mint_tests::cache().join("installation.key"))
             .env("MINT_SERVER__RUNTIME_PATH", self.home().join("run"))
             .env("MINT_PLUGINS__INSTANCES", "64")
             .env("MINT_PLUGINS__TRIAL_SECONDS", "0")

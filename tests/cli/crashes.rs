@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Mint;
 
 /// When a step can be cut off.
-const WHEN: [&str; 3] = ["begun", "did", "ended"];
+pub(super) const WHEN: [&str; 3] = ["begun", "did", "ended"];
 
 fn second() -> Guest {
     repackaged(&bundle("hello"), |manifest| manifest["plugin"]["version"] = json!("2.0.0"))
@@ -28,6 +28,7 @@ async fn begin(client: &Client, kind: &str) {
         "upgrade" => client.request(Method::POST, "/api/plugins/hello/upgrade").multipart(form(&second())),
         "rollback" => client.request(Method::POST, "/api/plugins/hello/rollback").json(&json!({})),
         "reload" => client.request(Method::POST, "/api/plugins/hello/reload"),
+        "snapshot" => client.request(Method::POST, "/api/plugins/hello/snapshots"),
         "uninstall" => client.request(Method::DELETE, "/api/plugins/hello?data=purge"),
         other => panic!("{other}: a kind of change that this test does not know how to begin"),
     };
@@ -35,7 +36,7 @@ async fn begin(client: &Client, kind: &str) {
 }
 
 /// Waits until no operation runs any more, and gives the last one.
-async fn settled(client: &Client) -> Value {
+pub(super) async fn settled(client: &Client) -> Value {
     eventually("the end of what was interrupted", || async {
         let mut last = None;
         for id in 1.. {
@@ -55,7 +56,7 @@ fn allowed(kind: &str) -> &'static [Option<&'static str>] {
     match kind {
         "install" => &[None, Some("1.0.0")],
         "uninstall" => &[None],
-        "reload" => &[Some("1.0.0")],
+        "reload" | "snapshot" => &[Some("1.0.0")],
         _ => &[Some("1.0.0"), Some("2.0.0")],
     }
 }
@@ -77,6 +78,14 @@ async fn check(client: &Client, kind: &str, moment: &str) {
     assert_eq!(answer.json()["message"], "Hello, admin!", "{moment}");
     let plugin = client.plugin("hello").await;
     assert_eq!(plugin["state"], "ready", "{moment}: {plugin:#}, {operation:#}");
+    let snapshots = client.get("/api/plugins/hello/snapshots").await.json().as_array().unwrap().len();
+    let kept = match (kind, operation["status"].as_str()) {
+        // It was taken before the release that answers now, and stays.
+        ("rollback", Some("done")) => 2,
+        ("rollback", _) | ("upgrade", Some("done")) => 1,
+        _ => 0,
+    };
+    assert_eq!(snapshots, kept, "{moment}: {operation:#}");
     let releases = client.get("/api/plugins/hello/releases").await.json();
     let active: Vec<_> = releases.as_array().unwrap().iter().filter(|release| release["ended_at"].is_null()).collect();
     assert_eq!((active.len(), active[0]["version"].as_str()), (1, Some(version.as_str())), "{moment}: {releases:#}");
@@ -134,6 +143,11 @@ async fn in_a_roll_back() {
 }
 
 #[tokio::test]
+async fn in_a_snapshot() {
+    survives("snapshot").await;
+}
+
+#[tokio::test]
 async fn in_an_uninstall() {
     survives("uninstall").await;
 }
@@ -143,5 +157,6 @@ async fn in_an_uninstall() {
 fn every_kind_of_change_is_tried() {
     let kinds: Vec<_> = install::changes().into_iter().chain([uninstall::change()]).map(|(kind, _)| kind).collect();
     // A probe is a reload that the time asks for.
-    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "uninstall"]);
+    // A restore and a reset have files of their own.
+    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "restore", "snapshot", "reset", "uninstall"]);
 }

@@ -78,7 +78,7 @@ async fn programs_read_json() {
         (Some(0), &Value::from("done"), &Value::from("hello-process"))
     );
     let names: Vec<&str> = installed["steps"].as_array().unwrap().iter().filter_map(|step| step["name"].as_str()).collect();
-    assert_eq!(names, ["verify", "frontend", "plan", "approve", "register", "stage", "start", "switch"]);
+    assert_eq!(names, ["verify", "frontend", "plan", "approve", "register", "stage", "migrate", "start", "switch"]);
     let (code, listed) = json(&mint, &["plugin", "list"]);
     assert_eq!(
         (code, &listed["loaded"][0], &listed["installed"][0]["mode"]),

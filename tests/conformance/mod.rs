@@ -12,6 +12,7 @@ mod redact;
 mod scaffold;
 mod sdk_fixture;
 mod sdk_generations;
+mod tables;
 mod transcript;
 mod wire;
 mod wire_promises;

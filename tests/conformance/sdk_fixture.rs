@@ -43,6 +43,24 @@ impl Fixture {
         Self { frontend, ..self }
     }
 
+    /// The same on another SDK.
+    pub(super) fn on(mut self, sdk: &str) -> Self {
+        self.project["project"]["dependencies"] = vec![sdk].into();
+        self
+    }
+
+    /// The same under another name.
+    pub(super) fn named(mut self, slug: &str) -> Self {
+        for table in [&mut self.project["project"], &mut self.mint["plugin"]] {
+            let key = if table.get("slug").is_some() { "slug" } else { "name" };
+            table[key] = slug.into();
+        }
+        let points = self.project["project"]["entry-points"]["mint.plugins"].as_table_mut().unwrap();
+        let class = points.values().next().unwrap().clone();
+        *points = [(slug.to_owned(), class)].into_iter().collect();
+        self
+    }
+
     /// Its slug.
     pub(super) fn slug(&self) -> &str {
         self.mint["plugin"]["slug"].as_str().unwrap()

@@ -5,6 +5,7 @@ use std::{any::type_name_of_val, collections::BTreeSet, fs, path::Path};
 use mint_domain::limit::TABLE;
 
 use super::{bodies, crowds, exhaust, floods, processes, quotas, tables};
+use crate::lifecycle::migrations;
 use crate::subprocess::{crashes, endings, garbage, headers};
 
 /// How a limit is tried in one mode.
@@ -83,6 +84,11 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
         ("database_bytes_max", by![tables::tables_end_at_their_quota], Tried::Not(NO_SQL)),
         ("database_statement_ms_max", by![tables::statements_end_with_their_time], Tried::Not(NO_SQL)),
         ("database_rows_max", by![tables::answers_end_at_their_rows], Tried::Not(NO_SQL)),
+        (
+            "migration_ms_max",
+            by![migrations::a_migration_that_never_ends_ends_at_its_limit],
+            Tried::Not("A process changes its tables on a session of its own."),
+        ),
         ("outbound_concurrency_max", by![quotas::outbound_requests_at_once_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
         ("outbound_per_minute_max", by![quotas::outbound_requests_in_a_minute_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
         (

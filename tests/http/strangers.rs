@@ -29,6 +29,7 @@ struct Laboratory {
     experiment: i64,
     operation: i64,
     viewer: i64,
+    snapshot: i64,
 }
 
 impl Laboratory {
@@ -49,6 +50,7 @@ impl Laboratory {
         }
         let stored = admin.put(&format!("/api/experiments/{experiment}/objects/default"), SECRET).await;
         assert_eq!(stored.status, StatusCode::CREATED, "{stored:?}");
+        let snapshot = crate::lifecycle::snapshots::take(admin, "everything").await;
         let viewer = server.client("viewer").await.get("/api/users/me").await.json()["id"].as_i64().unwrap();
         Self {
             operations: operations(&server).await,
@@ -56,6 +58,7 @@ impl Laboratory {
             experiment,
             operation: operation["id"].as_i64().unwrap(),
             viewer,
+            snapshot,
             server,
         }
     }
@@ -73,6 +76,7 @@ impl Laboratory {
             .replace("{user}", &self.viewer.to_string())
             .replace("{name}", "everything")
             .replace("{plugin}", "everything")
+            .replace("{snapshot}", &self.snapshot.to_string())
             .replace("{key}", "default")
             .replace("{*key}", "default");
         assert!(!concrete.contains('{'), "say here what stands in the place of a parameter of {path}");
@@ -112,6 +116,8 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PUT", "/api/experiments/{id}/objects/{*key}") => json!("bytes"),
         ("PUT", "/api/plugins/{name}/config") => json!({ "config": {} }),
         ("POST", "/api/plugins/{name}/rollback") => json!({}),
+        ("POST", "/api/plugins/{name}/reset") => json!({ "revision": 0, "confirm": "n" }),
+        ("POST", "/api/plugins/{name}/restore") => json!({ "snapshot": 1 }),
         ("POST", "/api/plugins/dev") => json!({ "plugin": { "slug": "n", "version": "1" }, "address": "127.0.0.1:9" }),
         ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),
         _ => return None,

@@ -13,7 +13,7 @@ async fn an_install_tells_its_steps_and_ends_ready() {
         (&json!("install"), &json!("hello"), &json!("done"))
     );
     let steps: Vec<_> = operation["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["verify", "frontend", "plan", "approve", "register", "stage", "start", "switch"]);
+    assert_eq!(steps, ["verify", "frontend", "plan", "approve", "register", "stage", "migrate", "start", "switch"]);
     for step in operation["steps"].as_array().unwrap() {
         assert_eq!(step["status"], "done", "{step}");
         assert!(!step["note"].as_str().unwrap().is_empty() && step["ended_at"].is_string(), "{step}");

@@ -81,7 +81,13 @@ async fn an_upgrade_tells_its_steps() {
     let operation = server.admin.upgrade("hello", &release("hello", "2.0.0"), &json!({})).await;
     assert_eq!((&operation["kind"], &operation["status"]), (&json!("upgrade"), &json!("done")), "{operation:#}");
     let steps: Vec<_> = operation["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["verify", "frontend", "plan", "approve", "prepare", "stage", "start", "switch", "trial", "retire"]);
+    assert_eq!(
+        steps,
+        [
+            "verify", "frontend", "plan", "approve", "prepare", "stage", "snapshot", "migrate", "start", "switch", "trial",
+            "retire", "contract"
+        ]
+    );
 
     let again = server.admin.upgrade("hello", &release("hello", "2.0.0"), &json!({})).await;
     assert_eq!((&again["status"], &again["outcome"]["changed"]), (&json!("done"), &json!(false)), "{again:#}");

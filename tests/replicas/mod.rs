@@ -2,6 +2,7 @@
 
 mod frozen;
 mod killed;
+mod migrations;
 mod together;
 
 use mint_store::testing::TestDb;

@@ -13,6 +13,6 @@ pub use browser::Browser;
 pub use bundles::{Guest, bundle, manifest, repackaged};
 pub use client::{Client, Reply};
 pub use memory::{forget_peak, peak_bytes, resident_bytes};
-pub use server::{PASSWORD, TestServer, cache, python, uv};
+pub use server::{PASSWORD, TestServer, cache, mint, python, uv};
 pub use socket::{HANDSHAKE, read_head};
 pub use wait::eventually;

@@ -47,6 +47,7 @@ impl TestServer {
                 ("MINT_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
                 ("MINT_SERVER__DATA_PATH", data.display().to_string()),
                 ("MINT_SERVER__CACHE_PATH", cache().display().to_string()),
+                ("MINT_SERVER__KEY_PATH", cache().join("installation.key").display().to_string()),
                 ("MINT_SERVER__RUNTIME_PATH", directory.path().join("run").display().to_string()),
                 ("MINT_PLUGINS__INSTANCES", "64".to_owned()),
                 ("MINT_PLUGINS__TRIAL_SECONDS", "0".to_owned()),
@@ -122,7 +123,13 @@ impl TestServer {
 }
 
 fn config(environment: &BTreeMap<String, String>) -> Result<Config, Mistakes> {
-    Config::parse("{}", environment)
+    // The server runs in the test's process, which is not `mint`.
+    Ok(Config { program: Some(mint()), ..Config::parse("{}", environment)? })
+}
+
+/// The program `mint`.
+pub fn mint() -> PathBuf {
+    std::env::var_os("MINT_BIN").expect("MINT_BIN is not set: run the tests with `cargo xtask test`").into()
 }
 
 /// The cache that tests share.

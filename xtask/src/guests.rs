@@ -60,6 +60,8 @@ pub(crate) fn build_mint(profile: Profile) -> Result<PathBuf> {
 struct Guest {
     name: String,
     dir: PathBuf,
+    /// One of several releases of the same sources: its version, and its feature.
+    release: Option<(String, String)>,
 }
 
 /// Builds the bundles whose sources changed, of all guests or those named. Returns the directory of the bundles.
@@ -76,7 +78,12 @@ pub(crate) fn build(tools: &Tools, mint: &Path, names: &[String]) -> Result<Path
         }
         let step = format!("Guest {} of {}: {}", index + 1, guests.len(), guest.name);
         build_native(guest, &step)?;
-        quietly(&step, tools.guest_command(mint).arg("build").arg(&guest.dir))?;
+        let mut command = tools.guest_command(mint);
+        command.arg("build").arg(&guest.dir);
+        if let Some((version, feature)) = &guest.release {
+            command.args(["--release-version", version, "--features", feature]);
+        }
+        quietly(&step, &mut command)?;
         fs::copy(newest_bundle(guest)?, &bundle)?;
         fs::write(&stamp_file, stamp)?;
     }
@@ -91,7 +98,12 @@ fn find(names: &[String]) -> Result<Vec<Guest>> {
             let dir = entry?.path();
             let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if dir.join("mint.toml").is_file() && (names.is_empty() || names.contains(&name)) {
-                guests.push(Guest { name, dir });
+                guests.extend(releases(&dir)?.into_iter().map(|(version, feature)| Guest {
+                    name: format!("{name}-{version}"),
+                    dir: dir.clone(),
+                    release: Some((version, feature)),
+                }));
+                guests.push(Guest { name, dir, release: None });
             }
         }
     }
@@ -103,6 +115,18 @@ fn find(names: &[String]) -> Result<Vec<Guest>> {
         bail!("two guests are called `{}`: bundles are named after the directory", first.name);
     }
     Ok(guests)
+}
+
+/// Versions that are to be built of the same sources, each with the features up to its own: `r1`, `r2` and so on.
+fn releases(dir: &Path) -> Result<Vec<(String, String)>> {
+    let path = dir.join("Cargo.toml");
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let toml: toml::Table = fs::read_to_string(&path)?.parse().with_context(|| path.display().to_string())?;
+    let mint = toml.get("package").and_then(|package| package.get("metadata")?.get("mint"));
+    let versions = mint.and_then(|mint| mint.get("releases")?.as_array()).into_iter().flatten().filter_map(toml::Value::as_str);
+    Ok(versions.enumerate().map(|(at, version)| (version.to_owned(), format!("r{}", at + 1))).collect())
 }
 
 /// Builds a guest that is a native program of its own; `mint build` only packs it.

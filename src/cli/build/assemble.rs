@@ -28,14 +28,17 @@ pub struct BuiltBundle {
 /// # Errors
 /// [`BuildError`], in words for the author.
 pub fn build(dir: &Path, options: &BuildOptions) -> Result<BuiltBundle, BuildError> {
-    let project = Project::read(dir)?;
+    let mut project = Project::read(dir)?;
+    if let Some(version) = &options.release_version {
+        version.clone_into(&mut project.toml.plugin.version);
+    }
     let progress = Progress::new(options.quiet);
     let stage = tempfile::Builder::new().prefix("mint-build-").tempdir().map_err(BuildError::at("a temporary directory"))?;
     let mut manifest = project.manifest();
     let mut files: Vec<(String, PathBuf)> = Vec::new();
 
     match project.language {
-        Language::Rust => files.push(("plugin.wasm".to_owned(), rust::component(&project, &progress)?)),
+        Language::Rust => files.push(("plugin.wasm".to_owned(), rust::component(&project, &options.features, &progress)?)),
         Language::JavaScript => {
             files.push(("plugin.wasm".to_owned(), javascript::component(&project, options, &progress, stage.path())?));
         }

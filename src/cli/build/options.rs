@@ -17,6 +17,14 @@ pub struct BuildOptions {
     #[arg(hide = true, long, env = "XDG_CACHE_HOME")]
     pub xdg_cache_home: Option<PathBuf>,
 
+    /// Version of the release, in the place of that in mint.toml
+    #[arg(long, value_name = "VERSION")]
+    pub release_version: Option<String>,
+
+    /// Rust: cargo features instead of the default ones; may be repeated
+    #[arg(long, value_name = "FEATURE")]
+    pub features: Vec<String>,
+
     /// Say nothing while building
     #[arg(long, short)]
     pub quiet: bool,

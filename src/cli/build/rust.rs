@@ -16,10 +16,11 @@ const PAGE_BYTES: u32 = 64 << 10;
 const STACK_BYTES: u32 = 64 << 10;
 
 /// Builds the component and returns where it is.
-pub(super) fn component(project: &Project, progress: &Progress) -> Result<PathBuf, BuildError> {
+pub(super) fn component(project: &Project, features: &[String], progress: &Progress) -> Result<PathBuf, BuildError> {
     let step = format!("Compiling {} for {TARGET}", project.toml.plugin.slug);
     let run = Tool::new("cargo", "install Rust from https://rustup.rs")
         .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .args(chosen(features))
         .arg("--config")
         .arg(rustflags(project)?)
         // These would replace the flags above, and they are meant for the machine's own programs.
@@ -48,6 +49,13 @@ pub(super) fn component(project: &Project, progress: &Progress) -> Result<PathBu
         Err(files) => {
             Err(BuildError::project(manifest, format!("makes {} components; a plugin is one: keep one cdylib", files.len())))
         }
+    }
+}
+
+fn chosen(features: &[String]) -> Vec<String> {
+    match features {
+        [] => Vec::new(),
+        some => vec!["--no-default-features".to_owned(), "--features".to_owned(), some.join(",")],
     }
 }
 

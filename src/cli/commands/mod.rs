@@ -9,8 +9,10 @@ mod dev;
 mod fsck;
 mod plugin;
 mod plugin_install;
+mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
+mod plugin_snapshots;
 mod serve;
 mod status;
 mod user;
@@ -19,7 +21,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::output::Output;
+use crate::{compiler, output::Output};
 
 /// A server that hosts a laboratory's plugins.
 #[derive(Debug, Parser)]
@@ -64,6 +66,9 @@ enum Command {
     /// Tells about the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Compiles a component, for a server that asks for it
+    #[command(hide = true, name = compiler::COMMAND)]
+    CompileComponent { compatibility: String },
 }
 
 /// Runs the command line. The exit code is 0, 1 for a failure, 2 for a wrong command line.
@@ -93,5 +98,6 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Db(command) => db::run(command, config, output).await,
         Command::Fsck(arguments) => fsck::run(arguments, config, output).await,
         Command::Config(command) => config::run(&command, output),
+        Command::CompileComponent { compatibility } => compiler::run(&compatibility),
     }
 }

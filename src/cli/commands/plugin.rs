@@ -7,7 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{plugin_install, plugin_plan, plugin_releases};
+use super::{plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
@@ -26,6 +26,10 @@ pub(super) enum Command {
     Rollback(plugin_releases::RollBack),
     /// Lists the releases that answered, the active one first
     Releases(plugin_releases::Releases),
+    /// Lists the snapshots of a plugin, the latest first
+    Snapshots(plugin_snapshots::Snapshots),
+    /// Takes a snapshot of a plugin's tables, files and settings
+    Snapshot(plugin_snapshots::Snapshots),
     /// Lists installed plugins
     List {
         #[command(flatten)]
@@ -48,10 +52,17 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Lists the migrations of a plugin's tables, and how they stand
+    Migrations(plugin_migrations::Migrations),
+    /// Takes migrations of a plugin's tables back, down to a revision
+    Reset(plugin_migrations::Reset),
     /// Starts a plugin again
     Reload {
         /// Slug
         plugin: String,
+        /// Let migrations take away what earlier releases use
+        #[arg(long)]
+        allow_destructive: bool,
         #[command(flatten)]
         connection: Connection,
     },
@@ -65,6 +76,8 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Upgrade(arguments) => plugin_install::upgrade(arguments, output).await,
         Command::Rollback(arguments) => plugin_releases::roll_back(arguments, output).await,
         Command::Releases(arguments) => plugin_releases::list(arguments, output).await,
+        Command::Snapshots(arguments) => plugin_snapshots::list(arguments, output).await,
+        Command::Snapshot(arguments) => plugin_snapshots::take(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
         Command::Uninstall { plugin, purge, connection } => {
@@ -73,9 +86,12 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
             let begun = client.send(client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"))).await?;
             watch(&client, output, begun).await
         }
-        Command::Reload { plugin, connection } => {
+        Command::Migrations(arguments) => plugin_migrations::list(arguments, output).await,
+        Command::Reset(arguments) => plugin_migrations::reset(arguments, output).await,
+        Command::Reload { plugin, allow_destructive, connection } => {
             let client = connection.client()?;
-            let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{plugin}/reload"))).await?;
+            let path = format!("/api/plugins/{plugin}/reload?allow_destructive={allow_destructive}");
+            let begun = client.send(client.request(Method::POST, &path)).await?;
             watch(&client, output, begun).await
         }
     }

@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// Run it in this mode or not at all: shared or isolated
     #[arg(long, value_parser = ["shared", "isolated"])]
     mode: Option<String>,
+    /// Let migrations take away what earlier releases use, once none of them answers any more
+    #[arg(long)]
+    allow_destructive: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -71,7 +74,8 @@ impl Arguments {
         let granted = Grants::new(granted.iter().chain(&self.grant).cloned());
         let missing = granted.missing(manifest.requested());
         let grant_requested = self.yes || missing.is_empty() || agreed(manifest, &missing, output)?;
-        Ok(json!({ "grants": self.grant, "grant_requested": grant_requested, "limits": limits, "mode": self.mode }))
+        Ok(json!({ "grants": self.grant, "grant_requested": grant_requested, "limits": limits, "mode": self.mode,
+            "allow_destructive": self.allow_destructive }))
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) struct RollBack {
     /// The version; the one before the present one where none is given
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
+    /// Also put back what the plugin held then: a snapshot of `mint plugin snapshots`. It does not answer meanwhile
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "to")]
+    snapshot: Option<i64>,
     /// Grant a capability that the earlier release asks for; may be repeated
     #[arg(long, value_name = "CAPABILITY")]
     grant: Vec<Capability>,
@@ -39,8 +42,11 @@ pub(super) struct Releases {
 /// Goes back, and prints the steps.
 pub(super) async fn roll_back(arguments: RollBack, output: Output) -> anyhow::Result<ExitCode> {
     let client = arguments.connection.client()?;
-    let to = json!({ "version": arguments.to, "grants": arguments.grant });
-    let path = format!("/api/plugins/{}/rollback", arguments.plugin);
+    let (verb, to) = match arguments.snapshot {
+        Some(snapshot) => ("restore", json!({ "snapshot": snapshot, "grants": arguments.grant })),
+        None => ("rollback", json!({ "version": arguments.to, "grants": arguments.grant })),
+    };
+    let path = format!("/api/plugins/{}/{verb}", arguments.plugin);
     let begun = client.send(client.request(Method::POST, &path).json(&to)).await?;
     watch(&client, output, begun).await
 }

@@ -98,7 +98,7 @@ impl Capability {
             Self::DesignsWrite => &["designs"],
             Self::ResultsWrite | Self::ResultsReadOthers(_) | Self::ResultsWriteOthers(_) => &["results"],
             Self::Objects => &["objects"],
-            Self::Database => &["database"],
+            Self::Database => &["database", "migration-ops"],
             Self::SettingsWrite | Self::UsersRead | Self::Files | Self::Http(_) => &[],
             Self::InstrumentsRead | Self::InstrumentsWrite | Self::InstrumentsReport(_) => &[],
         }

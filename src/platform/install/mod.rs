@@ -6,6 +6,7 @@
 mod approve;
 mod fallback;
 mod frontend;
+mod migrate;
 mod plan;
 mod register;
 mod stage;
@@ -20,30 +21,42 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    Capability, Grants, Mode, OperationId, Permission, Plan, State,
+    Capability, Grants, Mode, OperationId, Permission, Plan, SnapshotId, State,
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
-use mint_store::{Tx, installations::Installation, operations::Lease};
+use mint_store::{Tx, installations::Installation, operations::Lease, snapshots::Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use self::upgrade::{KeptRelease, RollBack};
+pub use self::upgrade::{KeptRelease, Restore, RollBack};
 use crate::{
     Caller, Platform, content,
     lease::Hold,
+    migrations::RESET,
     operation::{Change, Step, Stop, Subject, Work},
     running::Active,
+    snapshots::Unpacked,
     state::advance,
 };
 
 const INSTALL: Change<Install> = Change {
     kind: "install",
     can_stop: true,
-    steps: &[verify::STEP, frontend::STEP, plan::STEP, approve::STEP, register::STEP, stage::STEP, start::STEP, switch::STEP],
+    steps: &[
+        verify::STEP,
+        frontend::STEP,
+        plan::STEP,
+        approve::STEP,
+        register::STEP,
+        stage::STEP,
+        migrate::STEP,
+        start::STEP,
+        switch::STEP,
+    ],
 };
 
-const START: &[Step<Install>] = &[stage::STEP, start::STEP, switch::STEP];
+const START: &[Step<Install>] = &[stage::STEP, migrate::STEP, start::STEP, switch::STEP];
 /// As an administrator asked for it.
 const RELOAD: Change<Install> = Change { kind: "reload", can_stop: false, steps: START };
 /// As the time of a quarantined plugin came.
@@ -51,7 +64,8 @@ const PROBE: Change<Install> = Change { kind: "probe", can_stop: false, steps: S
 
 /// Every kind of change of an installation's releases, and the names of its steps.
 pub fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
-    [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK].map(Change::names).into()
+    let starts = [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK, &upgrade::RESTORE, &upgrade::SNAPSHOT];
+    starts.map(Change::names).into_iter().chain([RESET.names()]).collect()
 }
 
 /// What an administrator decides when installing.
@@ -70,6 +84,19 @@ pub struct Decision {
     /// Runs it in this mode or not at all.
     #[serde(default)]
     pub mode: Option<Mode>,
+    /// Lets migrations take away what code of before may use, once none of it runs any more.
+    #[serde(default)]
+    pub allow_destructive: bool,
+}
+
+/// How to start a plugin again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct Reload {
+    /// Lets migrations take away what code of before may use.
+    #[param(required = false)]
+    pub allow_destructive: bool,
 }
 
 /// A change in progress: what was asked for, and what the steps found out.
@@ -90,6 +117,16 @@ pub(crate) struct Install {
     asked: Event,
     /// The installation as it was, where another release takes the place of one.
     replaced: Option<Installation>,
+    /// Why a snapshot is taken.
+    reason: &'static str,
+    /// The snapshot that was taken before anything was changed.
+    taken: Option<SnapshotId>,
+    /// The snapshot to put back.
+    snapshot: Option<Snapshot>,
+    unpacked: Option<Unpacked>,
+    /// Whether the plugin was stopped, and whether its data were touched.
+    stopped: bool,
+    touched: bool,
 }
 
 /// A bundle on its way in; its file goes with the value.
@@ -122,14 +159,14 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
-    pub async fn reload(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+    pub async fn reload(self: &Arc<Self>, caller: Caller, slug: &str, how: Reload) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        self.start_again(caller, slug, &RELOAD, Event::ReloadAsked).await
+        self.start_again(caller, slug, &RELOAD, Event::ReloadAsked, how).await
     }
 
     /// Begins to start a quarantined plugin again.
     pub(crate) async fn probe(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
-        self.start_again(caller, slug, &PROBE, Event::ProbeDue).await
+        self.start_again(caller, slug, &PROBE, Event::ProbeDue, Reload::default()).await
     }
 
     async fn start_again(
@@ -138,9 +175,11 @@ impl Platform {
         slug: &str,
         change: &'static Change<Install>,
         asked: Event,
+        how: Reload,
     ) -> Result<OperationId> {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         install.asked = asked;
+        install.decision.allow_destructive = how.allow_destructive;
         let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: change.kind, input: json!({}) }).await?;
         let id = hold.lease.operation;
         let platform = self.clone();
@@ -173,6 +212,12 @@ impl Install {
             old: None,
             asked: Event::ReloadAsked,
             replaced: None,
+            reason: "upgrade",
+            taken: None,
+            snapshot: None,
+            unpacked: None,
+            stopped: false,
+            touched: false,
         }
     }
 

@@ -27,7 +27,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             other => other?,
         }
         let asked = install.asked.clone();
-        install.advance(|state| state.toward_start(asked)).await?;
+        install.advance(|state| state.toward_migration(asked)).await?;
         Ok(format!("{note}prepared in {:.1} s", began.elapsed().as_secs_f64()))
     })
 }

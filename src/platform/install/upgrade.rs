@@ -2,9 +2,12 @@
 //! there to answer again; what goes wrong before that leaves everything as it was.
 
 mod compare;
+mod contract;
 mod mark;
 mod replace;
+mod restore;
 mod retire;
+mod snapshot;
 mod trial;
 
 use std::sync::Arc;
@@ -24,7 +27,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::{Decision, Install, Upload, approve, frontend, stage, start, verify};
+pub use self::restore::Restore;
+pub(super) use self::restore::{RESTORE, SNAPSHOT};
+use super::{Decision, Install, Upload, approve, frontend, migrate, stage, start, verify};
 use crate::{
     Caller, Platform, content,
     operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
@@ -32,6 +37,7 @@ use crate::{
 };
 
 const STAGE: Step<Install> = Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true };
+const MIGRATE: Step<Install> = Step { name: "migrate", run: migrate_beside, undo: nothing_to_undo, may_be_cut: true };
 const START: Step<Install> = Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true };
 
 pub(super) const UPGRADE: Change<Install> = Change {
@@ -44,10 +50,13 @@ pub(super) const UPGRADE: Change<Install> = Change {
         approve::STEP,
         mark::STEP,
         STAGE,
+        snapshot::STEP,
+        MIGRATE,
         START,
         replace::STEP,
         trial::STEP,
         retire::STEP,
+        contract::STEP,
     ],
 };
 
@@ -55,7 +64,19 @@ pub(super) const UPGRADE: Change<Install> = Change {
 pub(super) const ROLL_BACK: Change<Install> = Change {
     kind: "rollback",
     can_stop: true,
-    steps: &[compare::STEP, approve::STEP, mark::STEP, STAGE, START, replace::STEP, trial::STEP, retire::STEP],
+    steps: &[
+        compare::STEP,
+        approve::STEP,
+        mark::STEP,
+        STAGE,
+        snapshot::STEP,
+        MIGRATE,
+        START,
+        replace::STEP,
+        trial::STEP,
+        retire::STEP,
+        contract::STEP,
+    ],
 };
 
 /// Where to go back to.
@@ -150,6 +171,7 @@ impl Platform {
         let directory = self.layout().release(&row.digest);
         install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
         install.decision = decision;
+        install.reason = "rollback";
         let platform = self.clone();
         self.track(async move { platform.run_operation(hold, &ROLL_BACK, &mut install, unexpected).await });
         Ok(id)
@@ -195,15 +217,19 @@ impl Platform {
         input: Value,
         lease: Lease,
     ) -> Result<(&'static str, Value)> {
-        let Ok(Input { version, digest, previous, .. }) = serde_json::from_value(input) else {
+        let Ok(Input { version, digest, previous, decision }) = serde_json::from_value(input) else {
             return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
         };
         let (installation, release) = self.find_installation(caller, slug).await?;
         if release.digest == digest {
+            if decision.allow_destructive {
+                self.contract(caller, &installation, &release).await;
+            }
             return Ok(("done", json!({ "changed": true })));
         }
-        let back = |state: &State| if *state == State::Upgrading { as_before(previous) } else { Vec::new() };
+        self.forget_snapshot_before(caller, slug, lease.operation).await?;
         let mut tx = self.begin_under(lease).await?;
+        let back = |state: &State| changed_back(state, previous);
         advance(&mut tx, installation.tenant_id, installation.id, back, self.services().clock.now()).await?;
         if let Some(unused) = releases::find(&mut tx, slug, &version).await? {
             releases::delete_unused(&mut tx, unused.id).await?;
@@ -211,6 +237,14 @@ impl Platform {
         tx.commit().await?;
         let message = "It was interrupted before the release was replaced. The one that was there is in its place.";
         Ok(("undone", json!({ "code": "plugin.interrupted", "message": message })))
+    }
+}
+
+/// The events that give an installation the state back that it had before it was changed.
+fn changed_back(state: &State, previous: State) -> Vec<Event> {
+    match state {
+        State::Upgrading | State::Migrating | State::Initializing => as_before(previous),
+        _ => Vec::new(),
     }
 }
 
@@ -224,6 +258,10 @@ fn as_before(previous: State) -> Vec<Event> {
 
 fn stage_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move { (stage::STEP.run)(install).await.map_err(refused) })
+}
+
+fn migrate_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move { migrate::beside(install).await.map_err(refused) })
 }
 
 fn start_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {

@@ -6,6 +6,7 @@ pub(crate) mod calendar;
 pub(crate) mod development;
 pub(crate) mod experiments;
 pub(crate) mod health;
+pub(crate) mod migrations;
 pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod operations;
@@ -15,6 +16,7 @@ pub(crate) mod releases;
 pub(crate) mod replicas;
 pub(crate) mod results;
 pub(crate) mod roles;
+pub(crate) mod snapshots;
 pub(crate) mod users;
 
 use mint_context::headers::SESSION_COOKIE;

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mint_context::settings::Snapshot;
 use mint_domain::{Kind, Refusal, State as PluginState};
 use mint_platform::{
+    install::Reload,
     planning::PlannedPlugin,
     plugins::{PluginDetails, PluginSummary},
     uninstall::DataAction,
@@ -119,14 +120,15 @@ pub(crate) async fn uninstall(
 }
 
 /// Begins to start a plugin again, from whatever state it is in.
-#[utoipa::path(post, path = "/api/plugins/{name}/reload", tag = "plugins", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/api/plugins/{name}/reload", tag = "plugins", params(("name" = String, Path), Reload),
     responses((status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn reload(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
+    Query(how): Query<Reload>,
 ) -> Result<(StatusCode, Answer<Operation>), ApiError> {
-    let id = state.platform.reload(caller.clone(), &name).await?;
+    let id = state.platform.reload(caller.clone(), &name, how).await?;
     Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
 }
 

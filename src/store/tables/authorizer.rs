@@ -7,6 +7,8 @@ use std::sync::{
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
+use super::migration::ledger;
+
 /// Facts about tables that programs ask for; they change nothing.
 const PRAGMAS: &[&str] =
     &["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"];
@@ -25,7 +27,12 @@ pub(super) fn authorizer(platform: Arc<AtomicBool>) -> impl FnMut(AuthContext<'_
 fn may(action: &AuthAction<'_>, database: Option<&str>) -> bool {
     // The temporary database counts towards no quota.
     if database == Some("temp") {
-        return matches!(action, AuthAction::Read { .. } | AuthAction::Select);
+        // Renaming looks there too; nobody can write into it by a statement.
+        let renames = matches!(action, AuthAction::Update { table_name: "sqlite_temp_master", .. });
+        return renames || matches!(action, AuthAction::Read { .. } | AuthAction::Select);
+    }
+    if changed(action).is_some_and(|table| table.eq_ignore_ascii_case(ledger::TABLE)) {
+        return false;
     }
     match action {
         AuthAction::Pragma { pragma_name, .. } => PRAGMAS.iter().any(|name| name.eq_ignore_ascii_case(pragma_name)),
@@ -47,5 +54,20 @@ fn may(action: &AuthAction<'_>, database: Option<&str>) -> bool {
         | AuthAction::Recursive => true,
         // Attached and temporary databases, modules, transactions of its own, and whatever comes with another SQLite.
         _ => false,
+    }
+}
+
+/// The table that an action would change.
+fn changed<'a>(action: &AuthAction<'a>) -> Option<&'a str> {
+    match action {
+        AuthAction::CreateTable { table_name }
+        | AuthAction::CreateIndex { table_name, .. }
+        | AuthAction::Delete { table_name }
+        | AuthAction::DropIndex { table_name, .. }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::AlterTable { table_name, .. } => Some(table_name),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 /// The result of a statement of a plugin.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failed statement. All but the last two are for the plugin, in words of the database where it said some.
+/// A failed statement. All but the last four are for the plugin, in words of the database where it said some.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The statement or its parameters are wrong.
@@ -26,6 +26,12 @@ pub enum Error {
         /// With figures.
         message: String,
     },
+    /// A snapshot cannot be taken of this, or not put back.
+    #[error("{0}")]
+    Unsaveable(String),
+    /// The disk has no room.
+    #[error("{0}")]
+    NoRoom(String),
     /// The operator has to prepare the database first.
     #[error("{reason} {hint}")]
     Unprepared {

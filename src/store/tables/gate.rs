@@ -56,6 +56,15 @@ pub(super) fn look(sql: &str) -> Result<Effect> {
     }
 }
 
+/// Whether a statement takes away, or changes, what code of before may use.
+///
+/// # Errors
+/// Its beginning cannot be read.
+pub fn destroys(sql: &str) -> Result<bool> {
+    let first = Words(sql).next()?;
+    Ok(["alter", "drop", "truncate"].contains(&first.as_str()))
+}
+
 fn refused(words: &str) -> Error {
     let words: String = words.chars().take(60).collect();
     Error::Denied(format!(
@@ -121,6 +130,15 @@ mod tests {
             ("delete from t", Effect::Shrinks),
         ] {
             assert_eq!(look(sql).unwrap(), effect, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_destroys() {
+        for (sql, expected) in
+            [("drop table t", true), ("/* */ ALTER table t add x int", true), ("create table t (a int)", false)]
+        {
+            assert_eq!(destroys(sql).unwrap(), expected, "{sql}");
         }
     }
 

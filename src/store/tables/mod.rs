@@ -7,9 +7,13 @@ mod authorizer;
 mod damaged;
 mod error;
 mod gate;
+mod keep;
+mod migration;
+mod own_driver;
 mod owner;
 mod pool;
 mod postgres;
+pub mod saved;
 mod sqlite;
 mod store;
 #[cfg(test)]
@@ -18,6 +22,10 @@ mod value;
 
 pub use damaged::damaged;
 pub use error::{Error, Result};
+pub use gate::destroys;
+pub use migration::{Change, Column, ColumnType, DefaultValue, Dialect, MigrationTransaction, OnDelete, Record, Reference};
+pub use own_driver::Way;
 pub use owner::Owner;
+pub use sqlite::LentFile;
 pub use store::{Cursor, PluginTables, Transaction};
 pub use value::{Bounds, Row, Rows, Value};

@@ -18,9 +18,9 @@ pub struct Owner {
 const READABLE_CHARS: usize = 32;
 
 impl Owner {
-    /// Its file in the directory of tables.
+    /// Its file in the directory of tables, in a directory of its own: SQLite makes further files beside it.
     pub(super) fn file(&self, directory: &Path) -> PathBuf {
-        directory.join(self.tenant.as_str()).join(format!("{}.sqlite", self.plugin))
+        directory.join(self.tenant.as_str()).join(self.plugin.as_str()).join("tables.sqlite")
     }
 
     /// Name of its role and its schema: letters, digits and `_`. Roles are shared by all databases of a server, so the

@@ -2,7 +2,10 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Pool<C> {
     places: Arc<Semaphore>,
     idle: Mutex<Vec<(C, Instant)>>,
+    /// How many others have to be let in, who wait for connections to be closed.
+    others: AtomicUsize,
 }
 
 /// A connection in use. Dropped, it is closed; whoever leaves it as it was gives it back.
@@ -36,7 +41,7 @@ pub(super) struct Lease<C> {
 
 impl<C> Pool<C> {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), idle: Mutex::default() })
+        Arc::new(Self { places: Arc::new(Semaphore::new(CONNECTIONS_MAX)), idle: Mutex::default(), others: AtomicUsize::new(0) })
     }
 
     /// A place, waited for until `deadline`, and a connection that nobody uses, if there is one.
@@ -69,6 +74,17 @@ impl<C> Pool<C> {
         stale.into_iter().map(|(connection, _)| connection).collect()
     }
 
+    /// Counts one more, or one less, for whom no connection is to stay open unused.
+    pub(super) fn let_in(&self, one_more: bool) {
+        let _before =
+            if one_more { self.others.fetch_add(1, Ordering::SeqCst) } else { self.others.fetch_sub(1, Ordering::SeqCst) };
+    }
+
+    /// Whether others have to be let in.
+    pub(super) fn has_others(&self) -> bool {
+        self.others.load(Ordering::SeqCst) > 0
+    }
+
     /// Waits until nobody uses a connection, and lets nobody have one again.
     pub(super) async fn close(&self) {
         if let Ok(all) = self.places.acquire_many(u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX)).await {
@@ -82,6 +98,9 @@ impl<C> Lease<C> {
     /// For the next one who needs a connection.
     pub(super) fn give_back(self) {
         let Self { connection, pool, place } = self;
+        if pool.has_others() {
+            return;
+        }
         pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
         drop(place);
     }

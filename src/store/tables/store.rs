@@ -8,11 +8,13 @@ use std::{
     time::Duration,
 };
 
+use mint_domain::migration::AppliedMigration;
 use tokio::time::Instant;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::{
-    Bounds, Owner, Result, Row, Rows, Value,
+    Bounds, MigrationTransaction, Owner, Record, Result, Row, Rows, Value,
+    migration::AnyMigration,
     postgres::{PostgresCursor, PostgresSchema, PostgresTransaction, Server},
     sqlite::{SqliteCursor, SqliteFile, SqliteTransaction},
 };
@@ -35,7 +37,7 @@ enum Place {
 }
 
 #[derive(Clone)]
-enum Tables {
+pub(super) enum Tables {
     Sqlite(Arc<SqliteFile>),
     Postgres(Arc<PostgresSchema>),
 }
@@ -60,7 +62,7 @@ impl PluginTables {
         Self { place, open, tasks, _closing: closing }
     }
 
-    fn of(&self, owner: &Owner) -> Tables {
+    pub(super) fn of(&self, owner: &Owner) -> Tables {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let tables = open.entry(owner.clone()).or_insert_with(|| match &self.place {
             Place::Directory(directory) => Tables::Sqlite(Arc::new(SqliteFile::new(owner.file(directory)))),
@@ -77,7 +79,9 @@ impl PluginTables {
     /// [`super::Error::Unprepared`] when the operator has to do something first.
     pub async fn prepare(&self, owner: &Owner, bounds: Bounds) -> Result<()> {
         match self.of(owner) {
-            Tables::Sqlite(file) => file.run("select 1".to_owned(), Vec::new(), bounds).await.map(|_| ()),
+            // It was made for whoever has it.
+            Tables::Sqlite(file) if file.is_lent() => Ok(()),
+            Tables::Sqlite(file) => file.prepare(bounds).await,
             Tables::Postgres(schema) => schema.prepare(&bounds).await,
         }
     }
@@ -115,6 +119,39 @@ impl PluginTables {
         }))
     }
 
+    /// What migrations were tried on the tables of an installation, in their order.
+    ///
+    /// # Errors
+    /// As [`PluginTables::run`].
+    pub async fn applied(&self, owner: &Owner, bounds: Bounds) -> Result<Vec<AppliedMigration>> {
+        match self.of(owner) {
+            Tables::Sqlite(file) => file.applied(bounds).await,
+            Tables::Postgres(schema) => schema.applied().await,
+        }
+    }
+
+    /// Begins a migration, when no other one of the same tables is under way on any server.
+    ///
+    /// # Errors
+    /// As [`PluginTables::run`].
+    pub async fn migrate(&self, owner: &Owner, bounds: Bounds) -> Result<MigrationTransaction> {
+        Ok(MigrationTransaction(match self.of(owner) {
+            Tables::Sqlite(file) => AnyMigration::Sqlite(file.migrate(bounds).await?),
+            Tables::Postgres(schema) => AnyMigration::Postgres(Box::new(schema.migrate(&bounds).await?)),
+        }))
+    }
+
+    /// Writes down a migration that failed, and left nothing else behind.
+    ///
+    /// # Errors
+    /// As [`PluginTables::run`].
+    pub async fn record(&self, owner: &Owner, record: Record, bounds: Bounds) -> Result<()> {
+        match self.of(owner) {
+            Tables::Sqlite(file) => file.record(record, bounds).await,
+            Tables::Postgres(schema) => schema.record(&record).await,
+        }
+    }
+
     /// Closes the connections of an installation that nobody uses: with other limits, others are opened.
     pub fn rest(&self, owner: &Owner) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(owner).cloned();
@@ -132,8 +169,13 @@ impl PluginTables {
             Tables::Sqlite(file) => file.delete().await,
             Tables::Postgres(schema) => schema.delete().await,
         };
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+        self.forget(owner);
         deleted
+    }
+
+    /// What was closed for good is opened anew when it is wanted again.
+    pub(super) fn forget(&self, owner: &Owner) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
     }
 }
 

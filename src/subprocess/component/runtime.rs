@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use mint_context::runtime::{Activation, Generation, Release, Runtime};
+use mint_context::runtime::{Activation, Generation, Migrations, Release, Runtime};
 use mint_domain::{Grants, lifecycle::Failure};
 
 use super::Workshop;
@@ -45,6 +45,11 @@ impl Runtime for ComponentRuntime {
     async fn tidy(&self, unused_for: Duration) -> std::io::Result<usize> {
         // What was made of wheels stands with the other things of isolated mode, whose runtime tidies them.
         self.components.tidy(unused_for).await
+    }
+
+    async fn migrations(&self, activation: Activation) -> Result<Option<Box<dyn Migrations>>, Failure> {
+        let release = Arc::new(self.complete(&activation.release).await?);
+        self.components.migrations(Activation { release, ..activation }).await
     }
 
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {

@@ -3,8 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    fs::{self, File},
-    io::{self, Read as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,7 +11,6 @@ use std::{
 
 use mint_context::runtime::Release;
 use mint_domain::{Digest, Manifest, lifecycle::Failure, manifest::Wheels, requirement::is_pure};
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::Instant};
 
@@ -22,7 +20,7 @@ use super::{
     world::{EXPORT_HOOKS, EXPORT_LIFECYCLE, EXPORT_ROUTES},
 };
 use crate::{
-    SubprocessConfig,
+    SubprocessConfig, chamber,
     exit::Exit,
     once::Place,
     run::{self, Broken, Ended},
@@ -253,14 +251,7 @@ fn made(release: &Release, place: &Path) -> Option<Release> {
 
 /// Copies what was made out of the hands of who made it, and notes its digest.
 fn take(from: &Path, to: &Path) -> io::Result<()> {
-    let file = File::from(rustix::fs::open(from, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    if file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it is larger than {FILE_BYTES_MAX} bytes")));
-    }
+    let bytes = chamber::read(from, FILE_BYTES_MAX)?;
     fs::write(to.join(ENTRY), &bytes)?;
     fs::write(to.join(MARKER), serde_json::to_vec(&Marker { digest: Digest::of(&bytes) })?)
 }

@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mint-platform@1.0.0/designs.wit", include_str!("../../../wit/mint-platform@1.0.0/designs.wit")),
     ("mint-platform@1.0.0/experiments.wit", include_str!("../../../wit/mint-platform@1.0.0/experiments.wit")),
     ("mint-platform@1.0.0/identity.wit", include_str!("../../../wit/mint-platform@1.0.0/identity.wit")),
+    ("mint-platform@1.0.0/migration-ops.wit", include_str!("../../../wit/mint-platform@1.0.0/migration-ops.wit")),
     ("mint-platform@1.0.0/objects.wit", include_str!("../../../wit/mint-platform@1.0.0/objects.wit")),
     ("mint-platform@1.0.0/package.wit", include_str!("../../../wit/mint-platform@1.0.0/package.wit")),
     ("mint-platform@1.0.0/projects.wit", include_str!("../../../wit/mint-platform@1.0.0/projects.wit")),
@@ -36,6 +37,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mint-platform@1.0.0/types.wit", include_str!("../../../wit/mint-platform@1.0.0/types.wit")),
     ("mint-plugin@1.0.0/experiment-hooks.wit", include_str!("../../../wit/mint-plugin@1.0.0/experiment-hooks.wit")),
     ("mint-plugin@1.0.0/lifecycle.wit", include_str!("../../../wit/mint-plugin@1.0.0/lifecycle.wit")),
+    ("mint-plugin@1.0.0/migrations.wit", include_str!("../../../wit/mint-plugin@1.0.0/migrations.wit")),
     ("mint-plugin@1.0.0/package.wit", include_str!("../../../wit/mint-plugin@1.0.0/package.wit")),
     ("mint-plugin@1.0.0/routes.wit", include_str!("../../../wit/mint-plugin@1.0.0/routes.wit")),
 ];
@@ -55,6 +57,9 @@ pub const EXPORT_ROUTES: &str = "mint:plugin/routes@1.0.0";
 pub const EXPORT_LIFECYCLE: &str = "mint:plugin/lifecycle@1.0.0";
 /// Is told of events of experiments.
 pub const EXPORT_HOOKS: &str = "mint:plugin/experiment-hooks@1.0.0";
+
+/// Has tables with a history.
+pub const EXPORT_MIGRATIONS: &str = "mint:plugin/migrations@1.0.0";
 
 /// Imports and exports, by full name.
 #[derive(Debug)]

@@ -121,3 +121,34 @@ pub mod experiment_hooks {
         export_macro_name: "export_experiment_hooks",
     });
 }
+
+/// The export of migrations.
+pub mod migrations {
+    wit_bindgen::generate!({
+        path: [
+            "../../../wit/deps/wasi-io@0.2.12",
+            "../../../wit/deps/wasi-clocks@0.2.12",
+            "../../../wit/deps/wasi-random@0.2.12",
+            "../../../wit/deps/wasi-filesystem@0.2.12",
+            "../../../wit/deps/wasi-sockets@0.2.12",
+            "../../../wit/deps/wasi-cli@0.2.12",
+            "../../../wit/deps/wasi-http@0.2.12",
+            "../../../wit/mint-platform@1.0.0",
+            "../../../wit/mint-plugin@1.0.0",
+        ],
+        inline: "
+            package mint:sdk-migrations;
+            world migrations {
+                export mint:plugin/migrations@1.0.0;
+            }
+        ",
+        with: {
+            "mint:platform/types@1.0.0": crate::bindings::imports::mint::platform::types,
+            "mint:platform/database@1.0.0": crate::bindings::imports::mint::platform::database,
+            "mint:platform/migration-ops@1.0.0": crate::bindings::imports::mint::platform::migration_ops,
+            "mint:plugin/migrations@1.0.0": generate,
+        },
+        pub_export_macro: true,
+        export_macro_name: "export_migrations",
+    });
+}

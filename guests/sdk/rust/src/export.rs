@@ -2,6 +2,7 @@
 //!
 //! Only a component exports: the names of its exports are none that a native library could have.
 
+pub use crate::bindings::migrations::exports::mint::plugin::migrations;
 pub use crate::bindings::routes::exports::mint::plugin::routes;
 use crate::http::Router;
 
@@ -77,6 +78,44 @@ macro_rules! experiment_hooks {
             $crate::bindings::experiment_hooks::export_experiment_hooks!(
                 Export with_types_in $crate::bindings::experiment_hooks
             );
+        };
+    };
+}
+
+/// Exports the history of a plugin's tables, once in a plugin, at the crate's root: each migration is a file with a constant
+/// `MIGRATION`, in their order; attributes such as `#[cfg(…)]` may stand before it.
+///
+/// ```ignore
+/// mint_sdk::migrations! {
+///     "migrations/initial.rs" => initial,
+///     "migrations/operator.rs" => operator,
+/// }
+/// ```
+///
+/// See [`mint_sdk::migrations`](crate::migrations) for what stands in such a file.
+#[macro_export]
+macro_rules! migrations {
+    ($($(#[$meta:meta])* $path:literal => $name:ident),+ $(,)?) => {
+        $($(#[$meta])* #[path = $path] mod $name;)+
+
+        const _: () = {
+            const HISTORY: &[$crate::migrations::Declared] =
+                &[$($(#[$meta])* $crate::migrations::Declared { migration: $name::MIGRATION, source: include_str!($path) }),+];
+            struct Export;
+            impl $crate::export::migrations::Guest for Export {
+                fn list() -> ::std::vec::Vec<$crate::export::migrations::Migration> {
+                    $crate::migrations::list(HISTORY)
+                }
+                fn upgrade(version: u32, ops: &$crate::platform::migration_ops::Ops) -> ::std::result::Result<(), ::std::string::String> {
+                    $crate::migrations::upgrade(HISTORY, version, ops)
+                }
+                fn downgrade(version: u32, ops: &$crate::platform::migration_ops::Ops) -> ::std::result::Result<(), ::std::string::String> {
+                    $crate::migrations::downgrade(HISTORY, version, ops)
+                }
+            }
+            let _ = Export;
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::migrations::export_migrations!(Export with_types_in $crate::bindings::migrations);
         };
     };
 }

@@ -1,7 +1,7 @@
 //! Write plugins for MINT in Rust.
 //!
 //! A plugin is a library crate (`crate-type = ["cdylib"]`) that says what it offers with one macro for each export, all
-//! of them optional: [`routes!`], [`lifecycle!`] and [`experiment_hooks!`]. Everything it calls is a module here; a
+//! of them optional: [`routes!`], [`lifecycle!`], [`experiment_hooks!`] and [`migrations!`]. Everything it calls is a module here; a
 //! component imports only what it calls, and those imports are what an administrator is asked to grant.
 //!
 //! ```
@@ -28,6 +28,7 @@ mod hooks;
 pub mod http;
 mod lifecycle;
 pub mod log;
+pub mod migrations;
 pub mod objects;
 pub mod results;
 pub mod settings;
@@ -42,7 +43,7 @@ pub use stream::{Reader, Writer};
 /// The host interfaces of `mint:platform@1.0.0`, as generated: one module each, documented in the WIT files.
 pub mod platform {
     pub use crate::bindings::imports::mint::platform::{
-        database, designs, experiments, identity, objects, projects, results, settings, types,
+        database, designs, experiments, identity, migration_ops, objects, projects, results, settings, types,
     };
 }
 

@@ -21,7 +21,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let (slug, version) = (old.slug.as_str(), release.manifest.plugin.version.as_str());
         let mut tx = platform.services().db.read().await?;
         plan::check_contents(&mut tx, &release).await?;
-        if installed_digest(&mut tx, &old).await? == Some(release.digest) {
+        // The same release with other data is something to do.
+        if install.unpacked.is_none() && installed_digest(&mut tx, &old).await? == Some(release.digest) {
             return Err(Stop::Nothing(format!("{slug} {version} is installed already; nothing was changed.")));
         }
         let prefix = release.manifest.prefix().map_err(|error| Refusal::invalid(error.to_string()))?;
@@ -32,7 +33,8 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             return Err(Stop::Refused(Refusal::conflict("installation", "routes_prefix", message)));
         }
         drop(tx);
-        settings::check(&release.manifest, &old.settings, &platform.services().plugin_environment).map_err(|refusal| {
+        let stored = install.unpacked.as_ref().map_or(&old.settings, |unpacked| &unpacked.about.settings).clone();
+        settings::check(&release.manifest, &stored, &platform.services().plugin_environment).map_err(|refusal| {
             let message = format!("The stored settings do not fit {version}: {} Change them first.", refusal.message);
             Refusal { message, ..refusal }
         })?;
@@ -40,6 +42,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let plan = plan.map_err(|refused| Stop::Refused((*refused).into()))?;
         let note = format!("{version}, {}: {}", plan.mode, plan.reason);
         let mut new = old.clone();
+        new.settings = stored;
         new.prefix = prefix.as_str().to_owned();
         new.adopt(plan.clone());
         install.plan = Some(plan);

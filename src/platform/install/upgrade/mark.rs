@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use mint_domain::{State, lifecycle::Event};
 use mint_store::releases;
 
-use super::{super::Install, as_before};
+use super::{super::Install, changed_back};
 use crate::{
     install::out_of_order,
     operation::{Step, Stop},
@@ -37,7 +37,7 @@ fn undo(install: &mut Install) -> BoxFuture<'_, ()> {
     Box::pin(async move {
         let (Some(old), Some(new)) = (install.replaced.clone(), install.installation.clone()) else { return };
         let (platform, previous) = (install.platform.clone(), old.state.clone());
-        let back = |state: &State| if *state == State::Upgrading { as_before(previous) } else { Vec::new() };
+        let back = |state: &State| changed_back(state, previous);
         let undone = async {
             let mut tx = install.begin().await?;
             advance(&mut tx, old.tenant_id, old.id, back, platform.services().clock.now()).await?;

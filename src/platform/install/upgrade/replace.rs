@@ -23,7 +23,9 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let old = install.replaced.clone().ok_or_else(|| out_of_order("old release"))?;
         let active = install.started.clone().ok_or_else(|| out_of_order("start"))?;
         new.state = State::Upgrading.after_all(State::Upgrading.toward_ready()).map_err(std::io::Error::other)?;
-        write(install, old.generation, &new, "plugin.upgrade").await?;
+        let action = if install.unpacked.is_some() { "plugin.restore" } else { "plugin.upgrade" };
+        write(install, old.generation, &new, action).await?;
+        // One that was stopped has ended.
         install.old = install.platform.running().switch(&active);
         install.installation = Some(new);
         Ok(format!("{} answers", active.authority.manifest.plugin.version))
@@ -66,6 +68,8 @@ async fn write(install: &Install, generation: i64, row: &Installation, action: &
         grants: &row.grants,
         limits: &row.limits,
         state: &row.state,
+        // Those that somebody changes during an upgrade stay.
+        settings: install.unpacked.as_ref().map(|_| &row.settings),
     };
     let mut tx = install.begin().await?;
     let replaced = installations::replace(&mut tx, row.tenant_id, row.id, generation, &replacement, now).await?;

@@ -31,6 +31,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
 
 async fn prune(install: &Install) -> Result<()> {
     let Some(installation) = &install.installation else { return Ok(()) };
+    install.platform.prune_snapshots(installation.tenant_id, installation.id).await?;
     let mut tx = install.begin().await?;
     let mut kept = vec![installation.release_id];
     for reign in history::list(&mut tx, installation.id).await? {

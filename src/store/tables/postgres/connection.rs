@@ -21,11 +21,11 @@ use super::{value::type_of, wire::Bounded};
 use crate::tables::{Bounds, Error, Result, Rows, Value, gate::Effect, value::Collected};
 
 /// How long to wait for the server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a message has besides a row's bytes.
 const MESSAGE_BYTES_MORE: u64 = 64 << 10;
 /// Of all its tables, with their indexes and what was moved out of their rows.
-const SIZE: &str = "select coalesce(sum(pg_catalog.pg_total_relation_size(oid)), 0)::bigint from pg_catalog.pg_class \
+pub(super) const SIZE: &str = "select coalesce(sum(pg_catalog.pg_total_relation_size(oid)), 0)::bigint from pg_catalog.pg_class \
                     where relkind in ('r', 'm') and relnamespace in \
                     (select oid from pg_catalog.pg_namespace where nspname = $1)";
 
@@ -38,12 +38,14 @@ pub(super) enum Address {
     Tcp(String, u16),
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Bytes in both directions.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Address {
-    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+    /// Connects, without a word.
+    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Self::Tcp(host, port) => Box::new(TcpStream::connect((host.as_str(), *port)).await?),
@@ -142,6 +144,17 @@ impl Connection {
         done
     }
 
+    /// For statements of the platform's own: what runs when it is dropped before [`Connection::settled`] is cancelled.
+    pub(super) fn client(&mut self) -> &Client {
+        self.busy = true;
+        &self.client
+    }
+
+    /// Nothing runs any more.
+    pub(super) fn settled(&mut self) {
+        self.busy = false;
+    }
+
     /// Whether another statement can follow.
     pub(super) fn is_usable(&self) -> bool {
         !self.busy && !self.client.is_closed()
@@ -226,6 +239,21 @@ pub(super) enum Opening {
     Password,
     /// Anything else.
     Failed(Error),
+}
+
+/// What the server said to the platform.
+pub(super) fn explain(error: &PgError) -> Error {
+    match error.as_db_error() {
+        Some(said) => match said.code().code().get(..2) {
+            Some("08" | "53" | "57" | "58" | "F0" | "XX") => Error::Outage(chain(error)),
+            Some("55" | "40") => Error::Busy(format!("Another transaction is in the way: {}.", said.message())),
+            _ => {
+                let place = said.where_().map(|place| format!(" ({place})")).unwrap_or_default();
+                Error::Unsaveable(format!("{}{place}.", said.message()))
+            }
+        },
+        None => Error::Outage(chain(error)),
+    }
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -6,7 +6,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use tokio_postgres::Config;
 
-use super::connection::Address;
+use super::{
+    connection::{Address, SIZE},
+    ledger,
+};
 use crate::tables::{Error, Owner, Result, pool::CONNECTIONS_MAX};
 
 /// What `client_connection_check_interval` needs.
@@ -29,7 +32,7 @@ pub(crate) struct Server {
     closed: OnceCell<()>,
 }
 
-fn outage(error: sqlx::Error) -> Error {
+pub(super) fn outage(error: sqlx::Error) -> Error {
     Error::Outage(error.to_string())
 }
 
@@ -46,6 +49,10 @@ impl Server {
             None => Address::Tcp(options.get_host().to_owned(), options.get_port()),
         };
         Self { pool, database, address, closed: OnceCell::new() }
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     pub(super) fn database(&self) -> &str {
@@ -85,17 +92,28 @@ impl Server {
         Ok(password)
     }
 
-    /// Deletes a role with everything that it owns.
-    pub(super) async fn remove(&self, role: &str) -> Result<()> {
-        let mut connection = self.pool.acquire().await.map_err(outage)?;
-        let exists: Option<i32> = sqlx::query_scalar("select 1 from pg_catalog.pg_roles where rolname = $1")
+    /// Whether there is such a role.
+    pub(super) async fn knows(&self, role: &str) -> Result<bool> {
+        let known: Option<i32> = sqlx::query_scalar("select 1 from pg_catalog.pg_roles where rolname = $1")
             .bind(role)
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&self.pool)
             .await
             .map_err(outage)?;
-        if exists.is_none() {
+        Ok(known.is_some())
+    }
+
+    /// Bytes of everything in a schema.
+    pub(super) async fn size(&self, schema: &str) -> Result<u64> {
+        let bytes: i64 = sqlx::query_scalar(SIZE).bind(schema).fetch_one(&self.pool).await.map_err(outage)?;
+        Ok(bytes.unsigned_abs())
+    }
+
+    /// Deletes a role with everything that it owns.
+    pub(super) async fn remove(&self, role: &str) -> Result<()> {
+        if !self.knows(role).await? {
             return Ok(());
         }
+        let mut connection = self.pool.acquire().await.map_err(outage)?;
         let ended = "select pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usename = $1";
         let mut tx = connection.begin().await.map_err(outage)?;
         let grant = AssertSqlSafe(format!(
@@ -132,7 +150,9 @@ async fn make(connection: &mut PgConnection, role: &str, owner: &Owner, database
          alter role {role} reset all;
          alter role {role} set search_path = {role};
          alter role {role} set idle_in_transaction_session_timeout = '60s';
-         alter role {role} set statement_timeout = '60s'",
+         alter role {role} set statement_timeout = '60s';
+         {ledger}",
+        ledger = ledger::create(role),
         // A few more than the platform uses: a replica that takes over, and connections that are on their way out.
         connections = CONNECTIONS_MAX * 4,
     );

@@ -1,12 +1,19 @@
 //! The schema of one installation, its transactions and its cursors.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     connection::{Connection, Opening},
+    door::SESSIONS_MAX,
     role::Server,
 };
 use crate::tables::{
@@ -16,14 +23,18 @@ use crate::tables::{
 };
 
 /// Passwords tried before giving up: other processes change it too.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 /// The tables of one installation.
 #[derive(Debug)]
 pub(crate) struct PostgresSchema {
-    server: Arc<Server>,
+    pub(super) server: Arc<Server>,
     owner: Owner,
-    name: String,
+    pub(super) name: String,
+    /// Places for drivers of its own.
+    pub(super) sessions: Semaphore,
+    /// Bytes of its tables, and when they were counted.
+    size: AsyncMutex<Option<(Instant, u64)>>,
     /// Kept here and nowhere else.
     password: Mutex<Option<String>>,
     pool: Arc<Pool<Connection>>,
@@ -33,7 +44,8 @@ pub(crate) struct PostgresSchema {
 impl PostgresSchema {
     pub(crate) fn new(server: Arc<Server>, owner: Owner, tasks: TaskTracker) -> Self {
         let name = owner.role(server.database());
-        Self { server, owner, name, password: Mutex::default(), pool: Pool::new(), tasks }
+        let sessions = Semaphore::new(SESSIONS_MAX);
+        Self { server, owner, name, sessions, size: AsyncMutex::default(), password: Mutex::default(), pool: Pool::new(), tasks }
     }
 
     /// Makes the role and the schema, if they are missing, and connects.
@@ -54,29 +66,81 @@ impl PostgresSchema {
         drop(self.pool.stale(since));
     }
 
-    async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(super) async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
         let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
         if let Some(mut connection) = idle
             && connection.reset(bounds).await.is_ok()
         {
             return Ok(self.pool.lease(place, connection));
         }
+        let connection = self.connect(bounds).await?;
+        Ok(self.pool.lease(place, connection))
+    }
+
+    /// Its schema, and the role that owns what stands there.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether there are tables, or were.
+    pub(super) async fn exists(&self) -> Result<bool> {
+        self.server.knows(&self.name).await
+    }
+
+    /// Bytes of everything in it.
+    pub(crate) async fn size(&self) -> Result<u64> {
+        self.server.size(&self.name).await
+    }
+
+    /// A connection beside those of the plugin.
+    pub(super) async fn connect(&self, bounds: &Bounds) -> Result<Connection> {
         for _ in 0..TRIES {
             let password = self.password().await?;
             let config = self.server.config(&self.name, &password);
             match Connection::open(self.server.address(), &config, &self.name, bounds, &self.tasks).await {
                 Ok(mut connection) => {
                     connection.reset(bounds).await?;
-                    return Ok(self.pool.lease(place, connection));
+                    return Ok(connection);
                 }
-                Err(Opening::Password) => *self.password.lock().unwrap_or_else(PoisonError::into_inner) = None,
+                Err(Opening::Password) => self.forget_password(&password),
                 Err(Opening::Failed(error)) => return Err(error),
             }
         }
-        Err(Error::Outage(format!("the server refuses the password of the role {}: look at its pg_hba.conf", self.name)))
+        Err(self.password_refused())
     }
 
-    async fn password(&self) -> Result<String> {
+    /// Bytes of all its tables, counted not longer than `age` ago. None when they cannot be counted now.
+    pub(super) async fn size_lately(&self, age: Duration) -> Option<u64> {
+        let mut size = self.size.lock().await;
+        match *size {
+            Some((at, bytes)) if at.elapsed() < age => Some(bytes),
+            _ => {
+                let bytes = self.server.size(&self.name).await.inspect_err(|error| {
+                    tracing::warn!(role = self.name, error = %error, "the tables of a plugin could not be counted");
+                });
+                *size = bytes.ok().map(|bytes| (Instant::now(), bytes));
+                size.map(|(_, bytes)| bytes)
+            }
+        }
+    }
+
+    /// The server did not take this password: the next is a new one, unless there is one already.
+    pub(super) fn forget_password(&self, refused: &str) {
+        let mut password = self.password.lock().unwrap_or_else(PoisonError::into_inner);
+        if password.as_deref() == Some(refused) {
+            *password = None;
+        }
+    }
+
+    pub(super) fn password_refused(&self) -> Error {
+        Error::Outage(format!("the server refuses the password of the role {}: look at its pg_hba.conf", self.name))
+    }
+
+    pub(super) async fn password(&self) -> Result<String> {
         let known = self.password.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(password) = known {
             return Ok(password);

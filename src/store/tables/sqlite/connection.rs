@@ -1,6 +1,7 @@
 //! A connection that no statement of a stranger can hold for long.
 
 use std::{
+    ffi::CStr,
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -17,6 +18,9 @@ use crate::tables::{Bounds, Error, Result, authorizer::authorizer, gate::STATEME
 
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 1_000;
+/// How files are opened: without memory that is shared with other processes. A plugin's own process could cut that short,
+/// which would end the server.
+const FILES: &CStr = c"unix-excl";
 /// Longest pattern of `like` and `glob`, which is compared without looking at the clock.
 const PATTERN_BYTES_MAX: i32 = 256;
 /// Statements that stay open for reading end when the file is larger by so many times of its quota.
@@ -59,16 +63,17 @@ pub(super) struct Connection {
 impl Connection {
     /// Opens a file, which is made when it is missing. Blocks.
     pub(super) fn open(file: &Path, bounds: &Bounds) -> Result<Self> {
-        if let Some(parent) = file.parent() {
-            fs::create_dir_all(parent).map_err(|error| Error::Outage(format!("{}: {error}", parent.display())))?;
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = real(file)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let platform = Arc::new(AtomicBool::new(true));
         let watch = Arc::new(Watch::default());
-        let inner = Sqlite::open_with_flags(file, flags).map_err(|error| Error::Outage(error.to_string()))?;
+        let inner = Sqlite::open_with_flags_and_vfs(&file, flags, FILES).map_err(|error| Error::Outage(error.to_string()))?;
         prepare(&inner, bounds, &platform, &watch).map_err(|error| Error::Outage(error.to_string()))?;
         platform.store(false, Ordering::Relaxed);
-        let mut wal = file.as_os_str().to_owned();
+        let mut wal = file.into_os_string();
         wal.push("-wal");
         Ok(Self { inner: Some(inner), wal: wal.into(), platform, watch })
     }
@@ -80,8 +85,13 @@ impl Connection {
 
     /// Runs a statement of the platform's.
     pub(super) fn platform(&self, sql: &str, bounds: &Bounds) -> Result<()> {
+        self.as_platform(|this| this.get()?.execute_batch(sql).map_err(|error| failed(error, bounds)))
+    }
+
+    /// Does `work` as the platform.
+    pub(super) fn as_platform<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.platform.store(true, Ordering::Relaxed);
-        let done = self.get().and_then(|inner| inner.execute_batch(sql).map_err(|error| failed(error, bounds)));
+        let done = work(self);
         self.platform.store(false, Ordering::Relaxed);
         done
     }
@@ -112,6 +122,16 @@ impl Drop for Connection {
             Err(_) => drop(inner),
         }
     }
+}
+
+/// The file by its real directory, which is made when it is missing. The file itself must be no link: a plugin's own process
+/// may have put one there.
+fn real(file: &Path) -> Result<PathBuf> {
+    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(Error::Outage(format!("{} is no path of a file", file.display())));
+    };
+    let made = fs::create_dir_all(parent).and_then(|()| parent.canonicalize());
+    made.map(|parent| parent.join(name)).map_err(|error| Error::Outage(format!("{}: {error}", parent.display())))
 }
 
 fn prepare(inner: &Sqlite, bounds: &Bounds, platform: &Arc<AtomicBool>, watch: &Arc<Watch>) -> rusqlite::Result<()> {

@@ -1,6 +1,10 @@
 //! The file of one installation, its transactions and its cursors. SQLite runs on threads that may block.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -10,11 +14,12 @@ use tokio::{
 
 use super::{
     connection::{Connection, Watch},
-    statement,
+    copy, statement,
 };
 use crate::tables::{
     Bounds, Error, Result, Row, Rows, Value, gate,
     pool::{Lease, Pool},
+    saved::{Parts, SavedTables},
     value::Collected,
 };
 
@@ -26,6 +31,26 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct SqliteFile {
     path: PathBuf,
     pool: Arc<Pool<Connection>>,
+}
+
+/// A file that a process of the plugin's own may open. Dropped, the server has it for itself again.
+#[derive(Debug)]
+pub struct LentFile {
+    path: PathBuf,
+    pool: Arc<Pool<Connection>>,
+}
+
+impl LentFile {
+    /// Where it is; nothing else stands in its directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for LentFile {
+    fn drop(&mut self) {
+        self.pool.let_in(false);
+    }
 }
 
 /// Cancels what runs when nobody waits for it any more.
@@ -40,7 +65,7 @@ impl Drop for Waiting {
 }
 
 /// Does `work` where it may block. The connection comes back when `work` has ended in time.
-async fn blocking<T, W>(lease: Lease<Connection>, bounds: Bounds, work: W) -> Result<(Lease<Connection>, Result<T>)>
+pub(super) async fn blocking<T, W>(lease: Lease<Connection>, bounds: Bounds, work: W) -> Result<(Lease<Connection>, Result<T>)>
 where
     T: Send + 'static,
     W: FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -63,6 +88,10 @@ impl SqliteFile {
         Self { path, pool: Pool::new() }
     }
 
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Closes what nobody has used since `since`.
     pub(crate) fn rest(&self, since: Instant) {
         drop(self.pool.stale(since));
@@ -70,33 +99,79 @@ impl SqliteFile {
 
     async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
         let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
-        if let Some(connection) = idle {
-            return Ok(self.pool.lease(place, connection));
-        }
-        let (path, bounds) = (self.path.clone(), *bounds);
-        let opened = tokio::task::spawn_blocking(move || Connection::open(&path, &bounds)).await;
-        let connection = opened.map_err(|error| Error::Outage(error.to_string()))??;
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.connect(bounds).await?,
+        };
         Ok(self.pool.lease(place, connection))
     }
 
-    /// Closes it for good, and deletes it.
+    /// A connection that no other use will see.
+    pub(super) async fn fresh(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
+        let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
+        drop(idle);
+        Ok(self.pool.lease(place, self.connect(bounds).await?))
+    }
+
+    async fn connect(&self, bounds: &Bounds) -> Result<Connection> {
+        let (path, bounds) = (self.path.clone(), *bounds);
+        let opened = tokio::task::spawn_blocking(move || Connection::open(&path, &bounds)).await;
+        opened.map_err(|error| Error::Outage(error.to_string()))?
+    }
+
+    /// Lends it to a process of the plugin's own. Until that is dropped, it is opened here for single uses only.
+    pub(crate) fn lend(&self) -> LentFile {
+        self.pool.let_in(true);
+        self.rest(Instant::now());
+        LentFile { path: self.path.clone(), pool: Arc::clone(&self.pool) }
+    }
+
+    /// Whether a process of the plugin's own may have it open.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.pool.has_others()
+    }
+
+    /// Closes it for good, and deletes it with its directory.
     pub(crate) async fn delete(&self) -> Result<()> {
         self.pool.close().await;
         let (idle, path) = (self.pool.stale(Instant::now()), self.path.clone());
         let deleted = tokio::task::spawn_blocking(move || {
             idle.into_iter().for_each(Connection::close);
-            for end in ["", "-wal", "-shm", "-journal"] {
-                let mut file = path.clone().into_os_string();
-                file.push(end);
-                match std::fs::remove_file(&file) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                    Ok(()) | Err(_) => {}
-                }
+            match path.parent().map(std::fs::remove_dir_all) {
+                Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
             }
-            Ok(())
         });
         let deleted = deleted.await.map_err(|error| Error::Outage(error.to_string()))?;
         deleted.map_err(|error| Error::Outage(format!("{}: {error}", self.path.display())))
+    }
+
+    /// Hands a copy of it to `parts`.
+    pub(crate) async fn save(&self, scratch: &Path, parts: &Parts) -> Result<SavedTables> {
+        let (file, scratch, parts) = (self.path.clone(), scratch.to_owned(), parts.clone());
+        let saved = tokio::task::spawn_blocking(move || copy::save(&file, &scratch, &parts)).await;
+        saved.map_err(|error| Error::Outage(error.to_string()))?
+    }
+
+    /// Closes it for good, and puts another in its place.
+    pub(crate) async fn replace(&self, new: Option<PathBuf>) -> Result<()> {
+        self.pool.close().await;
+        let (idle, file) = (self.pool.stale(Instant::now()), self.path.clone());
+        let replaced = tokio::task::spawn_blocking(move || {
+            idle.into_iter().for_each(Connection::close);
+            copy::replace(&file, new.as_deref())
+        });
+        replaced.await.map_err(|error| Error::Outage(error.to_string()))?
+    }
+
+    /// Bytes on the disk.
+    pub(crate) fn size(&self) -> u64 {
+        let bytes = |end: &str| {
+            let mut file = self.path.clone().into_os_string();
+            file.push(end);
+            std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+        };
+        bytes("") + bytes("-wal")
     }
 
     pub(crate) async fn run(&self, sql: String, parameters: Vec<Value>, bounds: Bounds) -> Result<(Rows, u64)> {

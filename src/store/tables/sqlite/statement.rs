@@ -15,6 +15,11 @@ pub(super) fn run(connection: &Connection, sql: &str, parameters: &[Value], boun
     if effect == Effect::Grows {
         connection.check_log(bounds)?;
     }
+    run_unlooked(connection, sql, parameters, bounds)
+}
+
+/// [`run`] for what the platform wrote.
+pub(super) fn run_unlooked(connection: &Connection, sql: &str, parameters: &[Value], bounds: &Bounds) -> Result<(Rows, u64)> {
     let inner = connection.get()?;
     let before = inner.total_changes();
     let (columns, rows) = {

@@ -88,7 +88,7 @@ impl From<database::Value> for Value {
     }
 }
 
-fn given(parameters: Vec<Value>) -> Vec<database::Value> {
+pub(super) fn given(parameters: Vec<Value>) -> Vec<database::Value> {
     parameters.into_iter().map(Into::into).collect()
 }
 

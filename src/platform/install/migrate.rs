@@ -1,0 +1,85 @@
+//! Brings the plugin's tables to what the release wants, before it starts: all that code of before could go on with, and
+//! the rest too where there is none.
+
+use futures_util::future::BoxFuture;
+use mint_domain::{
+    Kind, Refusal,
+    migration::{self, Migration, Pending},
+};
+use mint_store::history;
+use serde_json::json;
+
+use super::Install;
+use crate::{
+    migrations::{History, refused},
+    operation::{Step, Stop, nothing_to_undo},
+};
+
+pub(super) const STEP: Step<Install> = Step { name: "migrate", run, undo: nothing_to_undo, may_be_cut: true };
+
+fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let note = match find(install).await? {
+            None => "no tables to change".to_owned(),
+            Some(mut history) => {
+                let pending = history.pending().map_err(|mismatch| Stop::Failed(refused(&mismatch)))?;
+                let may_contract = install.decision.allow_destructive || is_alone(install).await?;
+                let pending = if may_contract { pending.at_once() } else { pending };
+                apply(&mut history, &pending).await?
+            }
+        };
+        install.advance(|state| state.toward_start()).await?;
+        Ok(note)
+    })
+}
+
+/// As [`STEP`], while the release of before answers: what it cannot go on with waits, and needs the administrator's word.
+pub(super) async fn beside(install: &mut Install) -> Result<String, Stop> {
+    let Some(mut history) = find(install).await? else { return Ok("no tables to change".to_owned()) };
+    let pending = history.pending().and_then(|pending| migration::can_wait(&pending).map(|()| pending));
+    let pending = pending.map_err(|mismatch| Stop::Failed(refused(&mismatch)))?;
+    if !pending.contract.is_empty() && !install.decision.allow_destructive {
+        return Err(Stop::Refused(unallowed(&pending.contract)));
+    }
+    apply(&mut history, &pending).await
+}
+
+async fn find(install: &Install) -> Result<Option<History>, Stop> {
+    let history = install.platform.history(&install.caller, install.installation()?, install.release()?).await;
+    history.map_err(Stop::Failed)
+}
+
+async fn apply(history: &mut History, pending: &Pending) -> Result<String, Stop> {
+    let count = history.apply(&pending.expand).await.map_err(Stop::Failed)?;
+    let mut note = match pending.expand.last() {
+        None => "the tables are as they are to be".to_owned(),
+        Some(last) => format!("{count} applied, to revision {}", last.version),
+    };
+    if !pending.contract.is_empty() {
+        note.push_str(&format!("; {} for later: {}", pending.contract.len(), names(&pending.contract)));
+    }
+    Ok(note)
+}
+
+/// Whether no other release ever answered, that somebody could go back to.
+async fn is_alone(install: &Install) -> Result<bool, Stop> {
+    let installation = install.installation()?;
+    let mut tx = install.platform.services().db.read().await?;
+    let reigns = history::list(&mut tx, installation.id).await?;
+    Ok(reigns.iter().all(|reign| reign.release_id == installation.release_id))
+}
+
+fn unallowed(migrations: &[Migration]) -> Refusal {
+    let message = format!(
+        "The new release takes something away from the tables that the old one may use: {}. Once that is done, going back to the old \
+         one needs `mint plugin reset`. Allow it with --allow-destructive (`allow_destructive`).",
+        names(migrations)
+    );
+    Refusal::new(Kind::Conflict, "plugin.destructive_migrations", message).with(json!({ "migrations": migrations }))
+}
+
+/// Migrations in a line.
+pub(super) fn names(migrations: &[Migration]) -> String {
+    let names: Vec<_> = migrations.iter().map(|one| format!("{} ({})", one.version, one.name)).collect();
+    names.join(", ")
+}

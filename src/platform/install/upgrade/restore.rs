@@ -1,0 +1,240 @@
+//! Puts a snapshot back: tables, files, settings and release as they were. The plugin does not answer meanwhile; what goes
+//! wrong puts back what was there before.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use mint_context::{Error, Result, runtime::Release};
+use mint_domain::{OperationId, Permission, SnapshotId, State, lifecycle::Event};
+use mint_store::{
+    operations::{self, Lease},
+    releases, snapshots,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{super::Install, STAGE, START, approve, changed_back, compare, mark, replace, retire, snapshot, trial, unexpected};
+use crate::{
+    Caller, Platform,
+    install::{Decision, out_of_order},
+    operation::{Change, Step, Stop, Subject, nothing_to_undo},
+    state::advance,
+};
+
+const UNPACK: Step<Install> = Step { name: "unpack", run: unpack, undo: nothing_to_undo, may_be_cut: true };
+const STOP: Step<Install> = Step { name: "stop", run: stop, undo: start_again, may_be_cut: false };
+const PUT_BACK: Step<Install> = Step { name: "restore", run: put_back, undo: put_forth, may_be_cut: false };
+
+pub(in crate::install) const RESTORE: Change<Install> = Change {
+    kind: "restore",
+    can_stop: true,
+    steps: &[
+        UNPACK,
+        compare::STEP,
+        approve::STEP,
+        mark::STEP,
+        STAGE,
+        snapshot::STEP,
+        STOP,
+        PUT_BACK,
+        START,
+        replace::STEP,
+        trial::STEP,
+        retire::STEP,
+    ],
+};
+
+/// What is taken when nothing else is changed.
+pub(in crate::install) const SNAPSHOT: Change<Install> = Change {
+    kind: "snapshot",
+    can_stop: false,
+    steps: &[snapshot::STEP, Step { name: "prune", run: prune, undo: nothing_to_undo, may_be_cut: false }],
+};
+
+/// What to put back.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// The snapshot.
+    #[schema(value_type = i64)]
+    pub snapshot: SnapshotId,
+    /// What is granted on top of what is.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub grants: Vec<mint_domain::Capability>,
+}
+
+/// What an interrupted operation must know to be undone by another process.
+#[derive(Debug, Serialize, Deserialize)]
+struct Input {
+    snapshot: SnapshotId,
+    version: String,
+    generation: i64,
+    previous: State,
+}
+
+impl Platform {
+    /// Begins to take a snapshot. The operation runs on after this returns.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on this plugin runs.
+    pub async fn snapshot_plugin(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
+        install.reason = "asked";
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: SNAPSHOT.kind, input: json!({}) }).await?;
+        let id = hold.lease.operation;
+        let platform = self.clone();
+        self.track(async move { platform.run_operation(hold, &SNAPSHOT, &mut install, unexpected).await });
+        Ok(id)
+    }
+
+    /// Begins to put a snapshot back.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on this plugin runs.
+    pub async fn restore_snapshot(self: &Arc<Self>, caller: Caller, slug: &str, to: Restore) -> Result<OperationId> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
+        let installation = install.installation.clone().ok_or_else(|| crate::operation::not_installed(slug))?;
+        let snapshot = self.snapshot(&installation, to.snapshot).await?;
+        let input = Input {
+            snapshot: snapshot.id,
+            version: snapshot.version.clone(),
+            generation: installation.generation,
+            previous: installation.state.clone(),
+        };
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: RESTORE.kind, input: json!(input) }).await?;
+        let id = hold.lease.operation;
+        install.reason = "restore";
+        install.snapshot = Some(snapshot);
+        install.decision = Decision { grants: to.grants, ..Decision::default() };
+        let platform = self.clone();
+        self.track(async move { platform.run_operation(hold, &RESTORE, &mut install, unexpected).await });
+        Ok(id)
+    }
+
+    /// Ends a restore whose process died: it is done if the release was switched, else what was there before is put back.
+    pub(crate) async fn end_restore(
+        &self,
+        caller: &Caller,
+        slug: &str,
+        input: Value,
+        lease: Lease,
+    ) -> Result<(&'static str, Value)> {
+        let Ok(Input { version, generation, previous, .. }) = serde_json::from_value(input) else {
+            return Ok(("undone", json!({ "code": "plugin.interrupted", "message": "The server stopped in the middle of it." })));
+        };
+        let (installation, _) = self.find_installation(caller, slug).await?;
+        if installation.generation > generation {
+            return Ok(("done", json!({ "changed": true })));
+        }
+        let mut tx = self.services().db.read().await?;
+        let before = snapshots::before(&mut tx, caller.tenant, lease.operation).await?;
+        let changed = operations::steps(&mut tx, lease.operation).await?.iter().any(|step| step.name == PUT_BACK.name);
+        drop(tx);
+        if let Some(before) = before {
+            if changed {
+                let unpacked = self.unpack_snapshot(slug, &before).await?;
+                self.put_back(caller, slug, &unpacked).await?;
+            }
+            self.forget_snapshot(caller.tenant, installation.id, &before).await?;
+        }
+        let mut tx = self.begin_under(lease).await?;
+        let back = |state: &State| changed_back(state, previous);
+        advance(&mut tx, installation.tenant_id, installation.id, back, self.services().clock.now()).await?;
+        if let Some(unused) = releases::find(&mut tx, slug, &version).await? {
+            releases::delete_unused(&mut tx, unused.id).await?;
+        }
+        tx.commit().await?;
+        let message = "The server stopped before the snapshot was put back. Everything is as it was.";
+        Ok(("undone", json!({ "code": "plugin.interrupted", "message": message })))
+    }
+
+    /// Forgets the snapshot that an interrupted change took, since nothing was changed.
+    pub(crate) async fn forget_snapshot_before(&self, caller: &Caller, slug: &str, id: OperationId) -> Result<()> {
+        let (installation, _) = self.find_installation(caller, slug).await?;
+        let mut tx = self.services().db.read().await?;
+        let before = snapshots::before(&mut tx, caller.tenant, id).await?;
+        drop(tx);
+        match before {
+            Some(before) => self.forget_snapshot(caller.tenant, installation.id, &before).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn unpack(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let platform = install.platform.clone();
+        let snapshot = install.snapshot.clone().ok_or_else(|| out_of_order("snapshot"))?;
+        let slug = install.installation()?.slug.clone();
+        let unpacked = platform.unpack_snapshot(&slug, &snapshot).await?;
+        let mut tx = platform.services().db.read().await?;
+        let row = releases::get(&mut tx, snapshot.release_id).await?.ok_or_else(|| out_of_order("release row"))?;
+        drop(tx);
+        let directory = platform.layout().release(&row.digest);
+        let files = unpacked.about.files.iter().filter(|file| file.entry.is_some()).count();
+        let note = format!("{} of {}, {files} files", row.version, unpacked.about.taken_at);
+        install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
+        install.unpacked = Some(unpacked);
+        Ok(note)
+    })
+}
+
+fn stop(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let (tenant, id) = (install.caller.tenant, install.installation()?.id);
+        // Not a state in which any replica lets it answer.
+        install.advance(|state| if *state == State::Upgrading { vec![Event::Staged] } else { Vec::new() }).await?;
+        install.platform.take_down(tenant, id, None).await;
+        install.platform.taken_down_everywhere(id).await?;
+        install.stopped = true;
+        Ok("does not answer".to_owned())
+    })
+}
+
+fn start_again(install: &mut Install) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
+        let Some(old) = install.replaced.clone().filter(|old| install.stopped && old.state.serves()) else { return };
+        install.platform.clone().catch_up(&install.caller, old).await;
+    })
+}
+
+fn put_back(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        install.touched = true;
+        let unpacked = install.unpacked.as_ref().ok_or_else(|| out_of_order("snapshot"))?;
+        let slug = &install.installation()?.slug;
+        install.platform.put_back(&install.caller, slug, unpacked).await?;
+        Ok("tables and files are as they were".to_owned())
+    })
+}
+
+/// What was there before the snapshot was put back.
+fn put_forth(install: &mut Install) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
+        let (Some(id), Some(old), true) = (install.taken, install.replaced.clone(), install.touched) else { return };
+        let restored = async {
+            let before = install.platform.snapshot(&old, id).await?;
+            let unpacked = install.platform.unpack_snapshot(&old.slug, &before).await?;
+            install.platform.put_back(&install.caller, &old.slug, &unpacked).await?;
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = restored.await {
+            // The snapshot stays, so that a person can put it back.
+            install.taken = None;
+            tracing::error!(plugin.slug = old.slug, snapshot.id = %id, error = &error as &dyn std::error::Error,
+                "what was there before a restore could not be put back; restore this snapshot");
+        }
+    })
+}
+
+fn prune(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let (tenant, id) = (install.caller.tenant, install.installation()?.id);
+        install.platform.prune_snapshots(tenant, id).await?;
+        let kept = install.platform.snapshot_policy().kept;
+        Ok(format!("at most {kept} are kept"))
+    })
+}

@@ -1,0 +1,156 @@
+//! Statements that change tables, written for either database. Names are checked and always quoted.
+
+use super::{Column, ColumnType, DefaultValue, Dialect, OnDelete, ledger};
+use crate::tables::{Error, Result, Value};
+
+/// PostgreSQL cuts longer names off.
+const NAME_CHARS_MAX: usize = 63;
+/// Most columns of a table.
+const COLUMNS_MAX: usize = 1_000;
+
+/// SQLite's way to say when it is, in the form in which moments are given.
+const SQLITE_NOW: &str = "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
+
+/// A name that means the same to both databases, in quotes.
+///
+/// # Errors
+/// It does not.
+pub(super) fn name(name: &str) -> Result<String> {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.len() <= NAME_CHARS_MAX
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if !plain {
+        let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
+        return Err(Error::Statement(format!(
+            "`{shown}` cannot be a name here: use up to {NAME_CHARS_MAX} lower-case letters, digits and `_`, not a digit first."
+        )));
+    }
+    if name.starts_with("sqlite_") || name.starts_with("pg_") || name.starts_with(ledger::TABLE) {
+        return Err(Error::Denied(format!("Names like `{name}` are not a plugin's.")));
+    }
+    Ok(quoted(name))
+}
+
+/// A name that is there already, in quotes.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names in quotes, with commas.
+///
+/// # Errors
+/// There are none, or one cannot be a name.
+pub(super) fn names(columns: &[String]) -> Result<String> {
+    if columns.is_empty() {
+        return Err(Error::Statement("Name at least one column.".to_owned()));
+    }
+    Ok(columns.iter().map(|column| name(column)).collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+/// A value as it stands in a statement: definitions take no parameters.
+///
+/// # Errors
+/// It cannot stand there.
+pub(super) fn literal(dialect: Dialect, value: &Value) -> Result<String> {
+    Ok(match value {
+        Value::Null => "null".to_owned(),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) if number.is_finite() => format!("{number:?}"),
+        Value::Real(_) => return Err(Error::Statement("A default is a finite number.".to_owned())),
+        Value::Text(text) if text.contains('\0') => {
+            return Err(Error::Statement("A default holds no NUL characters.".to_owned()));
+        }
+        Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::Blob(bytes) => match dialect {
+            Dialect::Sqlite => format!("x'{}'", hex::encode(bytes)),
+            Dialect::Postgresql => format!("'\\x{}'", hex::encode(bytes)),
+        },
+    })
+}
+
+pub(super) fn default(dialect: Dialect, kind: ColumnType, default: &DefaultValue) -> Result<String> {
+    match default {
+        DefaultValue::Value(value) => literal(dialect, value),
+        DefaultValue::Now if kind != ColumnType::Timestamp => {
+            Err(Error::Statement("Only a timestamp can be now by default.".to_owned()))
+        }
+        DefaultValue::Now => Ok(match dialect {
+            Dialect::Sqlite => SQLITE_NOW.to_owned(),
+            Dialect::Postgresql => "current_timestamp".to_owned(),
+        }),
+    }
+}
+
+/// Everything of a column but the primary key.
+///
+/// # Errors
+/// A name or a default that cannot be.
+pub(super) fn column(dialect: Dialect, column: &Column) -> Result<String> {
+    let mut text = format!("{} {}", name(&column.name)?, column.kind.sql(dialect));
+    if !column.nullable || column.primary_key {
+        text.push_str(" not null");
+    }
+    if let Some(given) = &column.default {
+        text.push_str(&format!(" default {}", default(dialect, column.kind, given)?));
+    }
+    if column.unique && !column.primary_key {
+        text.push_str(" unique");
+    }
+    if let Some(reference) = &column.references {
+        let action = match reference.on_delete {
+            OnDelete::Refuse => "",
+            OnDelete::Cascade => " on delete cascade",
+            OnDelete::SetNull => " on delete set null",
+        };
+        text.push_str(&format!(" references {} ({}){action}", name(&reference.table)?, name(&reference.column)?));
+    }
+    Ok(text)
+}
+
+/// A column that the database counts up: a primary key of its own.
+fn counted(dialect: Dialect, column: &Column) -> Result<String> {
+    let name = name(&column.name)?;
+    if !matches!(column.kind, ColumnType::Integer | ColumnType::Bigint) || column.default.is_some() || column.references.is_some()
+    {
+        return Err(Error::Statement(format!("Only a whole number without a default can be counted up, not {name}.")));
+    }
+    Ok(match dialect {
+        Dialect::Sqlite => format!("{name} integer primary key autoincrement"),
+        Dialect::Postgresql => format!("{name} bigint generated by default as identity primary key"),
+    })
+}
+
+/// `create table`.
+///
+/// # Errors
+/// What cannot be.
+pub(super) fn create_table(dialect: Dialect, table: &str, columns: &[Column]) -> Result<String> {
+    if columns.is_empty() || columns.len() > COLUMNS_MAX {
+        return Err(Error::Statement(format!("A table has 1 to {COLUMNS_MAX} columns.")));
+    }
+    let key: Vec<String> = columns.iter().filter(|column| column.primary_key).map(|column| column.name.clone()).collect();
+    if let Some(counted) = columns.iter().find(|column| column.counted)
+        && (key.len() != 1 || !counted.primary_key)
+    {
+        let message = format!("`{}` can be counted up only as the whole primary key.", counted.name);
+        return Err(Error::Statement(message));
+    }
+    let mut lines = Vec::new();
+    for one in columns {
+        lines.push(if one.counted { counted(dialect, one)? } else { column(dialect, one)? });
+    }
+    if !key.is_empty() && !columns.iter().any(|column| column.counted) {
+        lines.push(format!("primary key ({})", names(&key)?));
+    }
+    Ok(format!("create table {} ({})", name(table)?, lines.join(", ")))
+}
+
+/// `create index`.
+///
+/// # Errors
+/// A name that cannot be.
+pub(super) fn create_index(index: &str, table: &str, columns: &[String], unique: bool) -> Result<String> {
+    let unique = if unique { "unique " } else { "" };
+    Ok(format!("create {unique}index {} on {} ({})", name(index)?, name(table)?, names(columns)?))
+}

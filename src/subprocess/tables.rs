@@ -1,0 +1,117 @@
+//! The way of a process's own database driver to its tables: a file that its cage lets it open, or a socket of its private
+//! directory behind which the platform stands. There is no password that it could lose.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use mint_context::{
+    own_driver::{self, LentFile, Way},
+    runtime::Activation,
+};
+use mint_domain::lifecycle::Failure;
+use tokio::{
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    directory::Directory,
+    file_url,
+    incarnation::{self, Setup},
+    task,
+};
+
+/// Drivers look for a socket of this name in the directory that they are given as a host, with the port that they are given.
+const SOCKET: &str = ".s.PGSQL.1";
+/// Connections of one process at once; further ones wait in the socket's queue.
+const CONNECTIONS_MAX: usize = 32;
+/// Pause after a connection could not be taken, for want of descriptors mostly.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A way to the tables of an installation, until dropped.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    url: String,
+    file: Option<LentFile>,
+    _door: Option<AbortOnDropHandle<()>>,
+}
+
+impl Tables {
+    /// Opens it, where the installation was granted tables.
+    ///
+    /// # Errors
+    /// A [`Failure`] when the socket cannot be made.
+    pub(crate) fn open(setup: &Setup, directory: &Directory) -> Result<Option<Self>, Failure> {
+        let Activation { authority, call, .. } = &setup.activation;
+        match own_driver::way(&call.services, authority) {
+            None => Ok(None),
+            Some(Way::File(file)) => {
+                let url = format!("sqlite://{}", file_url::encoded(file.path()));
+                Ok(Some(Self { url, file: Some(file), _door: None }))
+            }
+            Some(Way::Protocol) => {
+                let door = open_door(setup, directory.path()).map_err(|error| {
+                    let reason = format!("The socket for the plugin's database driver cannot be made: {error}.");
+                    incarnation::failure(setup, reason, "Choose a short runtime directory that the platform's user can write to.")
+                })?;
+                let url = format!("postgresql://plugin@/plugin?host={}&port=1", file_url::encoded(directory.path()));
+                Ok(Some(Self { url, file: None, _door: Some(door) }))
+            }
+        }
+    }
+
+    /// For drivers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where the file stands that it may change, with those that SQLite makes beside it.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.file.as_ref()?.path().parent()
+    }
+}
+
+fn open_door(setup: &Setup, directory: &Path) -> io::Result<AbortOnDropHandle<()>> {
+    let path = directory.join(SOCKET);
+    let listener = UnixListener::bind(&path)?;
+    // The directory is closed to everybody but the plugin's user, who may be another than the server's.
+    fs::set_permissions(&path, Permissions::from_mode(0o666))?;
+    Ok(task::owned(carry_all(listener, setup.activation.clone())))
+}
+
+async fn carry_all(listener: UnixListener, activation: Activation) {
+    let (activation, places) = (Arc::new(activation), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+    let mut carried = JoinSet::new();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((driver, _)) => {
+                let activation = Arc::clone(&activation);
+                carried.spawn(async move {
+                    carry(&activation, driver).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a plugin's connection to its tables could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        while carried.try_join_next().is_some() {}
+    }
+}
+
+async fn carry(Activation { authority, call, .. }: &Activation, driver: UnixStream) {
+    if let Err(error) = own_driver::carry(&call.services, authority, driver).await {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::debug!(plugin.slug = %authority.slug(), cause, "a plugin's connection to its tables broke");
+    }
+}

@@ -42,8 +42,6 @@ pub fn router(state: State, internal: Router) -> Site {
     let router = router
         .nest_service("/api/internal", internal)
         .merge(docs)
-        .route("/livez", get(api::health::alive))
-        .route("/readyz", get(api::health::ready))
         .route("/", get(|| async { Redirect::temporary("/api/docs") }))
         .fallback(gateway)
         .method_not_allowed_fallback(method_not_allowed)
@@ -55,6 +53,8 @@ fn api_routes() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(api::health::alive))
         .routes(routes!(api::health::ready))
+        .routes(routes!(api::health::livez))
+        .routes(routes!(api::health::readyz))
         .routes(routes!(api::replicas::list))
         .routes(routes!(api::auth::login))
         .routes(routes!(api::auth::logout))

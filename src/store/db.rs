@@ -4,6 +4,7 @@
 use std::{
     ops::{Deref, DerefMut},
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -55,7 +56,7 @@ pub enum Tx {
 pub struct PostgresDb {
     pool: PgPool,
     /// Where plugins' tables are reached; as the pool's where none is given.
-    direct: Option<PgConnectOptions>,
+    direct: Option<Arc<PgConnectOptions>>,
     /// Whether a statement may be prepared under a name, which a pooler would not find again.
     names: bool,
 }
@@ -81,7 +82,7 @@ impl PostgresDb {
     /// Connections that lead to the server itself.
     pub(crate) fn direct(&self) -> PgPool {
         match &self.direct {
-            Some(options) => pool(DIRECT_CONNECTIONS_MAX).connect_lazy_with(options.clone()),
+            Some(options) => pool(DIRECT_CONNECTIONS_MAX).connect_lazy_with(PgConnectOptions::clone(options)),
             None => self.pool.clone(),
         }
     }
@@ -158,7 +159,7 @@ impl Db {
                 .await?;
             Ok(Self::Sqlite { writer, readers })
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let direct = place.direct_url.as_deref().map(postgres).transpose()?;
+            let direct = place.direct_url.as_deref().map(postgres).transpose()?.map(Arc::new);
             let mut options = postgres(url)?;
             let names = direct.is_none();
             if !names {

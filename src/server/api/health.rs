@@ -23,9 +23,21 @@ pub(crate) async fn alive() -> Json<Health> {
     Json(OK)
 }
 
-/// The database answers, so requests can be served.
+/// Requests can be served: the database answers, the other servers can count on this one, and it is not about to end.
 #[utoipa::path(get, path = "/api/health/ready", tag = "health", security(()), responses((status = 200, body = Health), (status = 503)))]
 pub(crate) async fn ready(AxumState(state): AxumState<State>) -> Result<Json<Health>, ApiError> {
     state.platform.ready().await?;
     Ok(Json(OK))
+}
+
+/// As `/api/health`, where orchestrators look for it.
+#[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, body = Health)))]
+pub(crate) async fn livez() -> Json<Health> {
+    alive().await
+}
+
+/// As `/api/health/ready`, where orchestrators look for it.
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses((status = 200, body = Health), (status = 503)))]
+pub(crate) async fn readyz(state: AxumState<State>) -> Result<Json<Health>, ApiError> {
+    ready(state).await
 }

@@ -17,7 +17,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (release, platform) = (install.release()?.clone(), install.platform.clone());
         let old = install.installation()?.clone();
-        platform.bring(&release).await.map_err(|failure| unfit(failure))?;
+        platform.bring(&release).await.map_err(unfit)?;
         let (slug, version) = (old.slug.as_str(), release.manifest.plugin.version.as_str());
         let mut tx = platform.services().db.read().await?;
         plan::check_contents(&mut tx, &release).await?;

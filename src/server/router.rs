@@ -83,6 +83,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::releases::list))
         .routes(routes!(api::snapshots::list, api::snapshots::take))
         .routes(routes!(api::snapshots::get, api::snapshots::delete))
+        .routes(routes!(api::snapshots::upload))
         .routes(routes!(api::snapshots::restore))
         .routes(routes!(api::migrations::list))
         .routes(routes!(api::migrations::reset))

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres, Transaction};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::role::{Server, outage};
-use crate::tables::{Error, Record, Result, migration::ledger};
+use crate::tables::{Error, Record, Result, Row, Value, migration::ledger};
 
 /// Characters of a word.
 const WORD_CHARS: usize = 40;
@@ -111,6 +111,38 @@ impl Server {
             }
         };
         written.map(|_| ()).map_err(outage)
+    }
+}
+
+impl Server {
+    /// Puts what was tried by then in the place of what was tried since.
+    pub(super) async fn rewrite(&self, role: &str, rows: &[Row]) -> Result<()> {
+        let table = format!("{role}.{}", ledger::TABLE);
+        let foreign = || Error::Unsaveable("What the snapshot tells of migrations cannot be read.".to_owned());
+        let mut connection = self.pool().acquire().await.map_err(outage)?;
+        let mut tx = connection.begin().await.map_err(outage)?;
+        sqlx::raw_sql(AssertSqlSafe(format!("{}; delete from {table}", create(role)))).execute(&mut *tx).await.map_err(outage)?;
+        for row in rows {
+            let [Value::Integer(version), Value::Text(name), Value::Text(at), Value::Text(checksum), destructive, success, error] =
+                row.as_slice()
+            else {
+                return Err(foreign());
+            };
+            let flag = |value: &Value| matches!(value, Value::Boolean(true) | Value::Integer(1));
+            let error = if let Value::Text(error) = error { Some(error) } else { None };
+            sqlx::query(AssertSqlSafe(format!("insert into {table} values ($1, $2, $3, $4, $5, $6, $7)")))
+                .bind(i32::try_from(*version).map_err(|_| foreign())?)
+                .bind(name)
+                .bind(at)
+                .bind(checksum)
+                .bind(flag(destructive))
+                .bind(flag(success))
+                .bind(error)
+                .execute(&mut *tx)
+                .await
+                .map_err(outage)?;
+        }
+        tx.commit().await.map_err(outage)
     }
 }
 

@@ -12,7 +12,8 @@ use super::{
     schema::PostgresSchema,
 };
 use crate::tables::{
-    Bounds, Error, Result, Value,
+    Bounds, Error, Result, Row, Value,
+    migration::ledger,
     saved::{Part, Parts, ROW_BYTES_MAX, SavedTables, Table, write_row},
 };
 
@@ -60,10 +61,24 @@ impl PostgresSchema {
         for table in &mut schema.tables {
             table.rows = rows(client, table, parts).await?;
         }
+        schema.ledger = written(client).await?;
         client.batch_execute("commit").await.map_err(|error| explain(&error))?;
         connection.settled();
-        Ok(if relations.is_empty() { SavedTables::None } else { SavedTables::Rows(schema) })
+        Ok(if relations.is_empty() && schema.ledger.is_empty() { SavedTables::None } else { SavedTables::Rows(schema) })
     }
+}
+
+/// What is written of migrations, which the role can read.
+async fn written(client: &Client) -> Result<Vec<Row>> {
+    let there = client.query_one("select to_regclass($1::text) is not null", &[&ledger::TABLE]).await;
+    if !there.and_then(|row| row.try_get(0)).map_err(|error| explain(&error))? {
+        return Ok(Vec::new());
+    }
+    let columns = "version, name, applied_at, checksum, destructive, success, error_message";
+    let sql = format!("select {columns} from {} order by version", ledger::TABLE);
+    let rows = client.query(&sql, &[]).await.map_err(|error| explain(&error))?;
+    let read = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect::<Result<Row, _>>();
+    rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| explain(&error))
 }
 
 async fn rows(client: &Client, table: &Table, parts: &Parts) -> Result<u64> {

@@ -86,11 +86,6 @@ impl PostgresSchema {
         Ok(self.pool.lease(place, connection))
     }
 
-    /// Its schema, and the role that owns what stands there.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Whether there are tables, or were.
     pub(super) async fn exists(&self) -> Result<bool> {
         self.server.knows(&self.name).await

@@ -22,6 +22,24 @@ pub(in crate::tables) fn read_row(line: &[u8], fields: usize) -> Result<Row> {
     row.into_iter().map(|field| value(field).ok_or_else(broken)).collect()
 }
 
+/// Rows within a larger document.
+pub(super) mod rows {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    use super::{Json, Row, field, value};
+
+    pub(in crate::tables) fn serialize<S: Serializer>(rows: &[Row], serializer: S) -> Result<S::Ok, S::Error> {
+        let rows: Vec<Vec<Json>> = rows.iter().map(|row| row.iter().cloned().map(field).collect()).collect();
+        rows.serialize(serializer)
+    }
+
+    pub(in crate::tables) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Row>, D::Error> {
+        let rows = Vec::<Vec<Json>>::deserialize(deserializer)?;
+        let read = |row: Vec<Json>| row.into_iter().map(value).collect::<Option<Row>>();
+        rows.into_iter().map(read).collect::<Option<_>>().ok_or_else(|| D::Error::custom("a row cannot be read"))
+    }
+}
+
 fn field(value: Value) -> Json {
     match value {
         Value::Null => Json::Null,

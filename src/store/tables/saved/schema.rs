@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::tables::Row;
+
 /// Everything that stands in one schema.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SavedSchema {
@@ -11,6 +13,9 @@ pub struct SavedSchema {
     pub sequences: Vec<Sequence>,
     /// In the order in which they were made.
     pub views: Vec<View>,
+    /// Which migrations were tried: version, name, when, checksum, whether destructive, whether applied, error.
+    #[serde(default, with = "super::json::rows")]
+    pub ledger: Vec<Row>,
 }
 
 /// A table, and where its rows are.

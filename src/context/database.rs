@@ -71,13 +71,20 @@ pub async fn save(services: &Services, tenant: &Slug, plugin: &str, scratch: &Pa
     services.tables.save(&Owner { tenant: tenant.clone(), plugin }, scratch, parts).await.map_err(refused)
 }
 
-/// Puts saved tables in the place of those of a plugin that does not run.
+/// Puts saved tables in the place of those of a plugin that does not run; `foreign` ones came from elsewhere.
 ///
 /// # Errors
 /// As [`save`]; then what was there is there.
-pub async fn restore(services: &Services, tenant: &Slug, plugin: &str, saved: &SavedTables, entries: &Path) -> Result<()> {
+pub async fn restore(
+    services: &Services,
+    tenant: &Slug,
+    plugin: &str,
+    saved: &SavedTables,
+    entries: &Path,
+    foreign: bool,
+) -> Result<()> {
     let Ok(plugin) = plugin.parse() else { return Ok(()) };
-    services.tables.restore(&Owner { tenant: tenant.clone(), plugin }, saved, entries).await.map_err(refused)
+    services.tables.restore(&Owner { tenant: tenant.clone(), plugin }, saved, entries, foreign).await.map_err(refused)
 }
 
 /// Bytes that the tables of a plugin take, about.

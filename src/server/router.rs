@@ -85,6 +85,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::migrations::reset))
         .routes(routes!(api::snapshots::list, api::snapshots::take))
         .routes(routes!(api::snapshots::get, api::snapshots::delete))
+        .routes(routes!(api::snapshots::upload))
         .routes(routes!(api::snapshots::restore))
         .routes(routes!(api::plugins::config, api::plugins::configure))
         .routes(routes!(api::operations::get))

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub release_id: ReleaseId,
     /// Its version.
     pub version: String,
+    /// The change before which it was taken, or which took it.
+    pub operation_id: Option<i64>,
     /// Why it was taken: `asked`, `upgrade`, `rollback`, `restore`; `uploaded` for one that came as a file.
     pub reason: String,
     /// Who asked for what it was taken for.
@@ -74,7 +76,7 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, new: &NewSnapshot<'_>, now: O
 pub async fn list(tx: &mut Tx, tenant: TenantId, installation: InstallationId) -> Result<Vec<Snapshot>> {
     rows!(
         tx, all Snapshot,
-        "select s.id, s.release_id, r.version, s.reason, s.taken_by, s.file, s.sha256, s.size, s.created_at
+        "select s.id, s.release_id, s.operation_id, r.version, s.reason, s.taken_by, s.file, s.sha256, s.size, s.created_at
          from snapshots s join releases r on r.id = s.release_id
          where s.tenant_id = $1 and s.installation_id = $2 order by s.id desc",
         tenant.0, installation.0,
@@ -88,7 +90,7 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, installation: InstallationId) -
 pub async fn get(tx: &mut Tx, tenant: TenantId, installation: InstallationId, id: SnapshotId) -> Result<Option<Snapshot>> {
     rows!(
         tx, optional Snapshot,
-        "select s.id, s.release_id, r.version, s.reason, s.taken_by, s.file, s.sha256, s.size, s.created_at
+        "select s.id, s.release_id, s.operation_id, r.version, s.reason, s.taken_by, s.file, s.sha256, s.size, s.created_at
          from snapshots s join releases r on r.id = s.release_id
          where s.tenant_id = $1 and s.installation_id = $2 and s.id = $3",
         tenant.0, installation.0, id.0,
@@ -102,7 +104,7 @@ pub async fn get(tx: &mut Tx, tenant: TenantId, installation: InstallationId, id
 pub async fn before(tx: &mut Tx, tenant: TenantId, operation: OperationId) -> Result<Option<Snapshot>> {
     rows!(
         tx, optional Snapshot,
-        "select s.id, s.release_id, r.version, s.reason, s.taken_by, s.file, s.sha256, s.size, s.created_at
+        "select s.id, s.release_id, s.operation_id, r.version, s.reason, s.taken_by, s.file, s.sha256, s.size, s.created_at
          from snapshots s join releases r on r.id = s.release_id
          where s.tenant_id = $1 and s.operation_id = $2 order by s.id desc limit 1",
         tenant.0, operation.0,

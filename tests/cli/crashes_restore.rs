@@ -62,7 +62,7 @@ async fn check_leftovers(client: &Client, data: &Path, moment: &str) {
     // One that was written and not yet recorded is swept an hour later.
     assert!((listed..=listed + 1).contains(&archives), "{moment}: {listed} snapshots, {archives} archives");
     assert_eq!(there(&data.join("plugin-data/default")), ["everything"], "{moment}");
-    let tables = there(&data.join("plugin-tables/default"));
+    let tables = there(&data.join("plugin-tables/default/everything"));
     assert!(!tables.iter().any(|name| name.contains(".restoring")), "{moment}: {tables:?}");
 }
 

@@ -1,5 +1,6 @@
 //! Plugins come, change, fail and go.
 
+mod backups;
 mod bundles;
 mod cancel;
 mod failed_start;

@@ -129,3 +129,94 @@ async fn execute_other(client: &Client, sql: &str) {
     let reply = client.post("/api/other/call/database.execute", &json!({ "sql": sql })).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
 }
+
+/// A disk with no room to speak of: a mount of the test's own, which only root can make.
+struct TinyDisk(std::path::PathBuf);
+
+impl TinyDisk {
+    #[expect(clippy::disallowed_methods, reason = "the system's own way to mount")]
+    fn mount(place: &std::path::Path) -> Option<Self> {
+        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(place).status();
+        mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
+    }
+}
+
+impl Drop for TinyDisk {
+    #[expect(clippy::disallowed_methods, reason = "the system's own way to unmount")]
+    fn drop(&mut self) {
+        let _gone = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_change_and_leaves_everything() {
+    for server in TestServer::on_every_database(&[]).await {
+        let admin = &server.admin;
+        admin.installed(&release("1.0.0"), json!({})).await;
+        execute(admin, "create table t (a bigint)").await;
+        // Where archives come to stand: that they do not fit is found by whoever writes them.
+        let place = server.data.join("snapshots");
+        std::fs::create_dir_all(&place).unwrap();
+        let Some(disk) = TinyDisk::mount(&place) else {
+            eprintln!("skipped: only root can mount a disk that is full");
+            return;
+        };
+        let file = server.data.join("plugin-data/default/everything/artifacts/noise");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let noise: Vec<u8> =
+            (0..4_000_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).rotate_left(i % 32).to_le_bytes()).collect();
+        std::fs::write(&file, noise).unwrap();
+        let refused = admin.upgrade("everything", &release("2.0.0"), &json!({})).await;
+        assert_eq!(
+            (&refused["status"], &refused["outcome"]["code"]),
+            (&json!("undone"), &json!("plugin.no_room")),
+            "{refused:#}"
+        );
+        let plugin = admin.plugin("everything").await;
+        assert_eq!((&plugin["version"], &plugin["state"]), (&json!("1.0.0"), &json!("ready")));
+        assert_eq!(execute(admin, "insert into t values (1)").await, 1, "it goes on");
+        assert!(snapshots(admin, "everything").await.is_empty());
+        let left = std::fs::read_dir(server.data.join("_uploads")).unwrap().count();
+        assert_eq!(left, 0, "nothing half-written is left");
+        drop(disk);
+        assert_eq!(admin.upgrade("everything", &release("2.0.0"), &json!({})).await["status"], "done");
+    }
+}
+
+#[tokio::test]
+async fn the_second_of_two_administrators_is_told_of_the_first() {
+    for server in TestServer::on_every_database(&[("MINT_PLUGINS__TRIAL_SECONDS", "3")]).await {
+        let admin = &server.admin;
+        admin.installed(&release("1.0.0"), json!({})).await;
+        let first = admin.begin_upgrade("everything", &release("2.0.0"), &json!({})).await;
+        let second = admin.post("/api/plugins/everything/rollback", &json!({ "version": "1.0.0" })).await;
+        assert_eq!((second.status, second.code().as_str()), (StatusCode::CONFLICT, "CONFLICT"), "{second:?}");
+        let told = second.json();
+        assert_eq!(
+            (&told["details"]["operation"]["id"], &told["details"]["operation"]["kind"]),
+            (&first["id"], &json!("upgrade"))
+        );
+        let words = told["message"].as_str().unwrap();
+        assert!(words.contains(&format!("Operation {}", first["id"])) && words.contains("upgrade"), "{words}");
+        assert_eq!(admin.ended(&first).await["status"], "done");
+        assert_eq!(admin.plugin("everything").await["version"], "2.0.0");
+    }
+}
+
+#[tokio::test]
+async fn so_many_are_kept_and_the_oldest_go() {
+    let server = TestServer::with(&[("MINT_PLUGINS__SNAPSHOTS_KEPT", "2")]).await;
+    let admin = &server.admin;
+    admin.installed(&release("1.0.0"), json!({})).await;
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        taken.push(take(admin, "everything").await);
+    }
+    let kept: Vec<_> = snapshots(admin, "everything").await.iter().map(|row| row["id"].as_i64().unwrap()).collect();
+    assert_eq!(kept, [taken[2], taken[1]]);
+    assert_eq!(std::fs::read_dir(server.data.join("snapshots")).unwrap().count(), 2);
+    let path = format!("/api/plugins/everything/snapshots/{}", taken[2]);
+    assert_eq!(admin.delete(&path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(admin.delete(&path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(std::fs::read_dir(server.data.join("snapshots")).unwrap().count(), 1);
+}

@@ -30,6 +30,10 @@ pub(super) enum Command {
     Snapshots(plugin_snapshots::Snapshots),
     /// Takes a snapshot of a plugin's tables, files and settings
     Snapshot(plugin_snapshots::Snapshots),
+    /// Writes a plugin's tables, files and settings into a file that can be restored here or on another server
+    Backup(plugin_snapshots::Backup),
+    /// Puts a backup in the place of what a plugin holds; it does not answer meanwhile
+    Restore(plugin_snapshots::Restore),
     /// Lists installed plugins
     List {
         #[command(flatten)]
@@ -78,6 +82,8 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Releases(arguments) => plugin_releases::list(arguments, output).await,
         Command::Snapshots(arguments) => plugin_snapshots::list(arguments, output).await,
         Command::Snapshot(arguments) => plugin_snapshots::take(arguments, output).await,
+        Command::Backup(arguments) => plugin_snapshots::backup(arguments, output).await,
+        Command::Restore(arguments) => plugin_snapshots::restore(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
         Command::Uninstall { plugin, purge, connection } => {

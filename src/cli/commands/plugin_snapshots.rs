@@ -1,9 +1,15 @@
-//! `mint plugin snapshots` and `mint plugin snapshot`.
+//! `mint plugin snapshots`, `snapshot`, `backup` and `restore`.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::{Context as _, bail};
+use mint_bundle::archive::Archive;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use super::plugin::{text, watch};
 use crate::{
@@ -18,6 +24,80 @@ pub(super) struct Snapshots {
     plugin: String,
     #[command(flatten)]
     connection: Connection,
+}
+
+/// What to back up.
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    /// Slug
+    plugin: String,
+    /// The file to write, which must not exist
+    file: PathBuf,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What to put back.
+#[derive(Debug, clap::Args)]
+pub(super) struct Restore {
+    /// A file that `mint plugin backup` wrote
+    file: PathBuf,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Takes a snapshot, and writes it into a file, which is whole when it has its name.
+pub(super) async fn backup(arguments: Backup, output: Output) -> anyhow::Result<ExitCode> {
+    let Backup { plugin, file, connection } = arguments;
+    if file.exists() {
+        bail!("{} is there already; nothing was written", file.display());
+    }
+    let client = connection.client()?;
+    let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{plugin}/snapshots"))).await?;
+    let operation = begun.get("id").and_then(Value::as_i64).context("the server gave no operation")?;
+    let ended = watch(&client, output, begun).await?;
+    if ended != ExitCode::SUCCESS {
+        return Ok(ended);
+    }
+    let snapshots = client.send(client.request(Method::GET, &format!("/api/plugins/{plugin}/snapshots"))).await?;
+    let taken = |snapshot: &&Value| snapshot.get("operation").and_then(Value::as_i64) == Some(operation);
+    let snapshot = snapshots.as_array().into_iter().flatten().find(taken).context("the snapshot is gone already")?;
+    let id = snapshot.get("id").and_then(Value::as_i64).context("the snapshot has no number")?;
+    let request = client.request(Method::GET, &format!("/api/plugins/{plugin}/snapshots/{id}"));
+    let mut response = client.open(request).await?;
+    let partial = file.with_extension("partial");
+    let mut target =
+        tokio::fs::File::create(&partial).await.with_context(|| format!("{} cannot be written", partial.display()))?;
+    while let Some(chunk) = response.chunk().await.context("the download broke off")? {
+        target.write_all(&chunk).await?;
+    }
+    target.sync_all().await?;
+    drop(target);
+    check(&partial, text(snapshot, "digest"))?;
+    tokio::fs::rename(&partial, &file).await?;
+    output.note(&format!("{} holds {plugin} {} of {}", file.display(), text(snapshot, "version"), text(snapshot, "created_at")));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(file: &Path, digest: &str) -> anyhow::Result<()> {
+    let digest = digest.parse().ok().context("the server gave no digest")?;
+    Archive::<Value>::open(file, Some(digest), u64::MAX).with_context(|| format!("what was downloaded to {}", file.display()))?;
+    Ok(())
+}
+
+/// Uploads a backup, puts it back, and prints the steps.
+pub(super) async fn restore(arguments: Restore, output: Output) -> anyhow::Result<ExitCode> {
+    let Restore { file, connection } = arguments;
+    let archive = Archive::<Value>::open(&file, None, u64::MAX).with_context(|| format!("{} is no backup", file.display()))?;
+    let plugin = text(&archive.about, "plugin").to_owned();
+    let client = connection.client()?;
+    let body = tokio::fs::File::open(&file).await?;
+    let upload = client.request(Method::POST, &format!("/api/plugins/{plugin}/snapshots/upload")).body(body);
+    let snapshot = client.send(upload.header("content-type", "application/zip")).await?;
+    let id = snapshot.get("id").cloned().context("the server gave no snapshot")?;
+    let path = format!("/api/plugins/{plugin}/restore");
+    let begun = client.send(client.request(Method::POST, &path).json(&json!({ "snapshot": id }))).await?;
+    watch(&client, output, begun).await
 }
 
 /// Prints them.

@@ -19,6 +19,9 @@ use crate::{Caller, Platform};
 /// How old an archive must be that no row names before it is a leftover.
 const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
 
+/// Why there is a snapshot that was not taken here.
+pub(super) const UPLOADED: &str = "uploaded";
+
 /// Which snapshots of an installation are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -34,6 +37,8 @@ pub struct ShownSnapshot {
     /// Identifier.
     #[schema(value_type = i64)]
     pub id: SnapshotId,
+    /// The operation that took it.
+    pub operation: Option<i64>,
     /// Version of the release that the data are of.
     pub version: String,
     /// Why it was taken: `asked`, `upgrade`, `rollback`, `restore` or `uploaded`.
@@ -52,8 +57,8 @@ pub struct ShownSnapshot {
 
 impl From<Snapshot> for ShownSnapshot {
     fn from(row: Snapshot) -> Self {
-        let Snapshot { id, version, reason, taken_by, size, sha256: digest, created_at, .. } = row;
-        Self { id, version, reason, taken_by, size, digest, created_at }
+        let Snapshot { id, operation_id: operation, version, reason, taken_by, size, sha256: digest, created_at, .. } = row;
+        Self { id, operation, version, reason, taken_by, size, digest, created_at }
     }
 }
 

@@ -6,6 +6,7 @@ mod files;
 mod keep;
 mod put_back;
 mod take;
+mod upload;
 
 pub use keep::{Policy, ShownSnapshot};
 pub(crate) use put_back::Unpacked;

@@ -11,17 +11,20 @@ use tempfile::TempDir;
 use super::{
     about::About,
     files,
+    keep::UPLOADED,
     take::{blocking, refused},
 };
 use crate::{Caller, Platform};
 
 /// Bytes of an archive, unpacked.
-const UNPACKED_BYTES_MAX: u64 = 64 << 30;
+pub(super) const UNPACKED_BYTES_MAX: u64 = 64 << 30;
 
 /// An archive that was read to its end; its files go with the value.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
     pub(crate) about: About,
+    /// Whether it came as a file from somewhere.
+    foreign: bool,
     directory: TempDir,
 }
 
@@ -48,7 +51,7 @@ impl Platform {
             let message = format!("The snapshot is one of `{}`, not of `{slug}`.", about.plugin);
             return Err(Refusal::new(Kind::Conflict, "plugin.snapshot_broken", message).into());
         }
-        Ok(Unpacked { about, directory })
+        Ok(Unpacked { about, foreign: snapshot.reason == UPLOADED, directory })
     }
 
     /// Puts tables and files in the place of those that an installation has. It must not run. Safe to repeat.
@@ -57,7 +60,7 @@ impl Platform {
     /// As [`Platform::take_snapshot`]. The tables are then as they were or as they are to be, and so are the files.
     pub(crate) async fn put_back(&self, caller: &Caller, slug: &str, unpacked: &Unpacked) -> Result<()> {
         let entries = unpacked.entries();
-        database::restore(self.services(), &caller.tenant_slug, slug, &unpacked.about.tables, &entries).await?;
+        database::restore(self.services(), &caller.tenant_slug, slug, &unpacked.about.tables, &entries, unpacked.foreign).await?;
         let (home, saved) = (self.layout().plugin_data(&caller.tenant_slug, slug), unpacked.about.files.clone());
         let put_back = blocking(move || files::put_back(&home, &saved, &entries)).await?;
         put_back.map_err(|error| refused_files(error, slug))

@@ -1,10 +1,19 @@
 //! Snapshots of plugins: what they held at some instant, and the way back.
 
-use axum::{Json as Answer, body::Body, extract::State as AxumState, response::Response};
-use futures_util::TryStreamExt as _;
+use axum::{
+    Json as Answer,
+    body::Body,
+    extract::{Request, State as AxumState},
+    response::Response,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::{HeaderValue, StatusCode, header};
-use mint_domain::SnapshotId;
-use mint_platform::{install::Restore, snapshots::ShownSnapshot};
+use mint_domain::{Kind, Refusal, SnapshotId};
+use mint_platform::{
+    install::{Restore, Upload},
+    snapshots::ShownSnapshot,
+};
+use tokio::io::AsyncWriteExt as _;
 
 use super::operations::{self, Operation};
 use crate::{
@@ -13,6 +22,9 @@ use crate::{
     extract::{Json, Path},
     router::State,
 };
+
+/// Bytes of a backup.
+const BACKUP_BYTES_MAX: u64 = 16 << 30;
 
 /// Snapshots of a plugin, the latest first.
 #[utoipa::path(get, path = "/api/plugins/{name}/snapshots", tag = "plugins", params(("name" = String, Path)),
@@ -59,6 +71,38 @@ pub(crate) async fn get(
         headers.insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// Takes a backup: the body is the file. It can be restored like a snapshot that was taken here.
+#[utoipa::path(post, path = "/api/plugins/{name}/snapshots/upload", tag = "plugins", params(("name" = String, Path)),
+    request_body(content = Vec<u8>, content_type = "application/zip"),
+    responses((status = 201, body = ShownSnapshot), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409), (status = 413)))]
+pub(crate) async fn upload(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<(StatusCode, Answer<ShownSnapshot>), ApiError> {
+    // Before a byte of it is taken for nothing.
+    state.platform.expect_installed(&caller, &name).await?;
+    let file = tempfile::NamedTempFile::new_in(state.platform.layout().uploads()).map_err(mint_context::Error::from)?;
+    let (file, path) = file.into_parts();
+    let mut file = tokio::fs::File::from_std(file);
+    let mut body = request.into_body().into_data_stream();
+    let mut received = 0_u64;
+    while let Some(chunk) = body.next().await {
+        let broken = |_| Refusal::new(Kind::Invalid, "request.bad_request", "The upload broke off; nothing was saved.");
+        let chunk = chunk.map_err(broken)?;
+        received += chunk.len() as u64;
+        if received > BACKUP_BYTES_MAX {
+            let message = format!("A backup has at most {BACKUP_BYTES_MAX} bytes.");
+            return Err(Refusal::new(Kind::TooLarge, "request.too_large", message).into());
+        }
+        file.write_all(&chunk).await.map_err(mint_context::Error::from)?;
+    }
+    file.flush().await.map_err(mint_context::Error::from)?;
+    let shown = state.platform.add_snapshot(&caller, &name, Upload(path)).await?;
+    Ok((StatusCode::CREATED, Answer(shown)))
 }
 
 /// Deletes a snapshot.

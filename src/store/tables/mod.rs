@@ -12,6 +12,7 @@ mod migration;
 mod own_driver;
 mod owner;
 mod pool;
+mod portable;
 mod postgres;
 pub mod saved;
 mod sqlite;

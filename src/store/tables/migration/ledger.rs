@@ -57,11 +57,13 @@ pub(in crate::tables) fn row(tried: &AppliedMigration) -> Vec<Value> {
 /// Somebody else wrote it.
 pub(in crate::tables) fn read(row: Row) -> Result<AppliedMigration> {
     let foreign = || Error::Outage(format!("a row of {TABLE} is not one of the platform's"));
-    let [Value::Integer(version), Value::Text(name), Value::Boolean(destructive), Value::Text(checksum), Value::Text(at), error] =
+    let [Value::Integer(version), Value::Text(name), destructive, Value::Text(checksum), Value::Text(at), error] =
         <[Value; 6]>::try_from(row).map_err(|_| foreign())?
     else {
         return Err(foreign());
     };
+    // SQLite has numbers for it.
+    let destructive = matches!(destructive, Value::Boolean(true) | Value::Integer(1));
     Ok(AppliedMigration {
         migration: Migration { version: u32::try_from(version).map_err(|_| foreign())?, name, destructive, checksum },
         applied_at: OffsetDateTime::parse(&at, &Rfc3339).map_err(|_| foreign())?,

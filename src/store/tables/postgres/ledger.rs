@@ -101,7 +101,7 @@ impl Server {
         }
     }
 
-    /// Writes down what was done to tables that were put in the place of others.
+    /// Writes down what was done to tables that were put in the place of others, in the place of what was done since.
     pub(super) async fn rewrite(&self, role: &str, migrations: &[AppliedMigration]) -> Result<()> {
         let mut connection = self.pool().acquire().await.map_err(outage)?;
         let mut tx = connection.begin().await.map_err(outage)?;

@@ -25,14 +25,18 @@ const BATCH_BYTES: usize = 256 << 10;
 impl PostgresSchema {
     /// Puts `schema` with the rows in `directory` in the place of everything that stands here.
     pub(crate) async fn restore(&self, schema: &SavedSchema, directory: &Path) -> Result<()> {
-        if schema.tables.is_empty() && schema.views.is_empty() && schema.sequences.is_empty() && !self.exists().await? {
+        let is_empty = schema.tables.is_empty() && schema.views.is_empty() && schema.sequences.is_empty();
+        if is_empty && schema.ledger.is_empty() && !self.exists().await? {
             return Ok(());
         }
         let mut connection = self.connect(&bounds()).await?;
         let client = connection.client();
         let begin = "begin; set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local check_function_bodies = off";
         run(client, begin).await?;
-        for relation in catalog::relations(client, self.name()).await? {
+        let mut relations = catalog::relations(client, self.name()).await?;
+        // Those of identity columns go with their tables, and not by themselves.
+        relations.sort_by_key(|relation| relation.kind == "S");
+        for relation in relations {
             let kind = match relation.kind.as_str() {
                 "v" => "view",
                 "m" => "materialized view",
@@ -44,7 +48,8 @@ impl PostgresSchema {
         fill(client, schema, directory).await?;
         run(client, "commit").await?;
         connection.settled();
-        self.server().rewrite(self.name(), &schema.migrations).await
+        // Of the platform's own table, by the platform. Who dies between the two puts all of it back once more.
+        self.server().rewrite(self.name(), &schema.ledger).await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use mint_domain::migration::AppliedMigration;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
@@ -12,7 +13,8 @@ use super::{
     schema::PostgresSchema,
 };
 use crate::tables::{
-    Bounds, Error, Result, Value,
+    Bounds, Error, Result, Row, Value,
+    migration::ledger,
     saved::{Part, Parts, ROW_BYTES_MAX, SavedTables, Table, write_row},
 };
 
@@ -60,11 +62,23 @@ impl PostgresSchema {
         for table in &mut schema.tables {
             table.rows = rows(client, table, parts).await?;
         }
+        schema.ledger = written(client).await?;
         client.batch_execute("commit").await.map_err(|error| explain(&error))?;
         connection.settled();
-        schema.migrations = self.server().applied(self.name()).await?;
-        Ok(if relations.is_empty() && schema.migrations.is_empty() { SavedTables::None } else { SavedTables::Rows(schema) })
+        Ok(if relations.is_empty() && schema.ledger.is_empty() { SavedTables::None } else { SavedTables::Rows(schema) })
     }
+}
+
+/// What is written of migrations, which the role can read.
+async fn written(client: &Client) -> Result<Vec<AppliedMigration>> {
+    let there = client.query_one("select to_regclass($1::text) is not null", &[&ledger::TABLE]).await;
+    if !there.and_then(|row| row.try_get(0)).map_err(|error| explain(&error))? {
+        return Ok(Vec::new());
+    }
+    let sql = format!("select {} from {} order by version", ledger::SELECTED, ledger::TABLE);
+    let rows = client.query(&sql, &[]).await.map_err(|error| explain(&error))?;
+    let values = |row: &tokio_postgres::Row| (0..row.len()).map(|at| row.try_get(at)).collect::<Result<Row, _>>();
+    rows.iter().map(|row| ledger::read(values(row).map_err(|error| explain(&error))?)).collect()
 }
 
 async fn rows(client: &Client, table: &Table, parts: &Parts) -> Result<u64> {

@@ -70,6 +70,11 @@ impl PostgresSchema {
         &self.server
     }
 
+    /// Of the schema, and of its role.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) async fn lease(&self, bounds: &Bounds) -> Result<Lease<Connection>> {
         let (place, idle) = self.pool.place(bounds.statement_ends()).await?;
         if let Some(mut connection) = idle
@@ -79,11 +84,6 @@ impl PostgresSchema {
         }
         let connection = self.connect(bounds).await?;
         Ok(self.pool.lease(place, connection))
-    }
-
-    /// Its schema, and the role that owns what stands there.
-    pub(super) fn name(&self) -> &str {
-        &self.name
     }
 
     /// Whether there are tables, or were.

@@ -14,7 +14,7 @@ pub struct SavedSchema {
     pub views: Vec<View>,
     /// What was done to the tables until then.
     #[serde(default)]
-    pub migrations: Vec<AppliedMigration>,
+    pub ledger: Vec<AppliedMigration>,
 }
 
 /// A table, and where its rows are.

@@ -1,0 +1,67 @@
+//! A backup that comes as a file becomes a snapshot.
+
+use mint_bundle::archive::Archive;
+use mint_context::Result;
+use mint_domain::{Kind, Permission, Refusal};
+use mint_store::{
+    history, releases,
+    snapshots::{self, NewSnapshot},
+};
+use rand::Rng as _;
+
+use super::{
+    about::About,
+    keep::{ShownSnapshot, UPLOADED},
+    put_back::UNPACKED_BYTES_MAX,
+    take::{blocking, refused},
+};
+use crate::{Caller, Platform, install::Upload};
+
+impl Platform {
+    /// Keeps a backup among the snapshots of a plugin, which must have, or have had, the release that it is of.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `plugin.snapshot_broken`, `CONFLICT` for data of a release that is not here.
+    pub async fn add_snapshot(&self, caller: &Caller, slug: &str, upload: Upload) -> Result<ShownSnapshot> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let (installation, _) = self.find_installation(caller, slug).await?;
+        let path = upload.0.to_path_buf();
+        let opened = blocking(move || Archive::<About>::open(&path, None, UNPACKED_BYTES_MAX)).await?;
+        let about = opened.map_err(refused)?.about;
+        if about.plugin != slug {
+            let message = format!("The backup is one of `{}`, not of `{slug}`.", about.plugin);
+            return Err(Refusal::new(Kind::Conflict, "plugin.snapshot_broken", message).into());
+        }
+        let mut tx = self.services().db.read().await?;
+        let known = history::list(&mut tx, installation.id).await?;
+        let reign = known.iter().find(|reign| reign.version == about.version);
+        let row = match reign {
+            Some(reign) => releases::get(&mut tx, reign.release_id).await?,
+            None => None,
+        };
+        drop(tx);
+        let row = row.ok_or_else(|| {
+            let message = format!(
+                "The backup is of {} of `{slug}`, which does not answer here and is not kept. Install or upgrade to that release first.",
+                about.version
+            );
+            Refusal::conflict("release", "version", message)
+        })?;
+        let name = format!("{:032x}.zip", rand::rng().random::<u128>());
+        let written = self.services().snapshots.put_file(name.clone(), &upload.0).await?;
+        let new = NewSnapshot {
+            installation: installation.id,
+            release: row.id,
+            operation: None,
+            reason: UPLOADED,
+            taken_by: &caller.actor.label(),
+            file: &name,
+            sha256: format!("sha256:{}", written.sha256).parse().map_err(std::io::Error::other)?,
+            size: i64::try_from(written.size).unwrap_or(i64::MAX),
+        };
+        let mut tx = self.services().db.begin().await?;
+        let id = snapshots::insert(&mut tx, caller.tenant, &new, self.services().clock.now()).await?;
+        tx.commit().await?;
+        Ok(self.snapshot(&installation, id).await?.into())
+    }
+}

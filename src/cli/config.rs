@@ -506,14 +506,14 @@ impl Config {
         self.server.cache_path.clone().unwrap_or_else(|| self.server.data_path.join("cache"))
     }
 
-    /// Where the database is.
-    pub fn database(&self) -> Place {
-        Place { url: self.database_url(), direct_url: self.database.direct_url.clone() }
-    }
-
     /// The file with the secret of the installation.
     pub fn key_path(&self) -> PathBuf {
         self.server.key_path.clone().unwrap_or_else(|| self.server.data_path.join("installation.key"))
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> Place {
+        Place { url: self.database_url(), direct_url: self.database.direct_url.clone() }
     }
 
     /// The database's address.

@@ -134,3 +134,31 @@ pub async fn files(tx: &mut Tx) -> Result<Vec<String>> {
     let rows = rows!(tx, all(String,), "select file from snapshots")?;
     Ok(rows.into_iter().map(|(file,)| file).collect())
 }
+
+/// The archive of a snapshot, as it should be.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Archive {
+    /// Identifier of the snapshot.
+    pub id: i64,
+    /// Name of the archive.
+    pub file: String,
+    /// SHA-256 of the archive.
+    #[sqlx(try_from = "String")]
+    pub sha256: Digest,
+}
+
+/// The archives of all snapshots of all tenants.
+///
+/// # Errors
+/// The database's.
+pub async fn archives(tx: &mut Tx) -> Result<Vec<Archive>> {
+    rows!(tx, all Archive, "select id, file, sha256 from snapshots order by id")
+}
+
+/// Forgets a snapshot whose archive is gone.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut Tx, archive: &Archive) -> Result<()> {
+    execute!(tx, "delete from snapshots where id = $1 and file = $2", archive.id, archive.file.as_str()).map(drop)
+}

@@ -67,6 +67,11 @@ async fn every_kind_of_damage_is_found_and_mended() {
             let put = admin.put(&format!("/api/experiments/{id}/objects/{name}"), vec![7; bytes]).await;
             assert!(put.status.is_success(), "{put:?}");
         }
+        for _ in 0..2 {
+            let taken = admin.post("/api/plugins/everything/snapshots", &Value::Null).await;
+            assert_eq!(taken.status, 202, "{taken:?}");
+            assert_eq!(admin.ended(&taken.json()).await["status"], "done");
+        }
         let busy = mint.run(&["fsck"]);
         assert!(busy.code == Some(1) && busy.stderr.contains("another `mint serve`"), "{}{}", busy.stdout, busy.stderr);
         mint.end(Signal::TERM);
@@ -81,6 +86,10 @@ async fn every_kind_of_damage_is_found_and_mended() {
         fs::write(data.join("objects").join("stray"), "x").unwrap();
         fs::write(data.join("bundles").join("stray.mint"), "x").unwrap();
         fs::create_dir_all(data.join("releases").join("stray.frontend")).unwrap();
+        let archives = files(&data.join("snapshots"));
+        fs::remove_file(&archives[0]).unwrap();
+        fs::write(&archives[1], "altered").unwrap();
+        fs::write(data.join("snapshots").join("stray.zip"), "x").unwrap();
         fs::create_dir_all(cache.join("venvs/plugin/0123/bin")).unwrap();
         let mendable = [
             "blob: no row names it",
@@ -89,9 +98,15 @@ async fn every_kind_of_damage_is_found_and_mended() {
             "front-end: it was changed",
             "object: its bytes are gone",
             "release: `plugin.wasm` was changed",
+            "snapshot: its archive is gone",
+            "snapshot: no row names its archive",
             "venv: it is not whole",
         ];
-        let lasting = ["object: it has 5 bytes, and had 2222 when it was put", "object: its bytes are not those that were put"];
+        let lasting = [
+            "object: it has 5 bytes, and had 2222 when it was put",
+            "object: its bytes are not those that were put",
+            "snapshot: its archive was changed",
+        ];
         let mut all: Vec<String> = [&mendable[..], &lasting[..]].concat().into_iter().map(str::to_owned).collect();
         all.sort();
         assert_eq!(fsck(&mint, &["--deep"]), (Some(1), all.clone()));

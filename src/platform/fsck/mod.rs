@@ -5,6 +5,7 @@ mod files;
 mod finding;
 mod objects;
 mod releases;
+mod snapshots;
 
 pub use check::{Fsck, Thoroughness};
 pub use finding::Finding;

@@ -132,7 +132,7 @@ impl Fsck {
     }
 
     /// A directory beside the releases, so that what is made in it can be renamed to be one.
-    fn scratch(&self) -> Result<tempfile::TempDir> {
+    pub(super) fn scratch(&self) -> Result<tempfile::TempDir> {
         Ok(tempfile::Builder::new().prefix(".fsck-").tempdir_in(self.layout.data())?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mint_subprocess::component::{COMPONENTIZE_PY, Entry, PYTHON_INSIDE, Recipe, World, world};
+use mint_subprocess::component::{COMPONENTIZE_PY, Entry, PYTHON_INSIDE, Recipe, World};
 
 use super::{
     BuildError, BuildOptions,

@@ -10,7 +10,10 @@ async fn a_python_component_has_tables_with_a_history() {
         let admin = &server.admin;
         admin.installed(&bundle("weighings"), json!({})).await;
         let plugin = admin.plugin("weighings").await;
-        assert_eq!((&plugin["mode"], &plugin["schema_version"], &plugin["pending_migrations"]), (&json!("shared"), &json!(2), &json!(0)));
+        assert_eq!(
+            (&plugin["mode"], &plugin["schema_version"], &plugin["pending_migrations"]),
+            (&json!("shared"), &json!(2), &json!(0))
+        );
         for (count, mass) in [(1, 12.5), (2, 3.25)] {
             let reply = admin.post("/api/weighings/weighings", &json!({ "sample": "a", "mass_mg": mass })).await;
             assert_eq!((reply.status, reply.json()), (StatusCode::CREATED, json!({ "weighings": count })), "{reply:?}");

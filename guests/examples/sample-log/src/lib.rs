@@ -18,7 +18,9 @@ mint_sdk::migrations! {
     #[cfg(feature = "r4")]
     "migrations/v4_micrograms.rs" => v4_micrograms,
     #[cfg(feature = "r5")]
-    "migrations/v5_milligrams_gone.rs" => v5_milligrams_gone,
+    "migrations/v5_filled.rs" => v5_filled,
+    #[cfg(feature = "r5")]
+    "migrations/v6_milligrams_gone.rs" => v6_milligrams_gone,
 }
 
 /// A sample, as it is given.

@@ -47,7 +47,8 @@ fn list(_request: Request) -> Result<Response> {
         true => ("b.name", "left join balances b on b.id = s.balance_id"),
         false => ("null", ""),
     };
-    let found = database::query(&format!("select s.name, {MASS}, {operator}, {balance} from samples s {join} order by s.id"), &[])?;
+    let found =
+        database::query(&format!("select s.name, {MASS}, {operator}, {balance} from samples s {join} order by s.id"), &[])?;
     let field = |value: Value| match value {
         Value::Integer(number) => json!(number),
         Value::Real(number) => json!(number),

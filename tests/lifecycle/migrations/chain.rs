@@ -70,7 +70,7 @@ async fn five_releases_and_back() {
         }
         assert_eq!(lab.client.plugin("sample-log").await["schema_version"], 6);
 
-        let to = json!({ "revision": 5, "confirm": "sample-log" });
+        let to = json!({ "revision": 4, "confirm": "sample-log" });
         let reset = lab.client.ended(&lab.client.post("/api/plugins/sample-log/reset", &to).await.json()).await;
         assert_eq!(reset["status"], "done", "{reset:#}");
         for version in ["4.0.0", "3.0.0", "2.0.0"] {
@@ -80,7 +80,7 @@ async fn five_releases_and_back() {
         }
         lab.upgrade("1.0.0").await;
         lab.weigh("1.0.0").await;
-        assert_eq!(lab.client.plugin("sample-log").await["schema_version"], 5, "the first release does not mind what was added");
+        assert_eq!(lab.client.plugin("sample-log").await["schema_version"], 4, "the first release does not mind what was added");
 
         // What the first release wrote without micrograms, the fifth would not find: the fourth writes both.
         for version in ["4.0.0", "5.0.0"] {

@@ -18,7 +18,9 @@ mint_sdk::migrations! {
     #[cfg(feature = "r4")]
     "migrations/v4_micrograms.rs" => v4_micrograms,
     #[cfg(feature = "r5")]
-    "migrations/v5_milligrams_gone.rs" => v5_milligrams_gone,
+    "migrations/v5_filled.rs" => v5_filled,
+    #[cfg(feature = "r5")]
+    "migrations/v6_milligrams_gone.rs" => v6_milligrams_gone,
 }
 
 /// A sample, as it is given.
@@ -45,7 +47,8 @@ fn list(_request: Request) -> Result<Response> {
         true => ("b.name", "left join balances b on b.id = s.balance_id"),
         false => ("null", ""),
     };
-    let found = database::query(&format!("select s.name, {MASS}, {operator}, {balance} from samples s {join} order by s.id"), &[])?;
+    let found =
+        database::query(&format!("select s.name, {MASS}, {operator}, {balance} from samples s {join} order by s.id"), &[])?;
     let field = |value: Value| match value {
         Value::Integer(number) => json!(number),
         Value::Real(number) => json!(number),

@@ -19,7 +19,9 @@ pub(super) fn column(given: &json::Value) -> Result<Column> {
     if flag("now") {
         column = column.default_now();
     }
-    if let Some([json::Value::String(table), json::Value::String(to)]) = given.get("to").and_then(json::Value::as_array).map(Vec::as_slice) {
+    if let Some([json::Value::String(table), json::Value::String(to)]) =
+        given.get("to").and_then(json::Value::as_array).map(Vec::as_slice)
+    {
         column = column.belongs_to(table, to);
     }
     Ok(column)

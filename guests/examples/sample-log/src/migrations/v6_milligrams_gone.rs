@@ -3,11 +3,9 @@
 use mint_sdk::Result;
 use mint_sdk::migrations::{Column, Migration, Ops};
 
-pub(crate) const MIGRATION: Migration = Migration::new(5, "milligrams gone", upgrade).destructive().downgrade(downgrade);
+pub(crate) const MIGRATION: Migration = Migration::new(6, "milligrams gone", upgrade).destructive().downgrade(downgrade);
 
 fn upgrade(ops: &Ops<'_>) -> Result<()> {
-    // What release 3 wrote after release 4 had been there.
-    ops.execute("update samples set mass_ug = cast(round(mass_mg * 1000) as bigint) where mass_ug is null", &[])?;
     ops.alter_column("samples", "mass_ug", None, Some(false))?;
     ops.drop_column("samples", "mass_mg").map(drop)
 }

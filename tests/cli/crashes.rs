@@ -1,6 +1,7 @@
 //! The server dies in the middle of a change, at each moment that is written down and between them, and is started again.
 
 use mint_platform::{install, uninstall};
+use mint_store::testing::TestDb;
 use mint_tests::{Client, Guest, bundle, eventually, repackaged};
 use reqwest::Method;
 use rustix::process::Signal;
@@ -13,6 +14,12 @@ pub(super) const WHEN: [&str; 3] = ["begun", "did", "ended"];
 
 fn second() -> Guest {
     repackaged(&bundle("hello"), |manifest| manifest["plugin"]["version"] = json!("2.0.0"))
+}
+
+/// The database whose address begins so, where there is one for tests.
+pub(super) async fn only(kind: &str) -> Vec<TestDb> {
+    let databases = mint_store::testing::databases().await;
+    databases.into_iter().filter(|database| database.url.starts_with(kind)).collect()
 }
 
 /// Asks for a change. The server may be gone before it answers.
@@ -91,12 +98,12 @@ async fn check(client: &Client, kind: &str, moment: &str) {
     assert_eq!((active.len(), active[0]["version"].as_str()), (1, Some(version.as_str())), "{moment}: {releases:#}");
 }
 
-/// Cuts a change off at each of its moments, on each database. Whatever was interrupted is taken up and ended, and the plugin
+/// Cuts a change off at each of its moments, on the database of this kind. Whatever was interrupted is taken up and ended, and the plugin
 /// is wholly as it was or wholly as it was to be.
-async fn survives(kind: &str) {
+async fn survives(kind: &str, database: &str) {
     let changes = install::changes().into_iter().chain([uninstall::change()]);
     let (_, steps) = changes.into_iter().find(|(known, _)| *known == kind).unwrap();
-    for database in mint_store::testing::databases().await {
+    for database in only(database).await {
         let url = (!database.url.starts_with("sqlite")).then_some(database.url.as_str());
         let mut mint = Mint::serving_on(url).await;
         for moment in steps.iter().flat_map(|step| WHEN.map(|when| format!("{kind}/{step}/{when}"))) {
@@ -122,34 +129,13 @@ async fn survives(kind: &str) {
     }
 }
 
-#[tokio::test]
-async fn in_an_install() {
-    survives("install").await;
-}
-
-#[tokio::test]
-async fn in_a_reload() {
-    survives("reload").await;
-}
-
-#[tokio::test]
-async fn in_an_upgrade() {
-    survives("upgrade").await;
-}
-
-#[tokio::test]
-async fn in_a_roll_back() {
-    survives("rollback").await;
-}
-
-#[tokio::test]
-async fn in_a_snapshot() {
-    survives("snapshot").await;
-}
-
-#[tokio::test]
-async fn in_an_uninstall() {
-    survives("uninstall").await;
+on_each_database! {
+    in_an_install => async |database| survives("install", database).await;
+    in_a_reload => async |database| survives("reload", database).await;
+    in_an_upgrade => async |database| survives("upgrade", database).await;
+    in_a_roll_back => async |database| survives("rollback", database).await;
+    in_a_snapshot => async |database| survives("snapshot", database).await;
+    in_an_uninstall => async |database| survives("uninstall", database).await;
 }
 
 /// A new kind of change without a test here fails.

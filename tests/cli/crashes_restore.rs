@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Mint,
-    crashes::{WHEN, settled},
+    crashes::{WHEN, only, settled},
 };
 use crate::{
     hostile::tables::{execute, rows},
@@ -66,11 +66,14 @@ async fn check_leftovers(client: &Client, data: &Path, moment: &str) {
     assert!(!tables.iter().any(|name| name.contains(".restoring")), "{moment}: {tables:?}");
 }
 
-#[tokio::test]
-async fn in_a_restore() {
+on_each_database! {
+    in_a_restore => survives;
+}
+
+async fn survives(database: &str) {
     let changes = install::changes();
     let (kind, steps) = changes.iter().find(|(kind, _)| *kind == "restore").unwrap();
-    for database in mint_store::testing::databases().await {
+    for database in only(database).await {
         let url = (!database.url.starts_with("sqlite")).then_some(database.url.as_str());
         let mut mint = Mint::serving_on(url).await;
         let data = mint.home().join("data");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Mint,
-    crashes::{WHEN, settled},
+    crashes::{WHEN, only, settled},
 };
 use crate::lifecycle::migrations::{drops, makes, release};
 
@@ -36,10 +36,10 @@ async fn has(client: &Client, table: &str) -> bool {
     client.post("/api/migrator/query", &json!({ "sql": sql })).await.status == 200
 }
 
-/// Begins a change with `begin` at each of its moments, on each database, and looks with `check` when it was taken up and ended.
-async fn survives(kind: &str, before: &Guest, begin: impl AsyncFn(&Client), check: impl AsyncFn(&Client, &str)) {
+/// Begins a change with `begin` at each of its moments, on the database of this kind, and looks with `check` when it was taken up and ended.
+async fn survives(kind: &str, database: &str, before: &Guest, begin: impl AsyncFn(&Client), check: impl AsyncFn(&Client, &str)) {
     let (_, steps) = install::changes().into_iter().find(|(known, _)| *known == kind).unwrap();
-    for database in mint_store::testing::databases().await {
+    for database in only(database).await {
         let url = (!database.url.starts_with("sqlite")).then_some(database.url.as_str());
         let mut mint = Mint::serving_on(url).await;
         for moment in steps.iter().flat_map(|step| WHEN.map(|when| format!("{kind}/{step}/{when}"))) {
@@ -57,8 +57,12 @@ async fn survives(kind: &str, before: &Guest, begin: impl AsyncFn(&Client), chec
     }
 }
 
-#[tokio::test]
-async fn in_an_upgrade_that_changes_tables() {
+on_each_database! {
+    in_an_upgrade_that_changes_tables => upgrades;
+    in_a_reset => resets;
+}
+
+async fn upgrades(database: &str) {
     let begin = async |client: &Client| {
         let _answered_or_not = upgrade(client).await.send().await;
     };
@@ -74,11 +78,10 @@ async fn in_an_upgrade_that_changes_tables() {
         }
         assert_eq!((has(client, "old").await, has(client, "new").await), (version < 3, version > 1), "{moment}: {plugin:#}");
     };
-    survives("upgrade", &first(), begin, check).await;
+    survives("upgrade", database, &first(), begin, check).await;
 }
 
-#[tokio::test]
-async fn in_a_reset() {
+async fn resets(database: &str) {
     let begin = async |client: &Client| {
         let to = json!({ "revision": 1, "confirm": "migrator" });
         let request = client.request(reqwest::Method::POST, "/api/plugins/migrator/reset").json(&to);
@@ -95,5 +98,5 @@ async fn in_a_reset() {
         assert_eq!(client.reload("migrator").await["status"], "done", "{moment}");
         assert!(has(client, "new").await, "{moment}");
     };
-    survives("reset", &second(), begin, check).await;
+    survives("reset", database, &second(), begin, check).await;
 }

@@ -96,6 +96,6 @@ async fn files_and_tables_are_the_same_for_all() {
     for reply in inserted.await {
         assert_eq!(reply.status, 200, "{reply:?}");
     }
-    let found = admin.post(&"/api/everything/call/database.query", &sql("select count(*) from t")).await;
+    let found = admin.post("/api/everything/call/database.query", &sql("select count(*) from t")).await;
     assert_eq!(found.json()["rows"], json!([[24]]), "{found:?}");
 }

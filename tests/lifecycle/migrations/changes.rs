@@ -114,9 +114,7 @@ async fn every_change_is_the_same_on_both_databases() {
     for once in ["rename-column", "alter-column", "drop-index"] {
         assert_eq!(gave(once), [json!(true)], "{once}");
     }
-    for twice in ["create-index"] {
-        assert_eq!(gave(twice), [json!(true), json!(true)], "{twice}");
-    }
+    assert_eq!(gave("create-index"), [json!(true), json!(true)]);
     for again in ["drop-column", "drop-table"] {
         assert_eq!(gave(again), [json!(true), json!(false)], "{again}");
     }

@@ -153,6 +153,16 @@ fn indexes(connection: &Connection, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
+/// As SQLite tells of one, column by column.
+struct ForeignKey {
+    id: i64,
+    other: String,
+    from: Vec<String>,
+    /// None for the primary key.
+    to: Vec<String>,
+    actions: String,
+}
+
 fn references(connection: &Connection, table: &mut Table) -> Result<()> {
     let listed =
         "select id, \"table\", \"from\", \"to\", on_update, on_delete from pragma_foreign_key_list(?1) order by id desc, seq";
@@ -160,18 +170,20 @@ fn references(connection: &Connection, table: &mut Table) -> Result<()> {
         let other: (String, String, Option<String>) = (row.get(1)?, row.get(2)?, row.get(3)?);
         Ok((row.get::<_, i64>(0)?, other, row.get::<_, String>(4)?, row.get::<_, String>(5)?))
     })?;
-    let mut keys: Vec<(i64, String, Vec<String>, Vec<String>, String)> = Vec::new();
+    let mut keys: Vec<ForeignKey> = Vec::new();
     for (id, (other, from, to), on_update, on_delete) in listed {
-        let actions = format!("on update {on_update} on delete {on_delete}");
-        match keys.last_mut().filter(|key| key.0 == id) {
+        match keys.last_mut().filter(|key| key.id == id) {
             Some(key) => {
-                key.2.push(from);
-                key.3.extend(to);
+                key.from.push(from);
+                key.to.extend(to);
             }
-            None => keys.push((id, other, vec![from], to.into_iter().collect(), actions)),
+            None => {
+                let actions = format!("on update {on_update} on delete {on_delete}");
+                keys.push(ForeignKey { id, other, from: vec![from], to: to.into_iter().collect(), actions });
+            }
         }
     }
-    for (id, other, from, to, actions) in keys {
+    for ForeignKey { id, other, from, to, actions } in keys {
         let target = if to.is_empty() { String::new() } else { format!(" ({})", names(&to)) };
         let definition = format!("foreign key ({}) references {}{target} {actions}", names(&from), quoted(&other));
         let name = format!("{}_reference{id}", table.name);

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::neighbour::beside;
 
-/// Much arithmetic in one function: half a megabyte that takes an optimising compiler a while, and a hundred times as much memory.
+/// Much arithmetic in one function: some megabytes that take an optimising compiler a while, and a hundred times as much memory.
 fn long_winded() -> Vec<u8> {
-    let sums = "(local.set 0 (i64.mul (i64.add (local.get 0) (i64.const 77)) (i64.const 13)))".repeat(50_000);
+    let sums = "(local.set 0 (i64.mul (i64.add (local.get 0) (i64.const 77)) (i64.const 13)))".repeat(200_000);
     wat::parse_str(format!("(component (core module (func (export \"x\") (param i64) (result i64) {sums} (local.get 0))))"))
         .unwrap()
 }

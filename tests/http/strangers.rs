@@ -65,10 +65,10 @@ impl Laboratory {
 
     /// A path of the document with what there is in the places of its parameters.
     fn concrete(&self, path: &str) -> String {
-        let id = match path.split('/').nth(2).unwrap() {
-            "projects" => self.project,
-            "experiments" => self.experiment,
-            "operations" => self.operation,
+        let id = match path.split('/').nth(2) {
+            Some("projects") => self.project,
+            Some("experiments") => self.experiment,
+            Some("operations") => self.operation,
             _ => self.viewer,
         };
         let concrete = path

@@ -205,6 +205,7 @@ impl Mint {
             .env("MINT_SERVER__DATA_PATH", self.home().join("data"))
             .env("MINT_SERVER__CACHE_PATH", mint_tests::cache())
             .env("MINT_SERVER__KEY_PATH", mint_tests::cache().join("installation.key"))
+            .env("MINT_PLUGINS__COMPILE__SECONDS_MAX", "300")
             .env("MINT_SERVER__RUNTIME_PATH", self.home().join("run"))
             .env("MINT_PLUGINS__INSTANCES", "64")
             .env("MINT_PLUGINS__TRIAL_SECONDS", "0")

@@ -50,6 +50,8 @@ impl TestServer {
                 ("MINT_SERVER__KEY_PATH", cache().join("installation.key").display().to_string()),
                 ("MINT_SERVER__RUNTIME_PATH", directory.path().join("run").display().to_string()),
                 ("MINT_PLUGINS__INSTANCES", "64".to_owned()),
+                // The compiler is slower in a debug build, and shares the machine with other tests.
+                ("MINT_PLUGINS__COMPILE__SECONDS_MAX", "300".to_owned()),
                 ("MINT_PLUGINS__TRIAL_SECONDS", "0".to_owned()),
                 ("MINT_PLUGINS__UV__PATH", uv()),
             ]

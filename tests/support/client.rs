@@ -1,5 +1,7 @@
 //! The REST API, as a test uses it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{
@@ -8,7 +10,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::{Guest, PASSWORD, eventually};
+use crate::{Guest, PASSWORD, wait::within};
 
 /// A client with or without a token.
 #[derive(Clone, Debug)]
@@ -181,10 +183,10 @@ impl Client {
         self.send(self.request(Method::PUT, &path).header("if-match", tag).json(&json!({ "config": settings }))).await
     }
 
-    /// Waits for the end of an operation.
+    /// Waits for the end of an operation. A component is made of wheels, and compiled, in a minute on a busy machine.
     pub async fn ended(&self, operation: &Value) -> Value {
         let path = format!("/api/operations/{}", operation["id"]);
-        eventually("the end of an operation", || async {
+        within(Duration::from_secs(150), "the end of an operation", || async {
             let operation = self.get(&path).await.json();
             (operation["status"] != "running").then_some(operation)
         })

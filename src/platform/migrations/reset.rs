@@ -10,7 +10,7 @@ use mint_domain::{
     lifecycle::{Event, Failure},
     migration::Migration,
 };
-use mint_store::{audit, installations::Installation, operations::Lease};
+use mint_store::{Tx, audit, installations::Installation, operations::Lease};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -100,9 +100,13 @@ impl Resetting {
         beyond
     }
 
-    async fn fail(&self, failure: Failure) -> Result<(), Stop> {
+    async fn begin(&self) -> Result<Tx> {
         let lease = self.lease.ok_or_else(|| std::io::Error::other("a step ran without a lease"))?;
-        let mut tx = self.platform.begin_under(lease).await?;
+        self.platform.begin_under(lease).await
+    }
+
+    async fn fail(&self, failure: Failure) -> Result<(), Stop> {
+        let mut tx = self.begin().await?;
         let (tenant, id, now) = (self.caller.tenant, self.installation.id, self.platform.services().clock.now());
         advance(&mut tx, tenant, id, |_| vec![Event::Faulted(failure)], now).await?;
         Ok(tx.commit().await?)
@@ -171,7 +175,7 @@ fn revert(resetting: &mut Resetting) -> BoxFuture<'_, Result<String, Stop>> {
 
 async fn note(resetting: &Resetting) -> Result<()> {
     let (services, caller) = (resetting.platform.services(), &resetting.caller);
-    let mut tx = services.db.begin().await?;
+    let mut tx = resetting.begin().await?;
     let details = json!({ "revision": resetting.revision });
     let entry = audit::Entry {
         actor: &caller.actor.label(),

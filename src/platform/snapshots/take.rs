@@ -4,9 +4,10 @@ use std::{io, path::Path};
 
 use mint_bundle::archive::{ArchiveWriter, Written};
 use mint_context::{Error, Result, database};
-use mint_domain::{Digest, Kind, OperationId, Refusal, SnapshotId};
+use mint_domain::{Digest, Kind, Refusal, SnapshotId};
 use mint_store::{
     installations::{self, Installation},
+    operations::Lease,
     snapshots::{self, NewSnapshot},
     tables::saved::Part,
 };
@@ -22,11 +23,11 @@ const ROOM_BYTES: u64 = 64 << 20;
 /// Pieces on their way to the disk.
 const PIECES: usize = 8;
 
-/// Why a snapshot is taken, and of which release the data are.
+/// Why a snapshot is taken, by which operation, and of which release the data are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Occasion<'a> {
     pub(crate) reason: &'static str,
-    pub(crate) operation: Option<OperationId>,
+    pub(crate) lease: Lease,
     pub(crate) version: &'a str,
     pub(crate) digest: Digest,
 }
@@ -35,7 +36,7 @@ impl Platform {
     /// Writes tables, files and settings of an installation into an archive, and records it. Gives its id and its bytes.
     ///
     /// # Errors
-    /// `plugin.no_room`, `plugin.unsaveable`; then nothing was changed.
+    /// `plugin.no_room`, `plugin.unsaveable`, or the operation is another server's by now; then nothing was changed.
     pub(crate) async fn take_snapshot(
         &self,
         caller: &Caller,
@@ -49,11 +50,11 @@ impl Platform {
         let (about, written) = self.write_archive(caller, installation, occasion, scratch.path(), &archive).await?;
         let name = format!("{:032x}.zip", rand::rng().random::<u128>());
         self.services().snapshots.put_file(name.clone(), &archive).await.map_err(full)?;
-        let mut tx = self.services().db.begin().await?;
+        let mut tx = self.begin_under(occasion.lease).await?;
         let new = NewSnapshot {
             installation: installation.id,
             release: installation.release_id,
-            operation: occasion.operation,
+            operation: Some(occasion.lease.operation),
             reason: occasion.reason,
             taken_by: &caller.actor.label(),
             file: &name,

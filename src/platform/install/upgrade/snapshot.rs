@@ -22,7 +22,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let (_, release) = platform.find_installation(&install.caller, &row.slug).await?;
         let occasion = Occasion {
             reason: install.reason,
-            operation: install.lease.map(|lease| lease.operation),
+            lease: install.lease.ok_or_else(|| out_of_order("lease"))?,
             version: &release.manifest.plugin.version,
             digest: release.digest,
         };

@@ -8,7 +8,12 @@ use super::neighbour::beside;
 
 /// Much arithmetic in one function: some megabytes that take an optimising compiler a while, and a hundred times as much memory.
 fn long_winded() -> Vec<u8> {
-    let sums = "(local.set 0 (i64.mul (i64.add (local.get 0) (i64.const 77)) (i64.const 13)))".repeat(200_000);
+    // Numbers that do not repeat: a bundle that packs too well is taken for another kind of bomb.
+    let numbers = std::iter::successors(Some(1_i64), |n| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)));
+    let sums: String = numbers
+        .take(120_000)
+        .map(|n| format!("(local.set 0 (i64.mul (i64.add (local.get 0) (i64.const {n})) (i64.const 13)))"))
+        .collect();
     wat::parse_str(format!("(component (core module (func (export \"x\") (param i64) (result i64) {sums} (local.get 0))))"))
         .unwrap()
 }

@@ -9,6 +9,7 @@ mod python;
 mod read;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod write;
 
 pub use error::{Error, Result};

@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Seek as _, Write as _},
+    fs::{self, File},
+    io::{self, Read, Seek as _},
     path::{Path, PathBuf},
 };
 
@@ -14,6 +14,7 @@ use zip::ZipArchive;
 use crate::{
     Error, Result,
     layout::{self, Entry},
+    unpack::{self, Promise},
 };
 
 const MANIFEST: &str = "manifest.json";
@@ -107,34 +108,13 @@ impl Bundle {
 
     fn unpack_into(&mut self, directory: &Path) -> Result<()> {
         for entry in &self.entries {
-            let target = directory.join(&entry.name);
-            let parent = target.parent().unwrap_or(directory);
-            fs::create_dir_all(parent).map_err(Error::io(parent))?;
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&target).map_err(Error::io(&target))?;
-            let mut source = self.archive.by_index(entry.index)?.take(entry.size.saturating_add(1));
-            let mut hash = Sha256::new();
-            let mut written = 0_u64;
-            let mut buffer = vec![0; 64 << 10];
-            loop {
-                // What the disk says has a number; everything else is the zip reader's complaint about the entry.
-                let count = source.read(&mut buffer).map_err(|error| match error.raw_os_error() {
-                    Some(_) => Error::io(&self.path)(error),
-                    None => Error::Altered(entry.name.clone()),
-                })?;
-                let chunk = buffer.get(..count).unwrap_or_default();
-                if chunk.is_empty() {
-                    break;
-                }
-                hash.update(chunk);
-                written += chunk.len() as u64;
-                file.write_all(chunk).map_err(Error::io(&target))?;
-            }
-            let digest = Digest::from_bytes(hash.finalize().into());
-            let promised = self.manifest.files.get(&entry.name);
-            if written != entry.size || promised.is_some_and(|promised| *promised != digest) {
+            let source = self.archive.by_index(entry.index)?;
+            let promise = Promise { name: &entry.name, size: entry.size };
+            // Others read what of it runs: plugins have users of their own.
+            let digest = unpack::entry(source, &self.path, promise, directory, 0o666)?;
+            if self.manifest.files.get(&entry.name).is_some_and(|promised| *promised != digest) {
                 return Err(Error::Altered(entry.name.clone()));
             }
-            file.sync_all().map_err(Error::io(&target))?;
         }
         let manifest = directory.join(MANIFEST);
         let json = serde_json::to_vec_pretty(&self.manifest).map_err(|e| Error::Layout(e.to_string()))?;

@@ -2,6 +2,7 @@
 //!
 //! [`NAMES`] is the one list of names. The variable of `server.dataPath` is `MINT_SERVER__DATA_PATH`.
 
+mod names;
 mod storage;
 mod tree;
 
@@ -24,6 +25,7 @@ use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::names::{Kind, NAMES};
 pub use self::storage::StorageConfig;
 use self::tree::{set, unknown_keys, value_of, wrong_values};
 
@@ -31,125 +33,6 @@ use self::tree::{set, unknown_keys, value_of, wrong_values};
 const FREEZE_AT: &str = "MINT_FREEZE_AT";
 /// Read when no other file is named.
 const FILE: &str = "config.json";
-
-/// Every name, what kind of value it has, and what it means.
-pub const NAMES: &[(&str, Kind, &str)] = &[
-    ("server.listen", Kind::Text, "Address and port to listen on"),
-    ("server.dataPath", Kind::Text, "Directory of the database, files and plugins"),
-    ("server.cachePath", Kind::Text, "Directory of compiled components and venvs; by default `cache` in the data directory"),
-    ("server.cacheDays", Kind::Number, "Days after which something in the cache that nobody uses is removed; by default 30"),
-    (
-        "server.keyPath",
-        Kind::Text,
-        "File with the secret of this installation, 64 hexadecimal digits; by default `installation.key` in the data directory, \
-         which is made. Servers that share a cache directory share it",
-    ),
-    (
-        "server.leaseSeconds",
-        Kind::Number,
-        "Seconds after which another replica takes up what one that is gone was doing; by default 30, at least 3",
-    ),
-    ("server.runtimePath", Kind::Text, "Directory of sockets; its path must be short"),
-    (
-        "server.pluginDomain",
-        Kind::Text,
-        "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
-    ),
-    ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
-    (
-        "database.directUrl",
-        Kind::Text,
-        "The address of the same PostgreSQL without its pooler, where `database.url` leads to PgBouncer in transaction mode",
-    ),
-    (
-        "storage.url",
-        Kind::Text,
-        "Where bundles and files stand: `file:///<directory>` or `s3://<bucket>/<prefix>?endpoint=<url>&region=<name>`; by default \
-         the data directory",
-    ),
-    ("storage.accessKeyId", Kind::Text, "Name of the key to a bucket; by default what the AWS_ variables say"),
-    ("storage.secretAccessKey", Kind::Text, "The key itself"),
-    ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
-    ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
-    ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
-    ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),
-    ("plugins.snapshotsKept", Kind::Number, "Snapshots of each installation that are kept; by default 5"),
-    ("plugins.snapshotDays", Kind::Number, "Days after which a snapshot is deleted; by default 30"),
-    ("plugins.trialSeconds", Kind::Number, "How long a new release answers before the old one is let go; by default 10"),
-    (
-        "plugins.dev",
-        Kind::Bool,
-        "Let developers' own servers answer, by `mint dev` or config.dev.toml; by default on loopback only",
-    ),
-    ("plugins.uv.path", Kind::Text, "The program uv"),
-    ("plugins.uv.indexUrl", Kind::Text, "Where Python packages come from"),
-    ("plugins.uv.extraIndexUrls", Kind::List, "Further package indexes"),
-    ("plugins.uv.offline", Kind::Bool, "Use only bundled wheels and uv's cache"),
-    (
-        "plugins.uv.sourceBuilds",
-        Kind::Bool,
-        "Allow packages without a wheel: building one runs its author's code with the server's rights",
-    ),
-    ("plugins.uv.python", Kind::Text, "The Python for plugins; by default what each asks for"),
-    (
-        "plugins.idleSeconds",
-        Kind::Number,
-        "After how long an isolated plugin of which nobody wants anything is stopped; by default 900, 0: never",
-    ),
-    (
-        "plugins.warmParent",
-        Kind::Bool,
-        "Keep the imports of isolated Python plugins in memory, 50 to 100 MB each, for faster starts",
-    ),
-    ("plugins.health.intervalSeconds", Kind::Number, "Seconds between two questions to a plugin how it is"),
-    ("plugins.health.failures", Kind::Number, "Unhealthy answers in a row after which a plugin is stopped, as failed"),
-    ("plugins.compile.secondsMax", Kind::Number, "Longest time to compile one component; by default 60"),
-    ("plugins.compile.memoryBytesMax", Kind::Number, "Memory for compiling one component; by default 4 GiB"),
-    ("plugins.components.make", Kind::Bool, "Make a component of pure Python wheels that fit one; by default true"),
-    ("plugins.components.componentizePy", Kind::Text, "A venv with componentize-py for that; by default uv makes one"),
-    ("plugins.components.secondsMax", Kind::Number, "Longest time to make one component"),
-    ("plugins.sandbox.require", Kind::List, SANDBOX_REQUIRE),
-    ("plugins.sandbox.readable", Kind::List, "Files and directories that every isolated plugin may read and run"),
-    (
-        "plugins.sandbox.users",
-        Kind::Text,
-        "Range of user ids for isolated plugins when the server runs as root, such as `200000-265535`",
-    ),
-    (
-        "plugins.sandbox.cpus",
-        Kind::Number,
-        "Processors that one isolated plugin may use at once, where a control group is delegated",
-    ),
-    ("logging.level", Kind::Text, "A filter such as `info` or `info,plugin=debug`"),
-    ("logging.format", Kind::Text, "`text` or `json`"),
-];
-
-const SANDBOX_REQUIRE: &str = "Isolated plugins are not started without these: files, network, signals, syscalls, privileges, \
-     limits, session, cgroup, user";
-
-/// What kind of value a name has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text.
-    Text,
-    /// `true` or `false`.
-    Bool,
-    /// A whole number.
-    Number,
-    /// Texts: a JSON list, or separated by commas in the environment.
-    List,
-}
-
-impl Kind {
-    fn article(self) -> &'static str {
-        match self {
-            Self::Text => "a text",
-            Self::Bool => "`true` or `false`",
-            Self::Number => "a whole number",
-            Self::List => "a list",
-        }
-    }
-}
 
 /// The configuration in force.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -70,23 +70,7 @@ enum Said {
 enum Wanted {
     Drop { table: String, column: String },
     Rename { table: String, from: String, to: String },
-    Alter { table: String, column: String, kind: Kind },
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Integer,
-    Bigint,
-    Real,
-    Decimal,
-    Text,
-    Boolean,
-    Timestamp,
-    Date,
-    Json,
-    Uuid,
-    Blob,
+    Alter { table: String, column: String, kind: ColumnType },
 }
 
 #[derive(Debug, Serialize)]
@@ -266,25 +250,7 @@ impl From<Wanted> for Change {
         match wanted {
             Wanted::Drop { table, column } => Self::DropColumn { table, column },
             Wanted::Rename { table, from, to } => Self::RenameColumn { table, from, to },
-            Wanted::Alter { table, column, kind } => Self::AlterColumn { table, column, kind: Some(kind.into()), nullable: None },
-        }
-    }
-}
-
-impl From<Kind> for ColumnType {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Integer => Self::Integer,
-            Kind::Bigint => Self::Bigint,
-            Kind::Real => Self::Real,
-            Kind::Decimal => Self::Decimal,
-            Kind::Text => Self::Text,
-            Kind::Boolean => Self::Boolean,
-            Kind::Timestamp => Self::Timestamp,
-            Kind::Date => Self::Date,
-            Kind::Json => Self::Json,
-            Kind::Uuid => Self::Uuid,
-            Kind::Blob => Self::Blob,
+            Wanted::Alter { table, column, kind } => Self::AlterColumn { table, column, kind: Some(kind), nullable: None },
         }
     }
 }

@@ -1,22 +1,24 @@
 //! Reading an archive, which may come from anywhere. Blocks.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::{self, File},
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use mint_domain::Digest;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
 use super::{
     contents::{CONTENTS, CONTENTS_BYTES_MAX, Contents, Entry, FORMAT, VERSION},
     write,
 };
-use crate::{Error, Result, layout::bad_name};
+use crate::{
+    Error, Result,
+    layout::bad_name,
+    unpack::{self, Promise},
+};
 
 /// An archive whose table of contents was read. Its entries are checked while they are unpacked.
 #[derive(Debug)]
@@ -81,31 +83,12 @@ impl<T: DeserializeOwned> Archive<T> {
     pub fn unpack(mut self, directory: &Path) -> Result<T> {
         fs::create_dir(directory).map_err(Error::io(directory))?;
         for entry in std::mem::take(&mut self.entries) {
-            let target = directory.join(&entry.name);
-            let parent = target.parent().unwrap_or(directory);
-            fs::create_dir_all(parent).map_err(Error::io(parent))?;
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&target).map_err(Error::io(&target))?;
             let unknown = |_| Error::Mismatch(entry.name.clone(), "listed, but missing");
-            let mut source = self.zip.by_name(&entry.name).map_err(unknown)?.take(entry.size.saturating_add(1));
-            let (mut hash, mut written, mut buffer) = (Sha256::new(), 0_u64, vec![0; 256 << 10]);
-            loop {
-                let count = source.read(&mut buffer).map_err(|error| match error.raw_os_error() {
-                    Some(_) => Error::io(&self.path)(error),
-                    None => Error::Altered(entry.name.clone()),
-                })?;
-                let chunk = buffer.get(..count).unwrap_or_default();
-                if chunk.is_empty() {
-                    break;
-                }
-                hash.update(chunk);
-                written += chunk.len() as u64;
-                file.write_all(chunk).map_err(Error::io(&target))?;
-            }
-            if written != entry.size || Digest::from_bytes(hash.finalize().into()) != entry.sha256 {
+            let source = self.zip.by_name(&entry.name).map_err(unknown)?;
+            let promise = Promise { name: &entry.name, size: entry.size };
+            if unpack::entry(source, &self.path, promise, directory, 0o600)? != entry.sha256 {
                 return Err(Error::Altered(entry.name));
             }
-            file.sync_all().map_err(Error::io(&target))?;
         }
         Ok(self.about)
     }

@@ -1,5 +1,7 @@
 //! Columns in words that both databases have.
 
+use serde::Deserialize;
+
 use crate::tables::Value;
 
 /// Which SQL.
@@ -12,7 +14,8 @@ pub enum Dialect {
 }
 
 /// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ColumnType {
     /// Whole numbers of 32 bits.
     Integer,

@@ -9,6 +9,7 @@ pub mod caller;
 mod content;
 pub mod development;
 mod developments;
+pub mod disable;
 pub mod dispatch;
 mod followers;
 pub mod frontends;

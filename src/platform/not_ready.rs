@@ -36,6 +36,12 @@ impl Platform {
     }
 }
 
+/// The refusal for a plugin that an administrator does not want to answer.
+pub(crate) fn disabled(slug: &str) -> Refusal {
+    let message = format!("The plugin `{slug}` is disabled. An administrator can enable it again.");
+    Refusal::new(Kind::Unavailable, "plugin.disabled", message).with(json!({ "plugin": slug, "state": State::Disabled.name() }))
+}
+
 fn refusal(installation: &Installation, now: OffsetDateTime) -> Refusal {
     let slug = &installation.slug;
     let details = json!({ "plugin": slug, "state": installation.state.name() });
@@ -51,6 +57,7 @@ fn refusal(installation: &Installation, now: OffsetDateTime) -> Refusal {
                 None => said,
             }
         }
+        State::Disabled => disabled(slug),
         State::Uninstalling => say(format!("The plugin `{slug}` is being removed.")),
         // Ready in the database: it is about to be, here.
         State::Ready | State::Upgrading => {

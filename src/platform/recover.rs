@@ -71,6 +71,8 @@ impl Platform {
                 ("undone", json!({ "code": "plugin.interrupted", "message": message }))
             }
             ("upgrade" | "rollback", true) => self.end_upgrade(&caller, plugin, input, hold.lease).await?,
+            ("disable", true) => return self.resume_disable(caller, plugin, hold).await,
+            ("enable", true) => return self.resume_enable(caller, plugin, hold).await,
             ("reset", true) => return self.resume_reset(caller, plugin, &input, hold).await,
             (_, true) => return self.resume_install(caller, plugin, hold).await,
             ("uninstall", false) => ("done", json!({ "changed": true })),

@@ -78,6 +78,8 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::development::develop))
         .routes(routes!(api::plugins::show, api::plugins::uninstall))
         .routes(routes!(api::plugins::reload))
+        .routes(routes!(api::enabling::disable))
+        .routes(routes!(api::enabling::enable))
         .routes(routes!(api::releases::upgrade))
         .routes(routes!(api::releases::roll_back))
         .routes(routes!(api::releases::list))

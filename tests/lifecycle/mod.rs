@@ -3,6 +3,7 @@
 mod backups;
 mod bundles;
 mod cancel;
+mod disable;
 mod failed_start;
 mod install;
 mod made_components;

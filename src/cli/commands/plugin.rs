@@ -60,6 +60,10 @@ pub(super) enum Command {
     Migrations(plugin_migrations::Migrations),
     /// Takes migrations of a plugin's tables back, down to a revision
     Reset(plugin_migrations::Reset),
+    /// Stops a plugin, and keeps it from answering until it is enabled; what it holds stays
+    Disable(Named),
+    /// Starts a plugin that was disabled
+    Enable(Named),
     /// Starts a plugin again
     Reload {
         /// Slug
@@ -70,6 +74,15 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+}
+
+/// Which plugin.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// Slug
+    plugin: String,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Runs one of them.
@@ -94,6 +107,8 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         }
         Command::Migrations(arguments) => plugin_migrations::list(arguments, output).await,
         Command::Reset(arguments) => plugin_migrations::reset(arguments, output).await,
+        Command::Disable(named) => switch(named, "disable", output).await,
+        Command::Enable(named) => switch(named, "enable", output).await,
         Command::Reload { plugin, allow_destructive, connection } => {
             let client = connection.client()?;
             let path = format!("/api/plugins/{plugin}/reload?allow_destructive={allow_destructive}");
@@ -101,6 +116,12 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
             watch(&client, output, begun).await
         }
     }
+}
+
+async fn switch(named: Named, verb: &str, output: Output) -> anyhow::Result<ExitCode> {
+    let client = named.connection.client()?;
+    let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{}/{verb}", named.plugin))).await?;
+    watch(&client, output, begun).await
 }
 
 /// Prints the steps of an operation as they end, until it has ended itself.

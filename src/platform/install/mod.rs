@@ -4,6 +4,7 @@
 //! leaves the installation Failed, with the reason; a reload tries again from there.
 
 mod approve;
+mod enable;
 mod fallback;
 mod frontend;
 mod migrate;
@@ -21,7 +22,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    Capability, Grants, Mode, OperationId, Permission, Plan, SnapshotId, State,
+    Capability, Grants, Mode, OperationId, Permission, Plan, Refusal, SnapshotId, State,
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
@@ -64,7 +65,16 @@ const PROBE: Change<Install> = Change { kind: "probe", can_stop: false, steps: S
 
 /// Every kind of change of an installation's releases, and the names of its steps.
 pub fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
-    let starts = [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK, &upgrade::RESTORE, &upgrade::SNAPSHOT];
+    let starts = [
+        &INSTALL,
+        &RELOAD,
+        &PROBE,
+        &enable::ENABLE,
+        &upgrade::UPGRADE,
+        &upgrade::ROLL_BACK,
+        &upgrade::RESTORE,
+        &upgrade::SNAPSHOT,
+    ];
     starts.map(Change::names).into_iter().chain([RESET.names()]).collect()
 }
 
@@ -178,6 +188,10 @@ impl Platform {
         how: Reload,
     ) -> Result<OperationId> {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
+        if install.installation.as_ref().is_some_and(|row| row.state == State::Disabled) && asked != Event::EnableAsked {
+            let message = format!("Plugin `{slug}` is disabled. Enable it: that starts it again.");
+            return Err(Refusal::conflict("installation", "state", message).into());
+        }
         install.asked = asked;
         install.decision.allow_destructive = how.allow_destructive;
         let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: change.kind, input: json!({}) }).await?;

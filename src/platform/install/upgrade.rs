@@ -252,6 +252,7 @@ fn changed_back(state: &State, previous: State) -> Vec<Event> {
 fn as_before(previous: State) -> Vec<Event> {
     match previous {
         State::Failed(failure) => vec![Event::Faulted(failure)],
+        State::Disabled => vec![Event::DisableAsked],
         _ => vec![Event::UpgradeUndone],
     }
 }

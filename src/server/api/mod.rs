@@ -4,6 +4,7 @@ pub(crate) mod auth;
 mod bundle_form;
 pub(crate) mod calendar;
 pub(crate) mod development;
+pub(crate) mod enabling;
 pub(crate) mod experiments;
 pub(crate) mod health;
 pub(crate) mod migrations;

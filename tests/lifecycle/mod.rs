@@ -3,6 +3,7 @@
 mod backups;
 mod bundles;
 mod cancel;
+mod drain;
 mod failed_start;
 mod install;
 mod made_components;

@@ -4,6 +4,7 @@ mod backups;
 mod bundles;
 mod cancel;
 mod disable;
+mod drain;
 mod failed_start;
 mod install;
 mod made_components;

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here does I/O, is `async`, or reads a clock of its own. Every rule can be tested on a table.
 
 pub mod actor;
+pub mod archive;
 pub mod capability;
 pub mod clock;
 pub mod digest;
@@ -25,6 +26,7 @@ pub mod requirement;
 pub mod slug;
 
 pub use actor::{Actor, User};
+pub use archive::ArchiveName;
 pub use capability::Capability;
 pub use clock::Clock;
 pub use digest::Digest;

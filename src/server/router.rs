@@ -90,6 +90,8 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::snapshots::upload))
         .routes(routes!(api::snapshots::restore))
         .routes(routes!(api::plugins::config, api::plugins::configure))
+        .routes(routes!(api::archives::list))
+        .routes(routes!(api::archives::purge))
         .routes(routes!(api::operations::get))
         .routes(routes!(api::operations::events))
         .routes(routes!(api::operations::cancel))

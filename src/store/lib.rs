@@ -7,6 +7,7 @@ mod query;
 #[macro_use]
 mod search;
 
+pub mod archives;
 pub mod artifacts;
 pub mod audit;
 pub mod calendar;

@@ -1,6 +1,6 @@
 //! The server dies in the middle of a change, at each moment that is written down and between them, and is started again.
 
-use mint_platform::{disable, install, uninstall};
+use mint_platform::{archives, disable, install, uninstall};
 use mint_store::testing::TestDb;
 use mint_tests::{Client, Guest, bundle, eventually, repackaged};
 use reqwest::Method;
@@ -13,7 +13,7 @@ use super::Mint;
 pub(super) const WHEN: [&str; 3] = ["begun", "did", "ended"];
 
 fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
-    install::changes().into_iter().chain([disable::change(), uninstall::change()]).collect()
+    install::changes().into_iter().chain([archives::change(), disable::change(), uninstall::change()]).collect()
 }
 
 fn second() -> Guest {
@@ -160,8 +160,21 @@ on_each_database! {
 fn every_kind_of_change_is_tried() {
     let kinds: Vec<_> = changes().into_iter().map(|(kind, _)| kind).collect();
     // A probe is a reload that the time asks for.
-    // A restore and a reset have files of their own.
-    let expected =
-        ["install", "reload", "probe", "enable", "upgrade", "rollback", "restore", "snapshot", "reset", "disable", "uninstall"];
+    // A restore, a reset, and what is about archives have files of their own.
+    let expected = [
+        "install",
+        "adopt",
+        "reload",
+        "probe",
+        "enable",
+        "upgrade",
+        "rollback",
+        "restore",
+        "snapshot",
+        "reset",
+        "purge",
+        "disable",
+        "uninstall",
+    ];
     assert_eq!(kinds, expected);
 }

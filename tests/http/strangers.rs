@@ -77,6 +77,7 @@ impl Laboratory {
             .replace("{name}", "everything")
             .replace("{plugin}", "everything")
             .replace("{snapshot}", &self.snapshot.to_string())
+            .replace("{archive}", "archived_20260101000000000_everything")
             .replace("{key}", "default")
             .replace("{*key}", "default");
         assert!(!concrete.contains('{'), "say here what stands in the place of a parameter of {path}");

@@ -1,5 +1,6 @@
 //! Plugins come, change, fail and go.
 
+mod archives;
 mod backups;
 mod bundles;
 mod cancel;

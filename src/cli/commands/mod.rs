@@ -8,6 +8,7 @@ mod db;
 mod dev;
 mod fsck;
 mod plugin;
+mod plugin_archives;
 mod plugin_install;
 mod plugin_migrations;
 mod plugin_plan;
@@ -15,6 +16,7 @@ mod plugin_releases;
 mod plugin_snapshots;
 mod serve;
 mod status;
+mod typed;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};

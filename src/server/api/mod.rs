@@ -1,5 +1,6 @@
 //! The REST API, one file for each noun.
 
+pub(crate) mod archives;
 pub(crate) mod auth;
 mod bundle_form;
 pub(crate) mod calendar;

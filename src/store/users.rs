@@ -226,7 +226,12 @@ pub async fn password_hash(tx: &mut Tx, tenant: TenantId, username: &str) -> Res
 /// # Errors
 /// The database's.
 pub async fn password_hash_of(tx: &mut Tx, tenant: TenantId, id: UserId) -> Result<Option<String>> {
-    let row =
-        rows!(tx, optional(Option<String>), "select password_hash from users where tenant_id = $1 and id = $2", tenant.0, id.0)?;
-    Ok(row.and_then(|(hash,)| hash))
+    let row = rows!(
+        tx,
+        optional(i64, Option<String>),
+        "select id, password_hash from users where tenant_id = $1 and id = $2",
+        tenant.0,
+        id.0,
+    )?;
+    Ok(row.and_then(|(_, hash)| hash))
 }

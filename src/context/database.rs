@@ -53,6 +53,15 @@ pub async fn prepare(services: &Services, authority: &PluginAuthority) -> Result
     })
 }
 
+/// Whether there are tables of a plugin, such as those that an uninstall kept.
+///
+/// # Errors
+/// An outage.
+pub async fn exist(services: &Services, tenant: &Slug, plugin: &str) -> Result<bool> {
+    let Ok(plugin) = plugin.parse() else { return Ok(false) };
+    services.tables.exist(&Owner { tenant: tenant.clone(), plugin }).await.map_err(refused)
+}
+
 /// Deletes the tables of a plugin that is being removed.
 ///
 /// # Errors

@@ -85,7 +85,12 @@ impl Layout {
 
     /// The directory of an installation's own.
     pub fn plugin_data(&self, tenant: &Slug, plugin: &str) -> PathBuf {
-        self.data.join("plugin-data").join(tenant.as_str()).join(plugin)
+        self.all_plugin_data().join(tenant.as_str()).join(plugin)
+    }
+
+    /// Where the directories of installations stand.
+    pub fn all_plugin_data(&self) -> PathBuf {
+        self.data.join("plugin-data")
     }
 
     /// Where the tables of plugins stand.

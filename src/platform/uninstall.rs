@@ -67,6 +67,9 @@ impl Platform {
     pub async fn uninstall(self: &Arc<Self>, caller: Caller, slug: &str, data: DataAction) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let (installation, _) = self.find_installation(&caller, slug).await?;
+        if data == DataAction::Purge {
+            self.expect_files(&installation.grants).await?;
+        }
         let input = json!({ "data": data });
         let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UNINSTALL.kind, input }).await?;
         let id = hold.lease.operation;

@@ -26,6 +26,7 @@ mod crashes;
 mod crashes_restore;
 mod dev;
 mod fsck;
+mod full_disk;
 mod plans;
 mod plugins;
 mod table_crashes;

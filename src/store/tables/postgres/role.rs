@@ -55,7 +55,7 @@ impl Server {
         &self.pool
     }
 
-    pub(super) fn database(&self) -> &str {
+    pub(crate) fn database(&self) -> &str {
         &self.database
     }
 
@@ -109,7 +109,7 @@ impl Server {
     }
 
     /// Deletes a role with everything that it owns.
-    pub(super) async fn remove(&self, role: &str) -> Result<()> {
+    pub(crate) async fn remove(&self, role: &str) -> Result<()> {
         if !self.knows(role).await? {
             return Ok(());
         }

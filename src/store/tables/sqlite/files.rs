@@ -88,7 +88,7 @@ impl SqliteFile {
         Self { path, pool: Pool::new() }
     }
 
-    pub(super) fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         self.path.exists()
     }
 

@@ -13,8 +13,7 @@ use mint_context::{
     runtime::{Release, Runtime},
 };
 use mint_domain::{
-    Digest, InstallationId, OperationId, RequestId, TenantId, lifecycle::Failure, migration::Migration, mode::Mode,
-    plan::PlatformPython,
+    Digest, InstallationId, OperationId, RequestId, lifecycle::Failure, migration::Migration, mode::Mode, plan::PlatformPython,
 };
 use mint_store::{
     installations::{self, Installation},
@@ -317,7 +316,7 @@ impl Platform {
     pub(crate) async fn find_installation(&self, caller: &Caller, slug: &str) -> Result<(Installation, Arc<Release>)> {
         let mut tx = self.services.db.read().await?;
         let found = installations::find(&mut tx, caller.tenant, slug).await?;
-        let installation = found.ok_or_else(|| not_installed(slug))?;
+        let installation = found.filter(|_| caller.actor.sees_plugin(slug)).ok_or_else(|| not_installed(slug))?;
         let row = releases::get(&mut tx, installation.release_id).await?.ok_or_else(|| not_installed(slug))?;
         let directory = self.layout.release(&row.digest);
         Ok((installation, Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory })))

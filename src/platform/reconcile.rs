@@ -56,6 +56,7 @@ impl Platform {
     /// Starts what should run and takes up what was interrupted, and goes on looking until the platform ends.
     pub fn reconcile(self: &Arc<Self>) {
         self.report();
+        self.obey_cancellations();
         let platform = self.clone();
         self.spawn(async move {
             let (mut tidied, mut settled) = (None, None);

@@ -1,5 +1,6 @@
 //! Several servers on one database and one storage.
 
+mod cancel;
 mod files;
 mod frozen;
 mod killed;

@@ -22,17 +22,6 @@ pub struct Leftover {
 }
 
 impl PluginTables {
-    /// Whether there is anything of an installation's tables.
-    ///
-    /// # Errors
-    /// An outage.
-    pub async fn exist(&self, owner: &Owner) -> Result<bool> {
-        match self.of(owner) {
-            Tables::Sqlite(file) => Ok(file.exists()),
-            Tables::Postgres(schema) => schema.server().has_some(schema.name()).await,
-        }
-    }
-
     /// Whether everything of an installation's tables is there that a start makes.
     ///
     /// # Errors

@@ -28,11 +28,6 @@ impl Server {
         Ok(self.has_schema(name).await? && self.knows(name).await?)
     }
 
-    /// Whether a schema or a role of the name is there.
-    pub(crate) async fn has_some(&self, name: &str) -> Result<bool> {
-        Ok(self.has_schema(name).await? || self.knows(name).await?)
-    }
-
     /// Whether there is nothing in a schema, or no such schema.
     pub(crate) async fn is_empty(&self, name: &str) -> Result<bool> {
         let objects: i64 =

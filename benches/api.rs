@@ -40,6 +40,14 @@ impl Client {
         self.done(operation).await.with_context(|| format!("{} was not installed", bundle.display())).map(drop)
     }
 
+    /// Puts a bundle in the place of a plugin's release, and waits for the end.
+    pub(crate) async fn upgrade(&self, slug: &str, bundle: &Path) -> Result<()> {
+        let bytes = tokio::fs::read(bundle).await.with_context(|| bundle.display().to_string())?;
+        let form = multipart::Form::new().text("decision", "{}").part("bundle", multipart::Part::bytes(bytes));
+        let operation = self.send(self.request(Method::POST, &format!("/api/plugins/{slug}/upgrade")).multipart(form)).await?;
+        self.done(operation).await.with_context(|| format!("{} did not take its place", bundle.display())).map(drop)
+    }
+
     /// Starts a plugin anew, and gives the operation once it answers.
     pub(crate) async fn reload(&self, slug: &str) -> Result<Value> {
         let operation = self.send(self.request(Method::POST, &format!("/api/plugins/{slug}/reload"))).await?;

@@ -76,6 +76,7 @@ impl Platform {
         release: &Arc<Release>,
     ) -> Result<Active, Failure> {
         let prepared = self.prepare(caller, &Terms::of(installation), release)?;
+        self.expect_files_to_start(&installation.grants).await?;
         database::prepare(self.services(), &prepared.activation.authority).await?;
         let plugin = self.runtime(installation.mode()).start(prepared.activation.clone()).await?;
         Ok(prepared.active(plugin, None))

@@ -31,6 +31,18 @@ impl Client {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// Asks a plugin, whatever it answers.
+    ///
+    /// # Errors
+    /// The platform could not have it answer.
+    pub(crate) async fn ask(&self, path: &str) -> Result<()> {
+        let status = self.request(Method::GET, path).send().await?.status();
+        if status.is_server_error() {
+            bail!("{path} answered {status}");
+        }
+        Ok(())
+    }
+
     /// Installs a bundle with everything that it asks for, and waits for the end.
     pub(crate) async fn install(&self, bundle: &Path) -> Result<()> {
         let decision = json!({"grant_requested": true}).to_string();

@@ -72,9 +72,14 @@ impl Mint {
 
     /// Starts to serve.
     pub(crate) fn serve(&self) -> Result<Server> {
+        self.serve_with(&[])
+    }
+
+    /// Starts to serve with further variables in its environment.
+    pub(crate) fn serve_with(&self, variables: &[(&str, &str)]) -> Result<Server> {
         let address = free_address()?;
         let mut command = self.command();
-        command.arg("serve").env("MINT_SERVER__LISTEN", address.to_string());
+        command.arg("serve").env("MINT_SERVER__LISTEN", address.to_string()).envs(variables.iter().copied());
         Server::start(command, address, &self.dir)
     }
 

@@ -4,6 +4,7 @@
 //! mode and never asks which one it talks to.
 
 pub mod admission;
+mod attempts;
 pub mod body;
 pub mod caller;
 mod content;

@@ -11,11 +11,17 @@ use mint_context::{
     runtime::{Blame, Body, BodyError, Fault},
     trailers,
 };
-use mint_domain::{InstallationId, Kind, Permission, Refusal, RequestId};
+use mint_domain::{InstallationId, Kind, Permission, Refusal, RequestId, limit::Limit};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, admission::Admitted, body, routes, running::Active};
+use crate::{
+    Caller, Platform,
+    admission::Admitted,
+    body::{self, Bound},
+    routes,
+    running::Active,
+};
 
 /// A request's place in service.
 pub(crate) struct Turn {
@@ -59,12 +65,18 @@ impl Platform {
             if only.is_some_and(|only| only != active.authority.installation) {
                 return None;
             }
-            let patience = Duration::from_millis(active.authority.limits.wall_ms_max);
+            let patience = Duration::from_millis(active.authority.limits().wall_ms_max);
             let mut call = caller.call_through(self.services(), active.authority.clone(), Instant::now() + patience);
             if let Err(refusal) = self.expect_present().and_then(|()| check(&call, &active, head)) {
+                active.authority.refused(&refusal);
                 return Some(Err(refusal));
             }
-            match active.admission.enter(call.deadline).await {
+            let counted = active.admission.count();
+            let entered = match counted {
+                Ok(()) => active.admission.enter(call.deadline).await,
+                Err(refusal) => Err(refusal),
+            };
+            match entered {
                 Ok(Some(admitted)) => {
                     // Its time begins with its turn: that a request waited is no fault of the plugin.
                     call.deadline = Instant::now() + patience;
@@ -72,7 +84,10 @@ impl Platform {
                 }
                 // Another generation has taken its place in the meantime.
                 Ok(None) => {}
-                Err(refusal) => return Some(Err(refusal)),
+                Err(refusal) => {
+                    active.authority.refused(&refusal);
+                    return Some(Err(refusal));
+                }
             }
         }
         Some(Err(Box::pin(self.not_ready(caller, only, path)).await?))
@@ -85,7 +100,7 @@ fn check(call: &Call, active: &Active, head: &Parts) -> Result<(), Refusal> {
     if !routes::is_plain(head.uri.path()) {
         return Err(Refusal::invalid("The path has dot segments, empty segments or encoded slashes. Send it in plain form."));
     }
-    refuse_oversize(&head.headers, active.authority.limits.request_body_bytes_max)
+    refuse_oversize(&head.headers, active.authority.limits().request_body_bytes_max)
 }
 
 async fn hand_over<B>(turn: Turn, request: Request<B>) -> Result<Response<Body>, Refusal>
@@ -94,21 +109,28 @@ where
     B::Error: Into<BodyError>,
 {
     let Turn { call, active, admitted } = turn;
-    let limits = &active.authority.limits;
+    let limits = active.authority.limits();
     active.usage.request();
     let (mut parts, incoming) = request.into_parts();
     headers::present(&mut parts.headers, &call, &active.forwarded_prefix);
     let incoming = incoming.map_frame(|frame| cleaned(frame, trailers::strip_request));
-    let (incoming, overrun) = body::watched(incoming, "request_body_bytes_max", limits.request_body_bytes_max);
-    let request_id = call.request_id.clone();
-    match active.plugin.handle(call, Request::from_parts(parts, incoming)).await {
+    let (incoming, overrun) = body::watched(incoming, Bound::of(&active, Limit::request_body_bytes_max));
+    let (request_id, began) = (call.request_id.clone(), Instant::now());
+    let handled = active.plugin.handle(call, Request::from_parts(parts, incoming)).await;
+    active.authority.meters.observe(Limit::wall_ms_max, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let overran = || {
+        let refusal = too_large(limits.request_body_bytes_max);
+        active.authority.refused(&refusal);
+        refusal
+    };
+    match handled {
         // Whatever the plugin made of half a body.
-        Ok(_) if overrun.happened() => Err(too_large(limits.request_body_bytes_max)),
+        Ok(_) if overrun.happened() => Err(overran()),
         Ok(response) => Ok(outgoing(&active, response, admitted)),
         Err(fault) => {
             let refusal = note(&active, &request_id, &fault);
             let too_long = fault.blame() == Blame::Client && overrun.happened();
-            Err(if too_long { too_large(limits.request_body_bytes_max) } else { refusal })
+            Err(if too_long { overran() } else { refusal })
         }
     }
 }
@@ -118,8 +140,7 @@ pub(crate) fn outgoing(active: &Active, response: Response<Body>, admitted: Admi
     let (mut parts, outgoing) = response.into_parts();
     headers::strip_response(&mut parts.headers);
     let outgoing = outgoing.map_frame(|frame| cleaned(frame, trailers::strip_response));
-    let max = active.authority.limits.response_body_bytes_max;
-    Response::from_parts(parts, body::bounded(outgoing, "response_body_bytes_max", max, admitted))
+    Response::from_parts(parts, body::bounded(outgoing, Bound::of(active, Limit::response_body_bytes_max), admitted))
 }
 
 /// Trailers are headers that come late.
@@ -137,6 +158,8 @@ fn cleaned(frame: Frame<Bytes>, strip: fn(&mut HeaderMap)) -> Frame<Bytes> {
 pub(crate) fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refusal {
     let blame = fault.blame();
     active.usage.fault(blame);
+    let refusal = fault.public();
+    active.authority.refused(&refusal);
     let (tenant, plugin) = (&active.authority.tenant_slug, active.slug());
     match blame {
         Blame::Host => {
@@ -149,7 +172,7 @@ pub(crate) fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refus
             tracing::debug!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed")
         }
     }
-    fault.public()
+    refusal
 }
 
 /// Refuses at once what says itself that it is too long.

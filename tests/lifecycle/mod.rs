@@ -11,6 +11,7 @@ mod plan;
 mod reload;
 mod restart;
 pub(crate) mod snapshots;
+mod terms;
 mod tidy;
 mod uninstall;
 mod upgrade;

@@ -6,6 +6,8 @@ pub(crate) mod calendar;
 pub(crate) mod development;
 pub(crate) mod experiments;
 pub(crate) mod health;
+pub(crate) mod limits;
+pub(crate) mod metrics;
 pub(crate) mod migrations;
 pub(crate) mod notifications;
 pub(crate) mod objects;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use mint_domain::{Capability, Kind, Limits, Refusal, Slug, lifecycle::Failure, limit::Limit};
+use mint_domain::{ArchiveName, Capability, Kind, Limits, Refusal, Slug, lifecycle::Failure, limit::Limit};
 use mint_store::tables::{
     self, Bounds, Owner,
     saved::{Parts, SavedTables},
@@ -60,6 +60,51 @@ pub async fn prepare(services: &Services, authority: &PluginAuthority) -> Result
 pub async fn delete(services: &Services, tenant: &Slug, plugin: &str) -> Result<()> {
     let Ok(plugin) = plugin.parse() else { return Ok(()) };
     services.tables.delete(&Owner { tenant: tenant.clone(), plugin }).await.map_err(refused)
+}
+
+/// Gives the tables of a plugin that does not run the name of an archive. False when it has none.
+///
+/// # Errors
+/// An outage.
+pub async fn archive(services: &Services, tenant: &Slug, name: &ArchiveName) -> Result<bool> {
+    services.tables.archive(&owner_of(tenant, name), name).await.map_err(refused)
+}
+
+/// Gives archived tables the name back that they had.
+///
+/// # Errors
+/// An outage.
+pub async fn adopt(services: &Services, tenant: &Slug, name: &ArchiveName) -> Result<bool> {
+    services.tables.adopt(&owner_of(tenant, name), name).await.map_err(refused)
+}
+
+/// Deletes archived tables.
+///
+/// # Errors
+/// An outage.
+pub async fn delete_archived(services: &Services, tenant: &Slug, name: &ArchiveName) -> Result<()> {
+    services.tables.delete_archived(&owner_of(tenant, name), name).await.map_err(refused)
+}
+
+/// Whether a plugin has tables.
+///
+/// # Errors
+/// An outage.
+pub async fn exist(services: &Services, tenant: &Slug, plugin: &str) -> Result<bool> {
+    let Ok(plugin) = plugin.parse() else { return Ok(false) };
+    services.tables.exist(&Owner { tenant: tenant.clone(), plugin }).await.map_err(refused)
+}
+
+/// Whether an archive has tables.
+///
+/// # Errors
+/// An outage.
+pub async fn exist_archived(services: &Services, tenant: &Slug, name: &ArchiveName) -> Result<bool> {
+    services.tables.exist_archived(&owner_of(tenant, name), name).await.map_err(refused)
+}
+
+fn owner_of(tenant: &Slug, name: &ArchiveName) -> Owner {
+    Owner { tenant: tenant.clone(), plugin: name.plugin().clone() }
 }
 
 /// Hands out what the tables of a plugin hold at one instant. `scratch` names a file that may be made for the time.

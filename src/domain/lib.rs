@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here does I/O, is `async`, or reads a clock of its own. Every rule can be tested on a table.
 
 pub mod actor;
+pub mod archive;
 pub mod capability;
 pub mod clock;
 pub mod digest;
@@ -22,9 +23,11 @@ pub mod policy;
 pub mod prefix;
 pub mod refusal;
 pub mod requirement;
+pub mod role;
 pub mod slug;
 
 pub use actor::{Actor, User};
+pub use archive::ArchiveName;
 pub use capability::Capability;
 pub use clock::Clock;
 pub use digest::Digest;
@@ -40,4 +43,5 @@ pub use permission::Permission;
 pub use plan::Plan;
 pub use prefix::Prefix;
 pub use refusal::{Kind, Refusal};
+pub use role::{PluginAccess, Rights};
 pub use slug::Slug;

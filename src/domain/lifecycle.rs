@@ -23,6 +23,8 @@ pub enum State {
     Upgrading,
     /// It is being removed.
     Uninstalling,
+    /// An administrator wants it not to answer. What it holds stays.
+    Disabled,
     /// It does not answer.
     Failed(Failure),
 }
@@ -74,6 +76,10 @@ pub enum Event {
     UninstallBegan,
     /// An administrator asked to try again.
     ReloadAsked,
+    /// An administrator wants that it does not answer; or that again, after something else did not succeed.
+    DisableAsked,
+    /// An administrator wants that it answers again.
+    EnableAsked,
     /// The time to probe a quarantined installation came.
     ProbeDue,
     /// Something went wrong that stops it.
@@ -99,6 +105,7 @@ impl State {
             Self::Ready => "ready",
             Self::Upgrading => "upgrading",
             Self::Uninstalling => "uninstalling",
+            Self::Disabled => "disabled",
             Self::Failed(_) => "failed",
         }
     }
@@ -109,7 +116,7 @@ impl State {
         match self {
             Self::Registered => vec![Event::InstallBegan, Event::Staged],
             Self::Installing => vec![Event::Staged],
-            Self::Failed(_) => vec![asked],
+            Self::Disabled | Self::Failed(_) => vec![asked],
             Self::Migrating | Self::Initializing | Self::Ready | Self::Upgrading | Self::Uninstalling => Vec::new(),
         }
     }
@@ -124,6 +131,7 @@ impl State {
             | Self::Ready
             | Self::Upgrading
             | Self::Uninstalling
+            | Self::Disabled
             | Self::Failed(_) => Vec::new(),
         }
     }
@@ -133,9 +141,13 @@ impl State {
         match self {
             Self::Upgrading => vec![Event::Staged, Event::Migrated, Event::Started],
             Self::Initializing => vec![Event::Started],
-            Self::Registered | Self::Installing | Self::Migrating | Self::Ready | Self::Uninstalling | Self::Failed(_) => {
-                Vec::new()
-            }
+            Self::Registered
+            | Self::Installing
+            | Self::Migrating
+            | Self::Ready
+            | Self::Uninstalling
+            | Self::Disabled
+            | Self::Failed(_) => Vec::new(),
         }
     }
 
@@ -151,9 +163,13 @@ impl State {
     pub fn serves(&self) -> bool {
         match self {
             Self::Ready | Self::Upgrading => true,
-            Self::Registered | Self::Installing | Self::Migrating | Self::Initializing | Self::Uninstalling | Self::Failed(_) => {
-                false
-            }
+            Self::Registered
+            | Self::Installing
+            | Self::Migrating
+            | Self::Initializing
+            | Self::Uninstalling
+            | Self::Disabled
+            | Self::Failed(_) => false,
         }
     }
 
@@ -168,15 +184,35 @@ impl State {
             (Self::Installing, E::Staged) => Ok(Self::Migrating),
             (Self::Migrating, E::Migrated) => Ok(Self::Initializing),
             (Self::Initializing, E::Started) => Ok(Self::Ready),
-            (Self::Ready | Self::Failed(_), E::UpgradeBegan) => Ok(Self::Upgrading),
+            (Self::Ready | Self::Disabled | Self::Failed(_), E::UpgradeBegan) => Ok(Self::Upgrading),
             (Self::Upgrading, E::Staged) => Ok(Self::Migrating),
             (Self::Upgrading | Self::Migrating | Self::Initializing, E::UpgradeUndone) => Ok(Self::Ready),
             // Also what a server left behind in the middle of something can be removed.
             (
-                Self::Installing | Self::Migrating | Self::Initializing | Self::Ready | Self::Upgrading | Self::Failed(_),
+                Self::Installing
+                | Self::Migrating
+                | Self::Initializing
+                | Self::Ready
+                | Self::Upgrading
+                | Self::Disabled
+                | Self::Failed(_),
                 E::UninstallBegan,
             ) => Ok(Self::Uninstalling),
-            (Self::Ready | Self::Failed(_), E::ReloadAsked) | (Self::Failed(_), E::ProbeDue) => Ok(Self::Migrating),
+            (Self::Ready | Self::Failed(_), E::ReloadAsked)
+            | (Self::Failed(_), E::ProbeDue)
+            | (Self::Disabled, E::EnableAsked) => Ok(Self::Migrating),
+            (
+                Self::Installing
+                | Self::Migrating
+                | Self::Initializing
+                | Self::Ready
+                | Self::Upgrading
+                | Self::Disabled
+                | Self::Failed(_),
+                E::DisableAsked,
+            )
+            // What still ran of it somewhere, and failed, was to end anyway.
+            | (Self::Disabled, E::Faulted(_)) => Ok(Self::Disabled),
             (
                 Self::Installing
                 | Self::Migrating
@@ -203,6 +239,8 @@ impl Event {
             Self::UpgradeUndone => "upgrade-undone",
             Self::UninstallBegan => "uninstall-began",
             Self::ReloadAsked => "reload-asked",
+            Self::DisableAsked => "disable-asked",
+            Self::EnableAsked => "enable-asked",
             Self::ProbeDue => "probe-due",
             Self::Faulted(_) => "faulted",
         }
@@ -229,6 +267,7 @@ mod tests {
             State::Ready,
             State::Upgrading,
             State::Uninstalling,
+            State::Disabled,
             State::Failed(Failure::new("p", "r", "h")),
         ]
     }
@@ -243,6 +282,8 @@ mod tests {
             Event::UpgradeUndone,
             Event::UninstallBegan,
             Event::ReloadAsked,
+            Event::DisableAsked,
+            Event::EnableAsked,
             Event::ProbeDue,
             Event::Faulted(Failure::new("p", "r", "h")),
         ]
@@ -264,7 +305,8 @@ mod tests {
     #[test]
     fn a_start_ends_ready_from_wherever_it_begins() {
         for state in states() {
-            let migrating = state.clone().after_all(state.toward_migration(Event::ReloadAsked)).unwrap();
+            let asked = if state == State::Disabled { Event::EnableAsked } else { Event::ReloadAsked };
+            let migrating = state.clone().after_all(state.toward_migration(asked)).unwrap();
             let started = migrating.clone().after_all(migrating.toward_start()).unwrap();
             let answers = started.clone().after_all(started.toward_ready()).unwrap();
             let expected = if state == State::Uninstalling { State::Uninstalling } else { State::Ready };

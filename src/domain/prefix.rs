@@ -12,6 +12,7 @@ pub struct Prefix(String);
 /// First segments of the platform's own API, which no plugin may claim.
 pub const RESERVED: &[&str] = &[
     "admin",
+    "archives",
     "auth",
     "calendar",
     "docs",

@@ -4,6 +4,7 @@ mod gate;
 mod rate;
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,13 +15,16 @@ use std::{
 use mint_context::meters::Meters;
 use mint_domain::{Kind, Limits, Refusal, limit::Limit};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     gate::{Gate, NoPlace, Place},
     rate::Rate,
 };
+
+/// How long whoever was told to end may take for it.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// The gate of one installation.
 #[derive(Debug)]
@@ -32,6 +36,36 @@ pub struct Admission {
     meters: Arc<Meters>,
     resizing: Mutex<()>,
     leaving: CancellationToken,
+    streams_over: CancellationToken,
+    over: CancellationToken,
+}
+
+/// How long those who are served when a gate closes may go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// WebSockets and streams of events, which have no end of their own.
+    pub streams: Duration,
+    /// Everything, and them too at the latest.
+    pub all: Duration,
+}
+
+/// When whoever is served is told to end.
+#[derive(Clone, Debug)]
+pub struct Farewell {
+    streams: CancellationToken,
+    all: CancellationToken,
+}
+
+impl Farewell {
+    /// For what has no end of its own.
+    pub fn of_streams(&self) -> &CancellationToken {
+        &self.streams
+    }
+
+    /// For everything else.
+    pub fn of_all(&self) -> &CancellationToken {
+        &self.all
+    }
 }
 
 /// A place in service; given back when dropped.
@@ -52,6 +86,8 @@ impl Admission {
             meters,
             resizing: Mutex::default(),
             leaving: CancellationToken::new(),
+            streams_over: CancellationToken::new(),
+            over: CancellationToken::new(),
         }
     }
 
@@ -103,10 +139,42 @@ impl Admission {
         self.leaving.clone()
     }
 
-    /// Waits until nobody is served any more, or `deadline`, and closes the gate. True when nobody is served.
-    pub async fn drained(&self, deadline: Instant) -> bool {
+    /// Waits until everybody is told to end.
+    pub async fn over(&self) {
+        self.over.cancelled().await;
+    }
+
+    /// When those who are served now will be told to end.
+    pub fn farewell(&self) -> Farewell {
+        Farewell { streams: self.streams_over.clone(), all: self.over.clone() }
+    }
+
+    /// Waits until nobody is served any more, or has no patience left, and closes the gate. Who is told to end has a moment
+    /// for it. True when nobody was cut off.
+    pub async fn drained(&self, patience: Patience) -> bool {
         self.leaving.cancel();
-        self.gate.drained(deadline).await
+        let mut left = pin!(self.gate.empty());
+        let deadline = Instant::now() + patience.all;
+        let streams = Instant::now() + patience.streams.min(patience.all);
+        let in_time = match timeout_at(streams, left.as_mut()).await {
+            Ok(left) => Some(left),
+            Err(_) => {
+                self.streams_over.cancel();
+                timeout_at(deadline.max(streams + GOODBYE), left.as_mut()).await.ok()
+            }
+        };
+        let was_in_time = in_time.is_some();
+        let _held = match in_time {
+            Some(held) => Some(held),
+            None => {
+                self.over.cancel();
+                timeout(GOODBYE, left).await.ok()
+            }
+        };
+        // While all places are held, so that nobody slips in. Whoever still waits here looks again, and finds the gate
+        // that took its place.
+        self.gate.close();
+        was_in_time
     }
 
     fn note(&self) -> (u64, u64) {
@@ -137,6 +205,8 @@ impl Admission {
 mod tests {
     use super::*;
 
+    const PATIENCE: Patience = Patience { streams: Duration::from_secs(5), all: Duration::from_secs(5) };
+
     #[tokio::test(start_paused = true)]
     async fn so_many_at_once_so_many_waiting_the_rest_refused() {
         let limits = Limits { concurrency_max: 1, queue_max: 1, ..Limits::default() };
@@ -162,7 +232,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             drop(first);
         };
-        let (drained, late, ()) = tokio::join!(gate.drained(deadline), gate.enter(deadline), end_first);
+        let (drained, late, ()) = tokio::join!(gate.drained(PATIENCE), gate.enter(deadline), end_first);
         assert!(drained && late.unwrap().is_none());
         assert!(gate.enter(deadline).await.unwrap().is_none());
     }
@@ -178,5 +248,28 @@ mod tests {
         gate.obey(&Limits { requests_per_second_max: 1_000, ..limits });
         assert!(gate.count().is_ok());
         assert_eq!(gate.meters.read(Limit::requests_per_second_max).reached, 0, "whoever writes it down counts it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_are_told_before_everybody_is() {
+        let gate = Arc::new(Admission::new(&Limits::default(), Arc::default()));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (stream, slow) = (gate.enter(deadline).await.unwrap().unwrap(), gate.enter(deadline).await.unwrap().unwrap());
+        let (farewell, began) = (gate.farewell(), Instant::now());
+        let stream_ends = async {
+            farewell.of_streams().cancelled().await;
+            drop(stream);
+            began.elapsed()
+        };
+        let slow_ends = async {
+            farewell.of_all().cancelled().await;
+            drop(slow);
+            began.elapsed()
+        };
+        let patience = Patience { streams: Duration::ZERO, all: Duration::from_secs(60) };
+        let (in_time, stream_told, slow_told) = tokio::join!(gate.drained(patience), stream_ends, slow_ends);
+        assert!(!in_time);
+        assert_eq!((stream_told.as_secs(), slow_told.as_secs()), (0, 60));
+        assert!(gate.enter(deadline).await.unwrap().is_none());
     }
 }

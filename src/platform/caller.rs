@@ -4,6 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use mint_context::{Call, PluginAuthority, Services};
 use mint_domain::{Actor, RequestId, Slug, TenantId};
+use mint_store::{Tx, audit};
+use serde_json::Value;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 /// Longest time that a call which is not a plugin request may take.
@@ -20,12 +23,14 @@ pub struct Caller {
     pub tenant_slug: Slug,
     /// In which request.
     pub request_id: RequestId,
+    /// Hash of the token of the session by which the actor is known, where that is one.
+    pub session: Option<Arc<str>>,
 }
 
 impl Caller {
     /// The platform itself, on behalf of a tenant.
     pub fn system(tenant: TenantId, tenant_slug: Slug, request_id: RequestId) -> Self {
-        Self { actor: Actor::System, tenant, tenant_slug, request_id }
+        Self { actor: Actor::System, tenant, tenant_slug, request_id, session: None }
     }
 
     /// The context of a call that this caller makes without a plugin.
@@ -43,5 +48,22 @@ impl Caller {
     /// The context of a call that this caller makes through a plugin.
     pub fn call_through(&self, services: &Arc<Services>, plugin: Arc<PluginAuthority>, deadline: Instant) -> Call {
         Call { plugin: Some(plugin), deadline, ..self.call(services) }
+    }
+
+    /// Notes that this caller changed a plugin, in the transaction that does it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn note(
+        &self,
+        tx: &mut Tx,
+        action: &str,
+        plugin: &str,
+        details: &Value,
+        now: OffsetDateTime,
+    ) -> mint_store::Result<()> {
+        let (actor, entity) = (self.actor.label(), format!("plugin:{plugin}"));
+        let request_id = self.request_id.as_str();
+        audit::record(tx, self.tenant, &audit::Entry { actor: &actor, action, entity: &entity, request_id, details }, now).await
     }
 }

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH, request::Parts};
+use http::{
+    HeaderMap, Request, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    request::Parts,
+};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 use mint_context::{
@@ -22,6 +26,9 @@ use crate::{
     routes,
     running::Active,
 };
+
+/// How the type of a stream of events begins.
+const EVENTS: &[u8] = b"text/event-stream";
 
 /// A request's place in service.
 pub(crate) struct Turn {
@@ -62,7 +69,8 @@ impl Platform {
     ) -> Option<Result<Turn, Refusal>> {
         let path = head.uri.path();
         while let Some(active) = self.running().find(caller.tenant, path) {
-            if only.is_some_and(|only| only != active.authority.installation) {
+            let is_asked = only.is_none_or(|only| only == active.authority.installation);
+            if !is_asked || !caller.actor.sees_plugin(active.slug().as_str()) {
                 return None;
             }
             let patience = Duration::from_millis(active.authority.limits().wall_ms_max);
@@ -116,14 +124,19 @@ where
     let incoming = incoming.map_frame(|frame| cleaned(frame, trailers::strip_request));
     let (incoming, overrun) = body::watched(incoming, Bound::of(&active, Limit::request_body_bytes_max));
     let (request_id, began) = (call.request_id.clone(), Instant::now());
-    let handled = active.plugin.handle(call, Request::from_parts(parts, incoming)).await;
+    let answer = active.plugin.handle(call, Request::from_parts(parts, incoming));
+    let answer = tokio::select! {
+        biased;
+        answer = answer => answer,
+        () = active.admission.over() => return Err(cut_off()),
+    };
     active.authority.meters.observe(Limit::wall_ms_max, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let overran = || {
         let refusal = too_large(limits.request_body_bytes_max);
         active.authority.refused(&refusal);
         refusal
     };
-    match handled {
+    match answer {
         // Whatever the plugin made of half a body.
         Ok(_) if overrun.happened() => Err(overran()),
         Ok(response) => Ok(outgoing(&active, response, admitted)),
@@ -139,8 +152,18 @@ where
 pub(crate) fn outgoing(active: &Active, response: Response<Body>, admitted: Admitted) -> Response<Body> {
     let (mut parts, outgoing) = response.into_parts();
     headers::strip_response(&mut parts.headers);
+    // Who reads events comes back for more when they end. Half of anything else must not look like all of it.
+    let is_stream = parts.headers.get(CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(EVENTS));
+    let farewell = active.admission.farewell();
+    let over = if is_stream { farewell.of_streams() } else { farewell.of_all() };
+    let outgoing = body::until(outgoing, over.clone(), is_stream);
     let outgoing = outgoing.map_frame(|frame| cleaned(frame, trailers::strip_response));
     Response::from_parts(parts, body::bounded(outgoing, Bound::of(active, Limit::response_body_bytes_max), admitted))
+}
+
+pub(crate) fn cut_off() -> Refusal {
+    let message = "The plugin made way for another release, or was taken down, before it answered. Send the request again.";
+    Refusal::new(Kind::Unavailable, "plugin.replaced", message).retry_after(1)
 }
 
 /// Trailers are headers that come late.

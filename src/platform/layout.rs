@@ -7,6 +7,7 @@
 //! <data>/releases/<digest>/     unpacked bundles; never change
 //! <data>/releases/<digest>.frontend/{files/,revision}   what browsers get of them; never change
 //! <data>/plugin-data/<tenant>/<slug>/{artifacts,cache}/
+//! <data>/plugin-data/<tenant>/archived_<timestamp>_<slug>/   of a plugin that was removed; likewise below plugin-tables
 //! <data>/plugin-tables/<tenant>/<slug>.sqlite   tables of plugins, unless the database is PostgreSQL
 //! <data>/snapshots/             what installations held at some instant: an archive each, unless the storage is elsewhere
 //! <data>/_uploads/              bundles on their way in; emptied at start
@@ -85,7 +86,12 @@ impl Layout {
 
     /// The directory of an installation's own.
     pub fn plugin_data(&self, tenant: &Slug, plugin: &str) -> PathBuf {
-        self.data.join("plugin-data").join(tenant.as_str()).join(plugin)
+        self.all_plugin_data().join(tenant.as_str()).join(plugin)
+    }
+
+    /// Where the directories of installations' own stand, by tenant.
+    pub fn all_plugin_data(&self) -> PathBuf {
+        self.data.join("plugin-data")
     }
 
     /// Where the tables of plugins stand.

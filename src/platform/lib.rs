@@ -4,11 +4,13 @@
 //! mode and never asks which one it talks to.
 
 pub mod admission;
+pub mod archives;
 pub mod body;
 pub mod caller;
 mod content;
 pub mod development;
 mod developments;
+pub mod disable;
 pub mod dispatch;
 mod followers;
 pub mod frontends;
@@ -23,6 +25,7 @@ pub mod migrations;
 mod not_ready;
 pub mod operation;
 mod passwords;
+pub mod people;
 pub mod planning;
 pub mod platform;
 pub mod plugins;

@@ -25,7 +25,8 @@ impl Platform {
                     .into_iter()
                     .filter(|installation| routes::is_below(path, &format!("/api{}", installation.prefix)))
                     .max_by_key(|installation| installation.prefix.len())
-                    .filter(|longest| only.is_none_or(|only| only == longest.id))?;
+                    .filter(|longest| only.is_none_or(|only| only == longest.id))
+                    .filter(|longest| caller.actor.sees_plugin(&longest.slug))?;
                 Some(refusal(&longest, self.services().clock.now()))
             }
             Err(error) => {
@@ -34,6 +35,12 @@ impl Platform {
             }
         }
     }
+}
+
+/// The refusal for a plugin that an administrator does not want to answer.
+pub(crate) fn disabled(slug: &str) -> Refusal {
+    let message = format!("The plugin `{slug}` is disabled. An administrator can enable it again.");
+    Refusal::new(Kind::Unavailable, "plugin.disabled", message).with(json!({ "plugin": slug, "state": State::Disabled.name() }))
 }
 
 fn refusal(installation: &Installation, now: OffsetDateTime) -> Refusal {
@@ -51,6 +58,7 @@ fn refusal(installation: &Installation, now: OffsetDateTime) -> Refusal {
                 None => said,
             }
         }
+        State::Disabled => disabled(slug),
         State::Uninstalling => say(format!("The plugin `{slug}` is being removed.")),
         // Ready in the database: it is about to be, here.
         State::Ready | State::Upgrading => {

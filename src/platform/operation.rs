@@ -1,7 +1,7 @@
 //! Operations: long changes as lists of steps, each beside its undo, journaled so that a person can watch and another
 //! process can finish.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use mint_context::Error;
@@ -14,10 +14,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Caller, Platform, lease::Hold};
+use crate::{Caller, Platform, install::can_be_stopped, lease::Hold};
 
 /// The step that makes a change count.
 const SWITCH: &str = "switch";
+
+/// Time between two looks at whether somebody asked another server to stop what runs here.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An operation that runs in this process.
 #[derive(Clone, Debug)]
@@ -245,10 +248,10 @@ impl Platform {
     /// Stops an operation before what it does counts; its steps are undone.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` when it is too late, or when another server runs it.
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` when it is too late.
     pub async fn cancel_operation(&self, caller: &Caller, id: OperationId) -> Result<(), Error> {
         let _permit = caller.call(self.services()).permit_person(mint_domain::Permission::PluginsInstall)?;
-        let (operation, _) = self.operation(caller, id).await?;
+        let (operation, steps) = self.operation(caller, id).await?;
         let here = self.operations_here().get(&id).cloned();
         let late = |message: String| Err(Refusal::conflict("operation", "status", message).into());
         match here {
@@ -257,9 +260,39 @@ impl Platform {
                 Ok(())
             }
             Some(_) => late(format!("This {} cannot be stopped any more.", operation.kind)),
-            None if operation.status == "running" => late("Another server runs this operation.".to_owned()),
+            None if operation.status == "running" => {
+                if !can_be_stopped(&operation.kind) || steps.iter().any(|step| step.name == SWITCH) {
+                    return late(format!("This {} cannot be stopped any more.", operation.kind));
+                }
+                let mut tx = self.services().db.begin().await?;
+                operations::ask_to_cancel(&mut tx, caller.tenant, id).await?;
+                Ok(tx.commit().await?)
+            }
             None => late(format!("This {} has ended.", operation.kind)),
         }
+    }
+
+    /// Stops operations of this process as another one was asked to, until the platform ends.
+    pub(crate) fn obey_cancellations(self: &Arc<Self>) {
+        let platform = self.clone();
+        self.spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+                if platform.operations_here().values().all(|here| here.cancel.is_none()) {
+                    continue;
+                }
+                if let Err(error) = platform.cancel_as_asked().await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "it could not be found out what is to be stopped");
+                }
+            }
+        });
+    }
+
+    async fn cancel_as_asked(&self) -> Result<(), Error> {
+        let asked = operations::asked_to_cancel(&mut self.services().db.read().await?, self.process_id()).await?;
+        let here = self.operations_here();
+        asked.iter().filter_map(|id| here.get(id)?.cancel.as_ref()).for_each(CancellationToken::cancel);
+        Ok(())
     }
 
     /// Kills or freezes the server here, if that is what a test asked for.

@@ -56,6 +56,7 @@ impl Platform {
     /// Starts what should run and takes up what was interrupted, and goes on looking until the platform ends.
     pub fn reconcile(self: &Arc<Self>) {
         self.report();
+        self.obey_cancellations();
         let platform = self.clone();
         self.spawn(async move {
             let (mut tidied, mut settled) = (None, None);
@@ -136,8 +137,7 @@ impl Platform {
         for active in installed.filter(unwanted) {
             let (tenant, id) = (active.authority.tenant, active.authority.installation);
             if let Some(removed) = self.running().remove(tenant, id, Some(active.generation)) {
-                let platform = self.clone();
-                self.track(async move { platform.drain(removed).await });
+                self.track(self.drain(removed));
             }
         }
         if must_look {
@@ -206,7 +206,8 @@ impl Platform {
         match started.await {
             Ok(active) => {
                 if let Some(old) = self.put_up(&Arc::new(active)) {
-                    self.drain(old).await;
+                    // Streams may take their time; the next look does not wait for them.
+                    self.track(self.drain(old));
                 }
             }
             // What is down may come back; what runs elsewhere is not broken.

@@ -4,11 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use mint_context::Result;
 use mint_store::{installations, operations, tenants};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, lease::Hold, uninstall::DataAction};
+use crate::{Caller, Platform, lease::Hold};
 
 impl Platform {
     /// Takes up what was interrupted. It goes on after this returns.
@@ -50,20 +49,16 @@ impl Platform {
     }
 
     async fn go_on(self: &Arc<Self>, caller: Caller, operation: operations::Operation, hold: Hold) -> Result<()> {
-        #[derive(Default, Deserialize)]
-        struct UninstallInput {
-            #[serde(default)]
-            data: DataAction,
-        }
         let (plugin, input) = (operation.plugin.as_str(), operation.input);
         let mut tx = self.services().db.read().await?;
         let is_present = installations::find(&mut tx, operation.tenant_id, plugin).await?.is_some();
         drop(tx);
         let (status, outcome) = match (operation.kind.as_str(), is_present) {
             ("uninstall", true) => {
-                let input: UninstallInput = serde_json::from_value(input).unwrap_or_default();
-                return self.resume_uninstall(caller, plugin, input.data, hold).await;
+                return self.resume_uninstall(caller, plugin, input, hold).await;
             }
+            ("purge", _) => return self.resume_purge(caller, &input, hold).await,
+            ("adopt", true) => return self.resume_adopt(caller, plugin, &input, hold).await,
             ("restore", true) => self.end_restore(&caller, plugin, input, hold.lease).await?,
             ("snapshot", true) => {
                 self.forget_snapshot_before(&caller, plugin, hold.lease.operation).await?;
@@ -71,6 +66,8 @@ impl Platform {
                 ("undone", json!({ "code": "plugin.interrupted", "message": message }))
             }
             ("upgrade" | "rollback", true) => self.end_upgrade(&caller, plugin, input, hold.lease).await?,
+            ("disable", true) => return self.resume_disable(caller, plugin, hold).await,
+            ("enable", true) => return self.resume_enable(caller, plugin, hold).await,
             ("reset", true) => return self.resume_reset(caller, plugin, &input, hold).await,
             (_, true) => return self.resume_install(caller, plugin, hold).await,
             ("uninstall", false) => ("done", json!({ "changed": true })),

@@ -6,17 +6,19 @@ use std::{io, sync::Arc};
 use futures_util::future::BoxFuture;
 use mint_context::{Result, database};
 use mint_domain::{
-    OperationId, Permission, State,
+    ArchiveName, OperationId, Permission, State,
     lifecycle::{Event, Failure},
 };
 use mint_store::{
-    Tx, audit, history,
+    Tx,
+    archives::{self, Archive},
+    history,
     installations::{self, Installation},
     operations::Lease,
     releases,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Caller, Platform,
@@ -29,8 +31,8 @@ const UNINSTALL: Change<Uninstall> = Change {
     kind: "uninstall",
     can_stop: false,
     steps: &[
-        Step { name: "stop", run: stop, undo: nothing_to_undo, may_be_cut: false },
-        Step { name: "files", run: files, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "stop", run: stop, undo: fail, may_be_cut: false },
+        Step { name: "files", run: files, undo: put_back, may_be_cut: false },
         Step { name: "remove", run: remove, undo: nothing_to_undo, may_be_cut: false },
     ],
 };
@@ -47,6 +49,8 @@ pub enum DataAction {
     /// They stay, and are there again when the plugin is installed again.
     #[default]
     Keep,
+    /// They get names of an archive, with the settings, from which a later installation can adopt them.
+    Archive,
     /// They are deleted.
     Purge,
 }
@@ -56,7 +60,19 @@ struct Uninstall {
     caller: Caller,
     lease: Option<Lease>,
     installation: Installation,
+    version: String,
+    input: Input,
+    /// Whether tables and files are in the archive.
+    put_away: (bool, bool),
+}
+
+/// What an interrupted removal must know to be finished.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Input {
     data: DataAction,
+    /// What they are archived as.
+    #[serde(default)]
+    archive: Option<ArchiveName>,
 }
 
 impl Platform {
@@ -66,32 +82,47 @@ impl Platform {
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
     pub async fn uninstall(self: &Arc<Self>, caller: Caller, slug: &str, data: DataAction) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let (installation, _) = self.find_installation(&caller, slug).await?;
-        let input = json!({ "data": data });
+        let archive = slug.parse().ok().filter(|_| data == DataAction::Archive);
+        let archive = archive.map(|slug| ArchiveName::new(slug, self.services().clock.now()));
+        let mut uninstall = Uninstall::new(self, caller.clone(), slug, Input { data, archive }).await?;
+        let input = json!(uninstall.input);
         let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UNINSTALL.kind, input }).await?;
         let id = hold.lease.operation;
-        let mut uninstall = Uninstall { platform: self.clone(), caller, lease: None, installation, data };
         let platform = self.clone();
         self.track(async move { platform.run_operation(hold, &UNINSTALL, &mut uninstall, failed).await });
         Ok(id)
     }
 
     /// Finishes an uninstall whose process died.
-    pub(crate) async fn resume_uninstall(
-        self: &Arc<Self>,
-        caller: Caller,
-        slug: &str,
-        data: DataAction,
-        hold: Hold,
-    ) -> Result<()> {
-        let (installation, _) = self.find_installation(&caller, slug).await?;
-        let mut uninstall = Uninstall { platform: self.clone(), caller, lease: None, installation, data };
+    pub(crate) async fn resume_uninstall(self: &Arc<Self>, caller: Caller, slug: &str, input: Value, hold: Hold) -> Result<()> {
+        let input = serde_json::from_value(input).unwrap_or(Input { data: DataAction::Keep, archive: None });
+        let mut uninstall = Uninstall::new(self, caller, slug, input).await?;
         self.run_operation(hold, &UNINSTALL, &mut uninstall, failed).await;
         Ok(())
     }
 }
 
 impl Uninstall {
+    async fn new(platform: &Arc<Platform>, caller: Caller, slug: &str, input: Input) -> Result<Self> {
+        let (installation, release) = platform.find_installation(&caller, slug).await?;
+        let version = release.manifest.plugin.version.clone();
+        Ok(Self { platform: platform.clone(), caller, lease: None, installation, version, input, put_away: (false, false) })
+    }
+
+    fn archive(&self, name: &ArchiveName) -> Archive {
+        let (has_tables, has_files) = self.put_away;
+        Archive {
+            tenant_id: self.installation.tenant_id,
+            name: name.clone(),
+            version: self.version.clone(),
+            settings: self.installation.settings.clone(),
+            has_tables,
+            has_files,
+            archived_by: self.caller.actor.label(),
+            archived_at: self.platform.services().clock.now(),
+        }
+    }
+
     /// Begins a transaction that counts only while this process has the operation in hand.
     async fn begin(&self) -> Result<Tx> {
         let lease = self.lease.ok_or_else(|| io::Error::other("a step ran without a lease"))?;
@@ -124,8 +155,13 @@ fn stop(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
 
 fn files(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
-        if uninstall.data == DataAction::Keep {
-            return Ok("the plugin's own files and tables are kept".to_owned());
+        match (uninstall.input.data, uninstall.input.archive.clone()) {
+            (DataAction::Archive, Some(name)) => {
+                uninstall.put_away = uninstall.platform.put_away(&uninstall.caller, &name).await?;
+                return Ok(format!("the plugin's own files, tables and settings are archived as {name}"));
+            }
+            (DataAction::Keep | DataAction::Archive, _) => return Ok("the plugin's own files and tables are kept".to_owned()),
+            (DataAction::Purge, _) => {}
         }
         let (tenant, services) = (&uninstall.caller.tenant_slug, uninstall.platform.services());
         database::delete(services, tenant, &uninstall.installation.slug).await?;
@@ -137,31 +173,48 @@ fn files(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     })
 }
 
+/// What was archived has its names again.
+fn put_back(uninstall: &mut Uninstall) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
+        let Some(name) = &uninstall.input.archive else { return };
+        if let Err(error) = uninstall.platform.take_out(&uninstall.caller, name).await {
+            tracing::error!(archive = %name, error = &error as &dyn std::error::Error,
+                "data that were archived could not be given their names back; uninstall the plugin again");
+        }
+    })
+}
+
+/// It is still there, and does not run.
+fn fail(uninstall: &mut Uninstall) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
+        let (tenant, id) = (uninstall.installation.tenant_id, uninstall.installation.id);
+        let failure = Failure::new("uninstall", "It could not be removed.", "Reload it, or uninstall it again.");
+        let events = |state: &State| if *state == State::Uninstalling { vec![Event::Faulted(failure)] } else { Vec::new() };
+        let undone = async {
+            let mut tx = uninstall.begin().await?;
+            advance(&mut tx, tenant, id, events, uninstall.platform.services().clock.now()).await?;
+            Ok::<_, mint_context::Error>(tx.commit().await?)
+        };
+        if let Err(error) = undone.await {
+            tracing::error!(installation.id = %id, error = %error, "the state of a plugin that could not be removed could not be written");
+        }
+    })
+}
+
 fn remove(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (caller, installation) = (&uninstall.caller, &uninstall.installation);
         let mut tx = uninstall.begin().await?;
         let kept = history::list(&mut tx, installation.id).await?;
+        if let Some(name) = &uninstall.input.archive {
+            archives::insert(&mut tx, &uninstall.archive(name)).await?;
+        }
         installations::delete(&mut tx, installation.tenant_id, installation.id).await?;
         for reign in kept {
             releases::delete_unused(&mut tx, reign.release_id).await?;
         }
-        let entity = format!("plugin:{}", installation.slug);
         let now = uninstall.platform.services().clock.now();
-        let details = json!({ "data": uninstall.data });
-        audit::record(
-            &mut tx,
-            caller.tenant,
-            &audit::Entry {
-                actor: &caller.actor.label(),
-                action: "plugin.uninstall",
-                entity: &entity,
-                request_id: caller.request_id.as_str(),
-                details: &details,
-            },
-            now,
-        )
-        .await?;
+        caller.note(&mut tx, "plugin.uninstall", &installation.slug, &json!(uninstall.input), now).await?;
         tx.commit().await?;
         Ok("removed".to_owned())
     })

@@ -1,6 +1,6 @@
 //! Front-ends: what a tenant's plugins show, and who has been let in to their origins.
 
-use mint_domain::{Digest, InstallationId, TenantId};
+use mint_domain::{Digest, InstallationId, State, TenantId};
 use time::OffsetDateTime;
 
 use crate::{Result, Tx};
@@ -18,6 +18,9 @@ pub struct Mount {
     /// Digest of the active release.
     #[sqlx(try_from = "String")]
     pub digest: Digest,
+    /// How the installation stands.
+    #[sqlx(json)]
+    pub state: State,
 }
 
 /// Who is let in, and where.
@@ -39,7 +42,7 @@ pub struct Admission {
 pub async fn mounts(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Mount>> {
     rows!(
         tx, all Mount,
-        "select i.id as installation_id, i.slug, i.prefix, r.digest from installations i join releases r on r.id = i.release_id
+        "select i.id as installation_id, i.slug, i.prefix, i.state, r.digest from installations i join releases r on r.id = i.release_id
          where i.tenant_id = $1",
         tenant.0,
     )
@@ -52,7 +55,7 @@ pub async fn mounts(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Mount>> {
 pub async fn mount(tx: &mut Tx, tenant: TenantId, id: InstallationId) -> Result<Option<Mount>> {
     rows!(
         tx, optional Mount,
-        "select i.id as installation_id, i.slug, i.prefix, r.digest from installations i join releases r on r.id = i.release_id
+        "select i.id as installation_id, i.slug, i.prefix, i.state, r.digest from installations i join releases r on r.id = i.release_id
          where i.tenant_id = $1 and i.id = $2",
         tenant.0, id.0,
     )

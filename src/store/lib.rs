@@ -7,6 +7,7 @@ mod query;
 #[macro_use]
 mod search;
 
+pub mod archives;
 pub mod artifacts;
 pub mod audit;
 pub mod calendar;
@@ -27,6 +28,7 @@ pub mod plugin_roles;
 pub mod projects;
 pub mod releases;
 pub mod replicas;
+pub mod roles;
 pub mod sessions;
 pub mod snapshots;
 pub mod tables;

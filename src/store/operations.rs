@@ -232,6 +232,46 @@ pub async fn running(tx: &mut Tx, tenant: TenantId, plugin: &str) -> Result<Opti
     )
 }
 
+/// Asks whoever runs an operation to stop it. False when it has ended.
+///
+/// # Errors
+/// The database's.
+pub async fn ask_to_cancel(tx: &mut Tx, tenant: TenantId, id: OperationId) -> Result<bool> {
+    execute!(
+        tx,
+        "update operations set cancel_asked = true where tenant_id = $1 and id = $2 and status = 'running'",
+        tenant.0,
+        id.0,
+    )
+    .map(|rows| rows > 0)
+}
+
+/// The operations of a process that somebody asked another one to stop.
+///
+/// # Errors
+/// The database's.
+pub async fn asked_to_cancel(tx: &mut Tx, owner: &str) -> Result<Vec<OperationId>> {
+    let ids = rows!(
+        tx,
+        all(i64,),
+        "select id from operations where status = 'running' and cancel_asked = true and lease_owner = $1",
+        owner,
+    )?;
+    Ok(ids.into_iter().map(|(id,)| OperationId(id)).collect())
+}
+
+/// Every tenant's operations that run.
+///
+/// # Errors
+/// The database's.
+pub async fn under_way(tx: &mut Tx) -> Result<Vec<Operation>> {
+    rows!(
+        tx, all Operation,
+        "select id, tenant_id, plugin, kind, status, actor, request_id, input, outcome, started_at, ended_at
+         from operations where status = 'running' order by id",
+    )
+}
+
 /// The journal of an operation.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The server dies in the middle of a change, at each moment that is written down and between them, and is started again.
 
-use mint_platform::{install, uninstall};
+use mint_platform::{archives, disable, install, uninstall};
 use mint_store::testing::TestDb;
 use mint_tests::{Client, Guest, bundle, eventually, repackaged};
 use reqwest::Method;
@@ -11,6 +11,10 @@ use super::Mint;
 
 /// When a step can be cut off.
 pub(super) const WHEN: [&str; 3] = ["begun", "did", "ended"];
+
+fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
+    install::changes().into_iter().chain([archives::change(), disable::change(), uninstall::change()]).collect()
+}
 
 fn second() -> Guest {
     repackaged(&bundle("hello"), |manifest| manifest["plugin"]["version"] = json!("2.0.0"))
@@ -35,6 +39,8 @@ async fn begin(client: &Client, kind: &str) {
         "upgrade" => client.request(Method::POST, "/api/plugins/hello/upgrade").multipart(form(&second())),
         "rollback" => client.request(Method::POST, "/api/plugins/hello/rollback").json(&json!({})),
         "reload" => client.request(Method::POST, "/api/plugins/hello/reload"),
+        "disable" => client.request(Method::POST, "/api/plugins/hello/disable"),
+        "enable" => client.request(Method::POST, "/api/plugins/hello/enable"),
         "snapshot" => client.request(Method::POST, "/api/plugins/hello/snapshots"),
         "uninstall" => client.request(Method::DELETE, "/api/plugins/hello?data=purge"),
         other => panic!("{other}: a kind of change that this test does not know how to begin"),
@@ -63,7 +69,7 @@ fn allowed(kind: &str) -> &'static [Option<&'static str>] {
     match kind {
         "install" => &[None, Some("1.0.0")],
         "uninstall" => &[None],
-        "reload" | "snapshot" => &[Some("1.0.0")],
+        "reload" | "snapshot" | "disable" | "enable" => &[Some("1.0.0")],
         _ => &[Some("1.0.0"), Some("2.0.0")],
     }
 }
@@ -77,6 +83,12 @@ async fn check(client: &Client, kind: &str, moment: &str) {
         assert_eq!(client.get("/api/hello/").await.status, 404, "{moment}");
         return;
     };
+    if kind == "disable" {
+        let refused = client.get("/api/hello/").await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "plugin.disabled"), "{moment}: {operation:#}");
+        assert_eq!(client.plugin("hello").await["state"], "disabled", "{moment}");
+        return;
+    }
     let answer = eventually("the plugin", || async {
         let reply = client.get("/api/hello/").await;
         (reply.status == 200).then_some(reply)
@@ -101,7 +113,7 @@ async fn check(client: &Client, kind: &str, moment: &str) {
 /// Cuts a change off at each of its moments, on the database of this kind. Whatever was interrupted is taken up and ended, and the plugin
 /// is wholly as it was or wholly as it was to be.
 async fn survives(kind: &str, database: &str) {
-    let changes = install::changes().into_iter().chain([uninstall::change()]);
+    let changes = changes();
     let (_, steps) = changes.into_iter().find(|(known, _)| *known == kind).unwrap();
     for database in only(database).await {
         let url = (!database.url.starts_with("sqlite")).then_some(database.url.as_str());
@@ -110,6 +122,9 @@ async fn survives(kind: &str, database: &str) {
             let client = Client::sign_in(&mint.url, "default", "admin").await;
             if kind != "install" {
                 client.installed(&bundle("hello"), json!({})).await;
+            }
+            if kind == "enable" {
+                assert_eq!(client.change("hello", "disable").await["status"], "done");
             }
             if kind == "rollback" {
                 assert_eq!(client.upgrade("hello", &second(), &json!({})).await["status"], "done");
@@ -135,14 +150,31 @@ on_each_database! {
     in_an_upgrade => async |database| survives("upgrade", database).await;
     in_a_roll_back => async |database| survives("rollback", database).await;
     in_a_snapshot => async |database| survives("snapshot", database).await;
+    in_a_disable => async |database| survives("disable", database).await;
+    in_an_enable => async |database| survives("enable", database).await;
     in_an_uninstall => async |database| survives("uninstall", database).await;
 }
 
 /// A new kind of change without a test here fails.
 #[test]
 fn every_kind_of_change_is_tried() {
-    let kinds: Vec<_> = install::changes().into_iter().chain([uninstall::change()]).map(|(kind, _)| kind).collect();
+    let kinds: Vec<_> = changes().into_iter().map(|(kind, _)| kind).collect();
     // A probe is a reload that the time asks for.
-    // A restore and a reset have files of their own.
-    assert_eq!(kinds, ["install", "reload", "probe", "upgrade", "rollback", "restore", "snapshot", "reset", "uninstall"]);
+    // A restore, a reset, and what is about archives have files of their own.
+    let expected = [
+        "install",
+        "adopt",
+        "reload",
+        "probe",
+        "enable",
+        "upgrade",
+        "rollback",
+        "restore",
+        "snapshot",
+        "reset",
+        "purge",
+        "disable",
+        "uninstall",
+    ];
+    assert_eq!(kinds, expected);
 }

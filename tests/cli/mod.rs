@@ -23,6 +23,7 @@ mod accounts;
 mod binary;
 mod configuration;
 mod crashes;
+mod crashes_archive;
 mod crashes_restore;
 mod dev;
 mod fsck;

@@ -1,8 +1,11 @@
 //! Plugins come, change, fail and go.
 
+mod archives;
 mod backups;
 mod bundles;
 mod cancel;
+mod disable;
+mod drain;
 mod failed_start;
 mod install;
 mod made_components;

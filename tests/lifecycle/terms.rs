@@ -68,7 +68,7 @@ async fn a_laboratory_has_defaults_of_its_own() {
         other.installed(&bundle("hostile"), json!({})).await;
         let asked = "/api/hostile/handles?count=200";
 
-        let reply = admin.patch("/api/limits", &json!({ "handles_max": 100 })).await;
+        let reply = admin.patch("/api/platform/limits", &json!({ "handles_max": 100 })).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         assert_eq!(admin.get(asked).await.json()["details"]["limit"], "handles_max");
         assert_eq!(limit(admin, "hostile", "handles_max").await["from"], "laboratory");
@@ -81,16 +81,16 @@ async fn a_laboratory_has_defaults_of_its_own() {
             (json!({ "handles_max": 1_u64 << 40 }), "choose 1 to 65536"),
             (json!({ "hands_max": 1 }), "There is no limit `hands_max`"),
         ] {
-            for reply in [admin.patch("/api/limits", &edits).await, set(admin, "hostile", edits.clone()).await] {
+            for reply in [admin.patch("/api/platform/limits", &edits).await, set(admin, "hostile", edits.clone()).await] {
                 assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{reply:?}");
                 assert!(reply.text().contains(words), "{reply:?}");
             }
         }
         let viewer = server.client("viewer").await;
-        assert_eq!(viewer.patch("/api/limits", &json!({})).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(viewer.patch("/api/platform/limits", &json!({})).await.status, StatusCode::FORBIDDEN);
         assert_eq!(set(&viewer, "hostile", json!({})).await.status, StatusCode::FORBIDDEN);
         assert_eq!(viewer.patch("/api/plugins/hostile/grants", &json!({})).await.status, StatusCode::FORBIDDEN);
-        assert_eq!(viewer.get("/metrics").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(viewer.get("/api/platform/metrics").await.status, StatusCode::FORBIDDEN);
     }
 }
 
@@ -151,7 +151,7 @@ async fn what_is_used_is_shown() {
         (measured > 2 && tasks > 0 && memory > 1 << 20).then_some(())
     })
     .await;
-    let metrics = admin.send(admin.request(Method::GET, "/metrics")).await;
+    let metrics = admin.send(admin.request(Method::GET, "/api/platform/metrics")).await;
     let text = metrics.text();
     for line in [
         r#"mint_plugin_limit_value{tenant="default",plugin="everything",limit="files_bytes_max"} 1048576"#,

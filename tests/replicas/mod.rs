@@ -1,5 +1,6 @@
 //! Several servers on one database and one storage.
 
+mod cancel;
 mod frozen;
 mod killed;
 mod migrations;

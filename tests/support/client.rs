@@ -146,7 +146,12 @@ impl Client {
 
     /// Starts a plugin again and gives the operation as it ended.
     pub async fn reload(&self, slug: &str) -> Value {
-        let reply = self.post(&format!("/api/plugins/{slug}/reload"), &Value::Null).await;
+        self.change(slug, "reload").await
+    }
+
+    /// Does with a plugin what needs no more words, such as `disable`, and gives the operation as it ended.
+    pub async fn change(&self, slug: &str, verb: &str) -> Value {
+        let reply = self.post(&format!("/api/plugins/{slug}/{verb}"), &Value::Null).await;
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
         self.ended(&reply.json()).await
     }

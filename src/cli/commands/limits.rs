@@ -67,8 +67,8 @@ impl Edits {
 pub(super) async fn of_laboratory(edits: Edits, output: Output) -> anyhow::Result<ExitCode> {
     let client = edits.connection.client()?;
     let limits = match edits.body()? {
-        Some(body) => client.send(client.request(Method::PATCH, "/api/limits").json(&body)).await?,
-        None => client.send(client.request(Method::GET, "/api/limits")).await?,
+        Some(body) => client.send(client.request(Method::PATCH, "/api/platform/limits").json(&body)).await?,
+        None => client.send(client.request(Method::GET, "/api/platform/limits")).await?,
     };
     let head = ["LIMIT", "LABORATORY", "PLATFORM", "MOST"];
     output.print(&limits, |limits| rows(limits, &head, &["name", "value", "default", "max"]))?;

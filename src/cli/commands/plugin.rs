@@ -7,7 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{limits, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
+use super::{limits, plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
@@ -19,7 +19,7 @@ pub(super) enum Command {
     /// Tells where a bundle would run, and why, without installing it
     Plan(plugin_plan::Arguments),
     /// Installs a bundle, or a bare component
-    Install(plugin_install::Arguments),
+    Install(plugin_install::Install),
     /// Puts another release in the place of the installed one, without an interruption
     Upgrade(plugin_install::Arguments),
     /// Puts an earlier release back in its place, without an interruption
@@ -59,13 +59,24 @@ pub(super) enum Command {
         /// Also delete the plugin's own files
         #[arg(long)]
         purge: bool,
+        /// Archive the plugin's own files, tables and settings, for a later installation that adopts them
+        #[arg(long, conflicts_with = "purge")]
+        archive: bool,
         #[command(flatten)]
         connection: Connection,
     },
+    /// Lists what plugins that were removed left behind
+    Archives(plugin_archives::Archives),
+    /// Deletes an archive for good
+    Purge(plugin_archives::Purge),
     /// Lists the migrations of a plugin's tables, and how they stand
     Migrations(plugin_migrations::Migrations),
     /// Takes migrations of a plugin's tables back, down to a revision
     Reset(plugin_migrations::Reset),
+    /// Stops a plugin, and keeps it from answering until it is enabled; what it holds stays
+    Disable(Named),
+    /// Starts a plugin that was disabled
+    Enable(Named),
     /// Starts a plugin again
     Reload {
         /// Slug
@@ -76,6 +87,15 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+}
+
+/// Which plugin.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// Slug
+    plugin: String,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Runs one of them.
@@ -95,14 +115,22 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Revoke(arguments) => limits::revoke(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
-        Command::Uninstall { plugin, purge, connection } => {
+        Command::Uninstall { plugin, purge, archive, connection } => {
             let client = connection.client()?;
-            let data = if purge { "purge" } else { "keep" };
+            let data = match (purge, archive) {
+                (true, _) => "purge",
+                (_, true) => "archive",
+                _ => "keep",
+            };
             let begun = client.send(client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"))).await?;
             watch(&client, output, begun).await
         }
+        Command::Archives(arguments) => plugin_archives::list(arguments, output).await,
+        Command::Purge(arguments) => plugin_archives::purge(arguments, output).await,
         Command::Migrations(arguments) => plugin_migrations::list(arguments, output).await,
         Command::Reset(arguments) => plugin_migrations::reset(arguments, output).await,
+        Command::Disable(named) => switch(named, "disable", output).await,
+        Command::Enable(named) => switch(named, "enable", output).await,
         Command::Reload { plugin, allow_destructive, connection } => {
             let client = connection.client()?;
             let path = format!("/api/plugins/{plugin}/reload?allow_destructive={allow_destructive}");
@@ -110,6 +138,12 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
             watch(&client, output, begun).await
         }
     }
+}
+
+async fn switch(named: Named, verb: &str, output: Output) -> anyhow::Result<ExitCode> {
+    let client = named.connection.client()?;
+    let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{}/{verb}", named.plugin))).await?;
+    watch(&client, output, begun).await
 }
 
 /// Prints the steps of an operation as they end, until it has ended itself.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use mint_domain::{Capability, Grants, Manifest, limit::LimitChanges};
+use mint_domain::{ArchiveName, Capability, Grants, Manifest, limit::LimitChanges};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -37,16 +37,30 @@ pub(super) struct Arguments {
     connection: Connection,
 }
 
+/// What to install, and what it is given.
+#[derive(Debug, clap::Args)]
+pub(super) struct Install {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Give it what an earlier installation of it left behind: an archive of `mint plugin archives`
+    #[arg(long, value_name = "ARCHIVE")]
+    adopt: Option<ArchiveName>,
+}
+
 fn limit(text: &str) -> Result<(String, u64), String> {
     let (name, value) = text.split_once('=').ok_or("use NAME=VALUE")?;
     Ok((name.to_owned(), value.parse().map_err(|_| format!("`{value}` is not a whole number"))?))
 }
 
 /// Installs, and prints the steps.
-pub(super) async fn install(arguments: Arguments, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn install(install: Install, output: Output) -> anyhow::Result<ExitCode> {
+    let Install { arguments, adopt } = install;
     let bundle = arguments.bundle.open()?;
     let client = arguments.connection.client()?;
-    let decision = arguments.decision(&bundle.manifest, Grants::default(), output)?;
+    let mut decision = arguments.decision(&bundle.manifest, Grants::default(), output)?;
+    if let (Some(adopt), Some(decision)) = (adopt, decision.as_object_mut()) {
+        decision.insert("adopt".to_owned(), json!(adopt));
+    }
     let form = bundle.form(&decision).await?;
     let begun = client.send(client.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;
     watch(&client, output, begun).await

@@ -1,15 +1,14 @@
 //! `mint plugin migrations` and `mint plugin reset`.
 
-use std::{
-    io::{BufRead as _, IsTerminal as _, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::bail;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::plugin::{text, watch};
+use super::{
+    plugin::{text, watch},
+    typed::typed,
+};
 use crate::{
     client::Connection,
     output::{Output, table},
@@ -71,25 +70,10 @@ pub(super) async fn reset(arguments: Reset, output: Output) -> anyhow::Result<Ex
     let client = arguments.connection.client()?;
     let confirm = match arguments.confirm {
         Some(confirm) => confirm,
-        None => typed(&arguments.plugin, arguments.revision, output)?,
+        None => typed(&arguments.plugin, &format!("What migrations after {} brought", arguments.revision), output)?,
     };
     let to = json!({ "revision": arguments.revision, "confirm": confirm });
     let path = format!("/api/plugins/{}/reset", arguments.plugin);
     let begun = client.send(client.request(Method::POST, &path).json(&to)).await?;
     watch(&client, output, begun).await
-}
-
-/// Has the slug typed.
-fn typed(plugin: &str, revision: u32, output: Output) -> anyhow::Result<String> {
-    if output.json || !std::io::stdin().is_terminal() {
-        bail!("what migrations after {revision} brought would be lost: say that it is meant by --confirm {plugin}");
-    }
-    let mut stderr = std::io::stderr();
-    write!(stderr, "What migrations of {plugin} after {revision} brought will be lost. Type its name to go on: ")?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() != plugin {
-        bail!("nothing was changed");
-    }
-    Ok(plugin.to_owned())
 }

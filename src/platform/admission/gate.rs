@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 
@@ -97,14 +97,15 @@ impl Gate {
         (places.saturating_sub(self.slots.available_permits() as u64), self.waiting.load(Ordering::Relaxed))
     }
 
-    /// Waits until nobody is inside, or `deadline`, and closes the gate. True when nobody is inside.
-    pub(super) async fn drained(&self, deadline: Instant) -> bool {
+    /// Waits until nobody is inside; none once the gate is closed. Nobody enters while what is given is held.
+    pub(super) async fn empty(&self) -> Option<SemaphorePermit<'_>> {
         let all = u32::try_from(self.slots_max.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        let drained = timeout_at(deadline, self.slots.acquire_many(all)).await;
-        // While all places are held, so that nobody slips in. Whoever still waits here looks again, and finds the gate
-        // that took its place.
+        self.slots.acquire_many(all).await.ok()
+    }
+
+    /// Closes the gate for good. Whoever still waits is sent on.
+    pub(super) fn close(&self) {
         self.slots.close();
-        matches!(drained, Ok(Ok(_)))
     }
 }
 
@@ -163,7 +164,8 @@ mod tests {
         let two = gate.enter(soon()).await.unwrap();
         assert_eq!(gate.enter(soon()).await.unwrap_err(), NoPlace::QueueFull);
         drop((one, two));
-        assert!(gate.drained(soon()).await);
-        assert_eq!(gate.enter(soon()).await.unwrap_err(), NoPlace::QueueFull);
+        assert!(gate.empty().await.is_some());
+        gate.close();
+        assert!(gate.enter(soon()).await.is_err() && gate.empty().await.is_none());
     }
 }

@@ -2,7 +2,7 @@
 //! session.
 
 use mint_context::Result;
-use mint_domain::{Kind, Permission, Refusal, Slug};
+use mint_domain::{Kind, Permission, Refusal, Slug, State};
 use mint_store::{
     Tx,
     frontends::{self, Admission, Mount},
@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use time::{Duration, OffsetDateTime};
 
 use super::OriginName;
-use crate::{Caller, Platform, routes, sign_in::hashed};
+use crate::{Caller, Platform, not_ready::disabled, routes, sign_in::hashed};
 
 /// How long a code is good: a browser follows at once.
 const CODE_DURATION: Duration = Duration::seconds(30);
@@ -45,7 +45,8 @@ impl Platform {
     /// under the path.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`; `NOT_FOUND` when the plugin has no front-end; `frontend.no_origin` when there is no place for it.
+    /// `PERMISSION_DENIED`; `NOT_FOUND` when the plugin has no front-end; `frontend.no_origin` when there is no place for it;
+    /// `plugin.disabled`.
     pub async fn enter_frontend(&self, caller: &Caller, entry: Entry<'_>) -> Result<Option<String>> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsUse)?;
         let path = entry.target.split('?').next().unwrap_or_default();
@@ -56,7 +57,11 @@ impl Platform {
         let mounts = frontends::mounts(&mut tx, caller.tenant).await?;
         drop(tx);
         let below = mounts.into_iter().filter(|mount| routes::is_below(path, &mount.prefix));
-        let Some(mount) = below.max_by_key(|mount| mount.prefix.len()) else { return Ok(None) };
+        let longest = below.max_by_key(|mount| mount.prefix.len());
+        let Some(mount) = longest.filter(|mount| caller.actor.sees_plugin(&mount.slug)) else { return Ok(None) };
+        if mount.state == State::Disabled {
+            return Err(disabled(&mount.slug).into());
+        }
         if !self.layout().has_frontend(&mount.digest) {
             return Err(Refusal::new(
                 Kind::NotFound,

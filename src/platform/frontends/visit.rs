@@ -4,13 +4,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mint_bundle::{FRONTEND_FILES, FRONTEND_REVISION};
 use mint_context::Result;
-use mint_domain::InstallationId;
+use mint_domain::{InstallationId, State};
 use mint_store::frontends::{self, Admission, Mount};
 use moka::sync::Cache;
 
 use super::OriginName;
 use crate::{
     Platform,
+    not_ready::disabled,
     sign_in::{Identity, hashed},
 };
 
@@ -56,7 +57,7 @@ impl Platform {
     /// Who shows a token at a plugin's origin; none when it is not good there, or the session that it came from has ended.
     ///
     /// # Errors
-    /// The database's.
+    /// `plugin.disabled`; the database's.
     pub async fn identify_visitor(&self, name: &OriginName, token: &str) -> Result<Option<Visitor>> {
         let hash = hashed(token);
         let known = self.visits().0.get(&hash);
@@ -72,7 +73,11 @@ impl Platform {
         };
         let Some(identity) = self.identify_hashed(visit.admission.session_sha256.clone()).await? else { return Ok(None) };
         let frontend = self.layout().frontend(&visit.mount.digest);
-        let is_here = identity.tenant_slug == name.tenant && visit.mount.slug == name.plugin.as_str();
+        let is_seen = identity.user.plugin_access.allows(&visit.mount.slug);
+        let is_here = is_seen && identity.tenant_slug == name.tenant && visit.mount.slug == name.plugin.as_str();
+        if is_here && visit.mount.state == State::Disabled {
+            return Err(disabled(&visit.mount.slug).into());
+        }
         Ok(is_here.then(|| Visitor {
             identity,
             installation: visit.mount.installation_id,

@@ -1,5 +1,6 @@
 //! Looks for disagreements between rows and files, while no server runs, and mends those that can be mended.
 
+mod archives;
 mod check;
 mod files;
 mod finding;

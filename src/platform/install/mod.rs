@@ -3,7 +3,9 @@
 //! What is wrong with the bundle itself is refused and nothing stays. What goes wrong when it is prepared or started
 //! leaves the installation Failed, with the reason; a reload tries again from there.
 
+mod adopt;
 mod approve;
+mod enable;
 mod fallback;
 mod frontend;
 mod migrate;
@@ -21,11 +23,11 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    Capability, Grants, Mode, OperationId, Permission, Plan, SnapshotId, State,
+    ArchiveName, Capability, Grants, Mode, OperationId, Permission, Plan, Refusal, SnapshotId, State,
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
-use mint_store::{Tx, installations::Installation, operations::Lease, snapshots::Snapshot};
+use mint_store::{Tx, archives::Archive, installations::Installation, operations::Lease, snapshots::Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -62,10 +64,28 @@ const RELOAD: Change<Install> = Change { kind: "reload", can_stop: false, steps:
 /// As the time of a quarantined plugin came.
 const PROBE: Change<Install> = Change { kind: "probe", can_stop: false, steps: START };
 
+fn all() -> [&'static Change<Install>; 9] {
+    [
+        &INSTALL,
+        &adopt::INSTALL_WITH,
+        &RELOAD,
+        &PROBE,
+        &enable::ENABLE,
+        &upgrade::UPGRADE,
+        &upgrade::ROLL_BACK,
+        &upgrade::RESTORE,
+        &upgrade::SNAPSHOT,
+    ]
+}
+
 /// Every kind of change of an installation's releases, and the names of its steps.
 pub fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
-    let starts = [&INSTALL, &RELOAD, &PROBE, &upgrade::UPGRADE, &upgrade::ROLL_BACK, &upgrade::RESTORE, &upgrade::SNAPSHOT];
-    starts.map(Change::names).into_iter().chain([RESET.names()]).collect()
+    all().map(Change::names).into_iter().chain([RESET.names()]).collect()
+}
+
+/// Whether operations of a kind can be stopped before their switch.
+pub(crate) fn can_be_stopped(kind: &str) -> bool {
+    all().iter().any(|change| change.kind == kind && change.can_stop)
 }
 
 /// What an administrator decides when installing.
@@ -84,6 +104,9 @@ pub struct Decision {
     /// Runs it in this mode or not at all.
     #[serde(default)]
     pub mode: Option<Mode>,
+    /// Gives it what an earlier installation of it left behind. Nothing for an upgrade.
+    #[serde(default)]
+    pub adopt: Option<ArchiveName>,
     /// Lets migrations take away what code of before may use, once none of it runs any more.
     #[serde(default)]
     pub allow_destructive: bool,
@@ -124,6 +147,8 @@ pub(crate) struct Install {
     /// The snapshot to put back.
     snapshot: Option<Snapshot>,
     unpacked: Option<Unpacked>,
+    /// The archive whose data became its own.
+    adopted: Option<Archive>,
     /// Whether the plugin was stopped, and whether its data were touched.
     stopped: bool,
     touched: bool,
@@ -144,14 +169,21 @@ impl Platform {
         let plugin = &bundle.manifest().plugin;
         let input = json!({ "slug": plugin.slug, "version": plugin.version, "digest": bundle.digest(), "decision": decision });
         let slug = plugin.slug.clone();
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: INSTALL.kind, input }).await?;
+        let change = match &decision.adopt {
+            Some(archive) => {
+                self.adoptable(&caller, slug.as_str(), archive).await?;
+                &adopt::INSTALL_WITH
+            }
+            None => &INSTALL,
+        };
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: change.kind, input }).await?;
         let id = hold.lease.operation;
         let mut install = Install::new(self.clone(), caller);
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
         let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &INSTALL, &mut install, failed).await });
+        self.track(async move { platform.run_operation(hold, change, &mut install, failed).await });
         Ok(id)
     }
 
@@ -183,6 +215,10 @@ impl Platform {
         how: Reload,
     ) -> Result<OperationId> {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
+        if install.installation.as_ref().is_some_and(|row| row.state == State::Disabled) && asked != Event::EnableAsked {
+            let message = format!("Plugin `{slug}` is disabled. Enable it: that starts it again.");
+            return Err(Refusal::conflict("installation", "state", message).into());
+        }
         install.asked = asked;
         install.decision.allow_destructive = how.allow_destructive;
         let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: change.kind, input: json!({}) }).await?;
@@ -221,6 +257,7 @@ impl Install {
             taken: None,
             snapshot: None,
             unpacked: None,
+            adopted: None,
             stopped: false,
             touched: false,
         }

@@ -140,6 +140,10 @@ impl Platform {
         if plugin.slug.as_str() != slug {
             return Err(Refusal::invalid(format!("The bundle is one of `{}`, not of `{slug}`.", plugin.slug)).into());
         }
+        if decision.adopt.is_some() {
+            let message = "An archive is adopted when a plugin is installed, not when it is upgraded.";
+            return Err(Refusal::invalid(message).into());
+        }
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let previous = install.installation().map_err(|_| not_installed(slug))?.state.clone();
         let input = Input { version: plugin.version.clone(), digest: bundle.digest(), previous, decision: decision.clone() };
@@ -252,6 +256,7 @@ fn changed_back(state: &State, previous: State) -> Vec<Event> {
 fn as_before(previous: State) -> Vec<Event> {
     match previous {
         State::Failed(failure) => vec![Event::Faulted(failure)],
+        State::Disabled => vec![Event::DisableAsked],
         _ => vec![Event::UpgradeUndone],
     }
 }

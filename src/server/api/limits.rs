@@ -78,7 +78,7 @@ pub(crate) async fn grants(
 }
 
 /// What holds for the laboratory's plugins of which nothing else is said.
-#[utoipa::path(get, path = "/api/limits", tag = "plugins",
+#[utoipa::path(get, path = "/api/platform/limits", tag = "plugins",
     responses((status = 200, body = Vec<LaboratoryLimit>), (status = 401), (status = 403)))]
 pub(crate) async fn defaults(
     AxumState(state): AxumState<State>,
@@ -88,7 +88,7 @@ pub(crate) async fn defaults(
 }
 
 /// Changes it, by name; null says nothing of a limit any more.
-#[utoipa::path(patch, path = "/api/limits", tag = "plugins", request_body = BTreeMap<String, Option<u64>>,
+#[utoipa::path(patch, path = "/api/platform/limits", tag = "plugins", request_body = BTreeMap<String, Option<u64>>,
     responses((status = 200, body = Vec<LaboratoryLimit>), (status = 400), (status = 401), (status = 403)))]
 pub(crate) async fn change_defaults(
     AxumState(state): AxumState<State>,

@@ -24,7 +24,7 @@ type Level = Family<Labels, Gauge<f64, AtomicU64>>;
 type Count = Family<Labels, Counter>;
 
 /// Requests, faults, limits and use of the laboratory's plugins on the server that answers.
-#[utoipa::path(get, path = "/metrics", tag = "health",
+#[utoipa::path(get, path = "/api/platform/metrics", tag = "health",
     responses((status = 200, body = String, content_type = "application/openmetrics-text"), (status = 401), (status = 403)))]
 pub(crate) async fn metrics(
     AxumState(state): AxumState<State>,

@@ -42,7 +42,7 @@ pub(crate) struct Plugins {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Leaving {
-    /// `keep` or `purge`.
+    /// `keep`, `archive` or `purge`.
     #[serde(default)]
     #[param(value_type = Option<String>)]
     data: DataAction,

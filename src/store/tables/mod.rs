@@ -3,6 +3,7 @@
 //! The statements are those of strangers. What keeps them apart is the file and the role; the look at the first words of a
 //! statement ([`gate`]) and SQLite's authorizer ([`authorizer`]) close what those leave open.
 
+mod archive;
 mod authorizer;
 mod damaged;
 mod error;
@@ -21,6 +22,7 @@ mod store;
 mod tests;
 mod value;
 
+pub use archive::archived;
 pub use damaged::damaged;
 pub use error::{Error, Result};
 pub use gate::destroys;

@@ -25,13 +25,13 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// The tables of every installation, opened when they are first asked for.
 pub struct PluginTables {
-    place: Place,
+    pub(super) place: Place,
     open: Arc<Mutex<HashMap<Owner, Tables>>>,
     tasks: TaskTracker,
     _closing: AbortOnDropHandle<()>,
 }
 
-enum Place {
+pub(super) enum Place {
     Directory(PathBuf),
     Server(Arc<Server>),
 }

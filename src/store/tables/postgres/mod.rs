@@ -1,5 +1,6 @@
 //! One schema for each installation, and a role that owns nothing else.
 
+mod archive;
 mod catalog;
 mod connection;
 mod copy_text;
@@ -13,6 +14,7 @@ mod schema;
 mod value;
 mod wire;
 
+pub(super) use archive::archived_role;
 pub(super) use migration::PostgresMigration;
 pub(super) use role::Server;
 pub(super) use schema::{PostgresCursor, PostgresSchema, PostgresTransaction};

@@ -32,6 +32,10 @@ pub(crate) struct Server {
     closed: OnceCell<()>,
 }
 
+/// Ends every session of a role.
+pub(super) const ENDED: &str =
+    "select pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usename = $1";
+
 pub(super) fn outage(error: sqlx::Error) -> Error {
     Error::Outage(error.to_string())
 }
@@ -55,7 +59,7 @@ impl Server {
         &self.pool
     }
 
-    pub(super) fn database(&self) -> &str {
+    pub(crate) fn database(&self) -> &str {
         &self.database
     }
 
@@ -114,13 +118,12 @@ impl Server {
             return Ok(());
         }
         let mut connection = self.pool.acquire().await.map_err(outage)?;
-        let ended = "select pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usename = $1";
         let mut tx = connection.begin().await.map_err(outage)?;
         let grant = AssertSqlSafe(format!(
             "alter role {role} nologin; grant {role} to current_user; drop schema if exists {role} cascade"
         ));
         sqlx::raw_sql(grant).execute(&mut *tx).await.map_err(outage)?;
-        sqlx::query(ended).bind(role).execute(&mut *tx).await.map_err(outage)?;
+        sqlx::query(ENDED).bind(role).execute(&mut *tx).await.map_err(outage)?;
         let dropped = AssertSqlSafe(format!("drop owned by {role} cascade; drop role {role}"));
         sqlx::raw_sql(dropped).execute(&mut *tx).await.map_err(outage)?;
         tx.commit().await.map_err(outage)

@@ -37,7 +37,7 @@ pub(crate) struct PostgresSchema {
     size: AsyncMutex<Option<(Instant, u64)>>,
     /// Kept here and nowhere else.
     password: Mutex<Option<String>>,
-    pool: Arc<Pool<Connection>>,
+    pub(super) pool: Arc<Pool<Connection>>,
     tasks: TaskTracker,
 }
 
@@ -87,7 +87,7 @@ impl PostgresSchema {
     }
 
     /// Whether there are tables, or were.
-    pub(super) async fn exists(&self) -> Result<bool> {
+    pub(crate) async fn exists(&self) -> Result<bool> {
         self.server.knows(&self.name).await
     }
 

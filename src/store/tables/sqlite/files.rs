@@ -88,8 +88,26 @@ impl SqliteFile {
         Self { path, pool: Pool::new() }
     }
 
-    pub(super) fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         self.path.exists()
+    }
+
+    /// Its directory, in which nothing else stands.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path.parent().unwrap_or(&self.path).to_owned()
+    }
+
+    /// A directory beside its own.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.home().with_file_name(name)
+    }
+
+    /// Closes it for good.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.pool.close().await;
+        let idle = self.pool.stale(Instant::now());
+        let closed = tokio::task::spawn_blocking(move || idle.into_iter().for_each(Connection::close));
+        closed.await.map_err(|error| Error::Outage(error.to_string()))
     }
 
     /// Closes what nobody has used since `since`.

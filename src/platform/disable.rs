@@ -1,0 +1,108 @@
+//! Keeping a plugin from answering, without taking anything from it. Once that is written it is done on every server; an
+//! operation that was interrupted goes on from there.
+
+use std::{io, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use mint_context::Result;
+use mint_domain::{
+    OperationId, Permission, State,
+    lifecycle::{Event, Failure},
+};
+use mint_store::{installations::Installation, operations::Lease};
+use serde_json::json;
+
+use crate::{
+    Caller, Platform,
+    lease::Hold,
+    operation::{Change, Step, Stop, Subject, Work, nothing_to_undo},
+    state::advance,
+};
+
+const DISABLE: Change<Disable> = Change {
+    kind: "disable",
+    can_stop: false,
+    steps: &[
+        Step { name: "disable", run: disable, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "stop", run: stop, undo: nothing_to_undo, may_be_cut: false },
+    ],
+};
+
+/// The disabling of a plugin, and the names of its steps.
+pub fn change() -> (&'static str, Vec<&'static str>) {
+    DISABLE.names()
+}
+
+struct Disable {
+    platform: Arc<Platform>,
+    caller: Caller,
+    lease: Option<Lease>,
+    installation: Installation,
+}
+
+impl Platform {
+    /// Begins to disable a plugin: it finishes what it has begun, and answers nobody until it is enabled.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
+    pub async fn disable(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let (installation, _) = self.find_installation(&caller, slug).await?;
+        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: DISABLE.kind, input: json!({}) }).await?;
+        let id = hold.lease.operation;
+        let mut disable = Disable { platform: self.clone(), caller, lease: None, installation };
+        let platform = self.clone();
+        self.track(async move { platform.run_operation(hold, &DISABLE, &mut disable, failed).await });
+        Ok(id)
+    }
+
+    /// Finishes what a process that died had begun.
+    pub(crate) async fn resume_disable(self: &Arc<Self>, caller: Caller, slug: &str, hold: Hold) -> Result<()> {
+        let (installation, _) = self.find_installation(&caller, slug).await?;
+        let mut disable = Disable { platform: self.clone(), caller, lease: None, installation };
+        self.run_operation(hold, &DISABLE, &mut disable, failed).await;
+        Ok(())
+    }
+}
+
+impl Work for Disable {
+    fn hold(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
+    fn let_go(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn disable(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let row = &disable.installation;
+        let (mut was, now) = ("", disable.platform.services().clock.now());
+        let events = |state: &State| {
+            was = state.name();
+            if *state == State::Disabled { Vec::new() } else { vec![Event::DisableAsked] }
+        };
+        let lease = disable.lease.ok_or_else(|| io::Error::other("a step ran without a lease"))?;
+        let mut tx = disable.platform.begin_under(lease).await?;
+        advance(&mut tx, row.tenant_id, row.id, events, now).await?;
+        disable.caller.note(&mut tx, "plugin.disable", &row.slug, &json!({ "was": was }), now).await?;
+        tx.commit().await?;
+        Ok(format!("was {was}"))
+    })
+}
+
+fn stop(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let (tenant, id) = (disable.installation.tenant_id, disable.installation.id);
+        disable.platform.take_down(tenant, id, None).await;
+        disable.platform.taken_down_everywhere(id).await?;
+        Ok("stopped; what it holds stays".to_owned())
+    })
+}
+
+/// No step of this ends in a plugin's failure.
+fn failed(disable: &mut Disable, failure: Failure) -> BoxFuture<'_, ()> {
+    tracing::error!(plugin.slug = disable.installation.slug, error = %failure, "a plugin could not be disabled");
+    Box::pin(std::future::ready(()))
+}

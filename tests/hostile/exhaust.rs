@@ -102,6 +102,7 @@ pub(super) async fn a_plugin_that_breaks_for_want_of_memory_is_told_so() {
     stopped_at(&broken, "instance_memory_bytes_max", "12 MiB of memory");
     assert!(calls > 0);
     assert_eq!(server.admin.get("/api/leaking/canary").await.status, StatusCode::OK, "a new instance begins with nothing");
+    counted_and_told(&server.admin, "leaking", "instance_memory_bytes_max").await;
     server.admin.uninstall("leaking", "purge").await;
 
     let operation = server.admin.install(&warm, json!({ "limits": { "instance_memory_bytes_max": MIB } })).await;

@@ -112,16 +112,17 @@ async fn what_is_taken_away_is_refused_and_what_is_given_is_there() {
         decide(admin, "everything", json!({ "grant": ["projects:read"] })).await;
         assert_eq!(list().await.status, StatusCode::OK);
 
-        let nosy = Program::NOSY.bundle_with("nosy", json!({ "capabilities": [{ "name": "projects:read" }] }));
+        let nosy = Program::NOSY.bundle_with("nosy", json!({ "capabilities": [{ "name": "experiments:read" }] }));
         admin.installed(&nosy, json!({})).await;
-        let ask = async || admin.post("/api/nosy/call", &json!({ "method": "GET", "path": "/projects" })).await;
+        let id = admin.experiment("x").await;
+        let ask = async || admin.post("/api/nosy/call", &json!({ "method": "GET", "path": format!("/experiments/{id}") })).await;
         assert_eq!(ask().await.json()["status"], 200);
-        let changed = admin.patch("/api/plugins/nosy/grants", &json!({ "revoke": ["projects:read"] })).await.json();
+        let changed = admin.patch("/api/plugins/nosy/grants", &json!({ "revoke": ["experiments:read"] })).await.json();
         // The process that answered before answers still, and is refused.
         assert_eq!(ask().await.json()["status"], 403);
         admin.ended(&json!({ "id": changed["operation"] })).await;
         assert_eq!(ask().await.json()["status"], 403);
-        decide(admin, "nosy", json!({ "grant": ["projects:read"] })).await;
+        decide(admin, "nosy", json!({ "grant": ["experiments:read"] })).await;
         assert_eq!(ask().await.json()["status"], 200);
         let bad = admin.patch("/api/plugins/nosy/grants", &json!({ "revoke": ["files"] })).await;
         assert!(bad.status == StatusCode::BAD_REQUEST && bad.text().contains("was not granted"), "{bad:?}");

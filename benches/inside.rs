@@ -95,7 +95,7 @@ impl Bench<'_> {
         let (starts, requests) = if quick { (5, 200) } else { (20, 2_000) };
         let fresh = self.activation(InstancePolicy::Request)?;
         let begun = Instant::now();
-        self.runtime.stage(&fresh.release, &fresh.authority.grants).await.map_err(|failure| anyhow::anyhow!("{failure}"))?;
+        self.runtime.stage(&fresh.release, &fresh.authority.grants()).await.map_err(|failure| anyhow::anyhow!("{failure}"))?;
         let compile = begun.elapsed();
 
         let (mut start, mut first) = (Vec::new(), Vec::new());

@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use arc_swap::ArcSwap;
 use mint_domain::{
     Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Slug, TenantId,
+    limit::Limit,
     policy::{PluginType, Write},
 };
 use mint_store::{Db, tables::PluginTables};
 use tokio::time::Instant;
 
-use crate::{blobs::Blobs, followers::Followers, storage::Storage, unstored::Unstored};
+use crate::{blobs::Blobs, followers::Followers, logs::PluginLog, meters::Meters, storage::Storage, unstored::Unstored};
 
 /// What the functions of this crate work with. One for the whole process.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub struct Call {
 }
 
 /// What an installed plugin may do, whoever asks it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PluginAuthority {
     /// The installation.
     pub installation: InstallationId,
@@ -64,13 +66,72 @@ pub struct PluginAuthority {
     pub tenant_slug: Slug,
     /// What the running release says of itself.
     pub manifest: Arc<Manifest>,
+    /// What it uses up.
+    pub meters: Arc<Meters>,
+    /// Where it stands which limits it reached.
+    pub log: Arc<PluginLog>,
+    terms: ArcSwap<Terms>,
+}
+
+/// What an administrator can change while a plugin runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
     /// What an administrator granted.
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
     /// What it may use up.
     pub limits: Limits,
 }
 
 impl PluginAuthority {
+    /// That of an installation of `tenant`.
+    pub fn new(
+        installation: InstallationId,
+        tenant: (TenantId, Slug),
+        manifest: Arc<Manifest>,
+        terms: Terms,
+        log: Arc<PluginLog>,
+    ) -> Self {
+        let (tenant, tenant_slug) = tenant;
+        let meters = log.meters().clone();
+        Self { installation, tenant, tenant_slug, manifest, meters, log, terms: ArcSwap::from_pointee(terms) }
+    }
+
+    /// The same, under other limits.
+    #[must_use]
+    pub fn under(&self, limits: Limits) -> Self {
+        let terms = Terms { grants: self.grants(), limits };
+        let tenant = (self.tenant, self.tenant_slug.clone());
+        Self::new(self.installation, tenant, self.manifest.clone(), terms, self.log.clone())
+    }
+
+    /// What an administrator granted, as it is now.
+    pub fn grants(&self) -> Arc<Grants> {
+        self.terms.load().grants.clone()
+    }
+
+    /// What it may use up, as it is now.
+    pub fn limits(&self) -> Limits {
+        self.terms.load().limits
+    }
+
+    /// Both, as they are now.
+    pub fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
+    }
+
+    /// Counts and writes down the limit that a refusal names, if it names one.
+    pub fn refused(&self, refusal: &Refusal) {
+        let named = refusal.details.get("limit").and_then(serde_json::Value::as_str).and_then(Limit::named);
+        if let Some(limit) = named {
+            self.log.limit_reached(limit.name());
+        }
+    }
+
+    /// Puts others in force, from the next call of the plugin on.
+    pub fn obey(&self, terms: Terms) {
+        self.terms.store(Arc::new(terms));
+    }
+
     /// The plugin's slug.
     pub fn slug(&self) -> &Slug {
         &self.manifest.plugin.slug
@@ -122,7 +183,7 @@ impl Call {
     pub fn permit_plugin(&self, capability: &Capability) -> Result<Permit, Refusal> {
         self.permit_change(matches!(capability, Capability::SettingsWrite | Capability::InstrumentsReport(_)))?;
         match &self.plugin {
-            Some(plugin) if !plugin.grants.allow(capability) => Err(Refusal::denied(
+            Some(plugin) if !plugin.grants().allow(capability) => Err(Refusal::denied(
                 &capability.to_string(),
                 format!("Plugin `{}` was not granted `{capability}`. An administrator can grant it.", plugin.slug()),
             )),
@@ -173,7 +234,7 @@ impl Call {
 
     /// The limits in force: the plugin's, or the platform's defaults for a person.
     pub fn limits(&self) -> Limits {
-        self.plugin.as_ref().map_or_else(Limits::default, |plugin| plugin.limits.clone())
+        self.plugin.as_ref().map_or_else(Limits::default, |plugin| plugin.limits())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use mint_domain::{ArchiveName, Capability, Kind, Limits, Refusal, Slug, lifecycle::Failure};
+use mint_domain::{ArchiveName, Capability, Kind, Limits, Refusal, Slug, lifecycle::Failure, limit::Limit};
 use mint_store::tables::{
     self, Bounds, Owner,
     saved::{Parts, SavedTables},
@@ -33,12 +33,12 @@ pub struct Cursor(tables::Cursor);
 /// # Errors
 /// What the operator has to do first.
 pub async fn prepare(services: &Services, authority: &PluginAuthority) -> Result<(), Failure> {
-    if !authority.grants.allow(&Capability::Database) {
+    if !authority.grants().allow(&Capability::Database) {
         return Ok(());
     }
     let owner = owner(authority);
     services.tables.rest(&owner);
-    let prepared = services.tables.prepare(&owner, bounds(&authority.limits, Instant::now() + PREPARE_TIMEOUT)).await;
+    let prepared = services.tables.prepare(&owner, bounds(&authority.limits(), Instant::now() + PREPARE_TIMEOUT)).await;
     prepared.map_err(|error| match error {
         tables::Error::Unprepared { reason, hint } => Failure::new("database", reason, hint),
         tables::Error::Outage(_) => {
@@ -147,8 +147,9 @@ pub async fn size(services: &Services, tenant: &Slug, plugin: &str) -> Result<u6
 /// `VALIDATION_ERROR`, `CONFLICT`, `QUOTA_EXCEEDED`, `PERMISSION_DENIED`.
 pub async fn query(call: &Call, sql: String, parameters: Vec<Value>) -> Result<Rows> {
     let (owner, bounds) = authorise(call)?;
+    let measured = Measured::begin(call);
     let done = call.services.tables.run(&owner, sql, parameters, bounds).await;
-    done.map(|(rows, _)| rows).map_err(refused)
+    measured.end(done).map(|(rows, _)| rows)
 }
 
 /// Runs one statement and gives the number of rows that it changed.
@@ -157,8 +158,9 @@ pub async fn query(call: &Call, sql: String, parameters: Vec<Value>) -> Result<R
 /// As [`query`].
 pub async fn execute(call: &Call, sql: String, parameters: Vec<Value>) -> Result<u64> {
     let (owner, bounds) = authorise(call)?;
+    let measured = Measured::begin(call);
     let done = call.services.tables.run(&owner, sql, parameters, bounds).await;
-    done.map(|(_, changed)| changed).map_err(refused)
+    measured.end(done).map(|(_, changed)| changed)
 }
 
 /// Begins a transaction.
@@ -186,7 +188,8 @@ impl Transaction {
     /// As [`query`]; nothing else can be done then.
     pub async fn query(&mut self, call: &Call, sql: String, parameters: Vec<Value>) -> Result<Rows> {
         let (_, bounds) = authorise(call)?;
-        self.0.run(sql, parameters, bounds).await.map(|(rows, _)| rows).map_err(refused)
+        let measured = Measured::begin(call);
+        measured.end(self.0.run(sql, parameters, bounds).await).map(|(rows, _)| rows)
     }
 
     /// As the function [`execute`], inside the transaction.
@@ -195,7 +198,8 @@ impl Transaction {
     /// As [`query`]; nothing else can be done then.
     pub async fn execute(&mut self, call: &Call, sql: String, parameters: Vec<Value>) -> Result<u64> {
         let (_, bounds) = authorise(call)?;
-        self.0.run(sql, parameters, bounds).await.map(|(_, changed)| changed).map_err(refused)
+        let measured = Measured::begin(call);
+        measured.end(self.0.run(sql, parameters, bounds).await).map(|(_, changed)| changed)
     }
 
     /// Makes the changes last.
@@ -224,10 +228,33 @@ impl Cursor {
     }
 }
 
+/// A statement that is measured.
+struct Measured<'a> {
+    plugin: Option<&'a PluginAuthority>,
+    began: Instant,
+}
+
+impl<'a> Measured<'a> {
+    fn begin(call: &'a Call) -> Self {
+        Self { plugin: call.plugin.as_deref(), began: Instant::now() }
+    }
+
+    fn end(self, done: Result<(Rows, u64), tables::Error>) -> Result<(Rows, u64)> {
+        if let Some(plugin) = self.plugin {
+            let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            plugin.meters.observe(Limit::database_statement_ms_max, ms);
+            if let Ok((rows, _)) = &done {
+                plugin.meters.observe(Limit::database_rows_max, rows.rows.len() as u64);
+            }
+        }
+        done.map_err(refused)
+    }
+}
+
 fn authorise(call: &Call) -> Result<(Owner, Bounds), Refusal> {
     let _permit = call.permit_plugin(&Capability::Database)?;
     let plugin = call.through_plugin()?;
-    Ok((owner(plugin), bounds(&plugin.limits, call.deadline)))
+    Ok((owner(plugin), bounds(&plugin.limits(), call.deadline)))
 }
 
 pub(crate) fn owner(plugin: &PluginAuthority) -> Owner {

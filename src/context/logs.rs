@@ -7,11 +7,16 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use mint_domain::{InstallationId, RequestId, Slug, limit::LOG_LINE_BYTES_MAX};
+use mint_domain::{
+    InstallationId, RequestId, Slug,
+    limit::{LOG_LINE_BYTES_MAX, Limit},
+};
+
+use crate::meters::Meters;
 
 /// Lines kept of every installation.
 const RECENT_LINES: usize = 50;
@@ -39,6 +44,7 @@ pub struct PluginLog {
     plugin: Slug,
     version: String,
     installation: InstallationId,
+    meters: Arc<Meters>,
     state: Mutex<LogState>,
 }
 
@@ -83,7 +89,19 @@ impl PluginLog {
             reached_at: HashMap::new(),
             recent: VecDeque::with_capacity(RECENT_LINES),
         };
-        Self { tenant, plugin, version, installation, state: Mutex::new(state) }
+        Self { tenant, plugin, version, installation, meters: Arc::default(), state: Mutex::new(state) }
+    }
+
+    /// The same, which counts the limits that are reached on `meters`.
+    #[must_use]
+    pub fn metered(mut self, meters: Arc<Meters>) -> Self {
+        self.meters = meters;
+        self
+    }
+
+    /// What counts the limits that are reached.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// Takes one line, without its line end.
@@ -109,8 +127,14 @@ impl PluginLog {
         }
     }
 
-    /// Notes that the plugin was refused something at a limit. Said now and then, however often it happens.
+    /// So many bytes in a minute from now on.
+    pub fn obey(&self, bytes_per_minute_max: u64) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).bytes_per_minute_max = bytes_per_minute_max;
+    }
+
+    /// Notes that the plugin was refused something at a limit. Counted always, said now and then, however often it happens.
     pub fn limit_reached(&self, limit: &'static str) {
+        self.meters.reached(limit);
         let said = self.state.lock().unwrap_or_else(PoisonError::into_inner).reached(limit, Instant::now());
         if said {
             tracing::warn!(target: "plugin", { tenant.id = %self.tenant, plugin.slug = %self.plugin, limit }, "the plugin reached a limit");
@@ -138,11 +162,13 @@ impl PluginLog {
         // A line that cannot be paid for is not looked at: a flood of them should cost little.
         if state.tokens < text.len().min(LOG_LINE_BYTES_MAX) as f64 {
             state.dropped_lines += 1;
+            self.meters.reached(Limit::log_bytes_per_minute_max.name());
             state.reached("log_bytes_per_minute_max", now);
             return None;
         }
         let line = clean(text);
         state.tokens -= line.len() as f64 + 1.0;
+        self.meters.set(Limit::log_bytes_per_minute_max, (max - state.tokens).max(0.0) as u64);
         state.keep(line.clone());
         let told = state.dropped_lines == 0 || state.reported_at.is_some_and(|at| now.duration_since(at) < REPORT_INTERVAL);
         if told {

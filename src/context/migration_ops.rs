@@ -28,7 +28,7 @@ pub struct MigrationOps {
 /// # Errors
 /// The database does not answer.
 pub async fn applied(services: &Services, authority: &PluginAuthority, deadline: Instant) -> Result<Vec<AppliedMigration>> {
-    services.tables.applied(&database::owner(authority), bounds(&authority.limits, deadline)).await.map_err(refused)
+    services.tables.applied(&database::owner(authority), bounds(&authority.limits(), deadline)).await.map_err(refused)
 }
 
 /// Begins a migration when no other one of the installation is under way, and gives what was tried before it.
@@ -41,10 +41,10 @@ pub async fn begin(
     is_destructive: bool,
     deadline: Instant,
 ) -> Result<(MigrationOps, Vec<AppliedMigration>)> {
-    let bounds = bounds(&authority.limits, deadline);
+    let bounds = bounds(&authority.limits(), deadline);
     let transaction = services.tables.migrate(&database::owner(authority), bounds).await.map_err(refused)?;
     let (applied, dialect) = (transaction.applied().to_vec(), transaction.dialect());
-    let limits = Arc::new(authority.limits.clone());
+    let limits = Arc::new(authority.limits());
     let transaction = Arc::new(Mutex::new(Some(transaction)));
     Ok((MigrationOps { transaction, dialect, is_destructive, limits, deadline }, applied))
 }
@@ -55,7 +55,7 @@ pub async fn begin(
 /// The database does not answer.
 pub async fn note(services: &Services, authority: &PluginAuthority, record: Record, deadline: Instant) -> Result<()> {
     let owner: Owner = database::owner(authority);
-    services.tables.record(&owner, record, bounds(&authority.limits, deadline)).await.map_err(refused)
+    services.tables.record(&owner, record, bounds(&authority.limits(), deadline)).await.map_err(refused)
 }
 
 impl MigrationOps {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use mint_domain::{Capability, ExperimentId, Kind, ObjectKey, Permission, Refusal, Slug};
+use mint_domain::{Capability, ExperimentId, Kind, ObjectKey, Permission, Refusal, Slug, limit::Limit};
 use mint_store::{
     artifacts,
     objects::{self, NewObject, PLATFORM_OWNER},
@@ -281,7 +281,7 @@ async fn find(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: 
 /// Passes if the plugin, where there is one, may read the files of `owner`.
 fn permit_owner(call: &Call, owner: &Slug) -> Result<(), Refusal> {
     match &call.plugin {
-        Some(plugin) if plugin.slug() != owner && owner.as_str() != PLATFORM_OWNER && !plugin.grants.read_results_of(owner) => {
+        Some(plugin) if plugin.slug() != owner && owner.as_str() != PLATFORM_OWNER && !plugin.grants().read_results_of(owner) => {
             let capability = Capability::ResultsReadOthers(owner.clone());
             let message = format!("Reading the files of `{owner}` needs the grant `{capability}`.");
             Err(Refusal::denied(&capability.to_string(), message))
@@ -346,6 +346,9 @@ impl ObjectWriter {
                 && objects::bytes_of(&mut tx, call.tenant, &owner).await? > max
             {
                 return Err(Refusal::quota(limit, format!("All files together would have more than {max} bytes.")).into());
+            }
+            if let Some(plugin) = &call.plugin {
+                plugin.meters.set(Limit::objects_bytes_max, objects::bytes_of(&mut tx, call.tenant, &owner).await?);
             }
             tx.commit().await?;
             Ok(ObjectInfo::from(row))

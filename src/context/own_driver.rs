@@ -15,7 +15,7 @@ use crate::{
 
 /// How a plugin's own driver comes to its tables. None where it was not granted any.
 pub fn way(services: &Services, authority: &PluginAuthority) -> Option<Way> {
-    authority.grants.allow(&Capability::Database).then(|| services.tables.way(&owner(authority)))
+    authority.grants().allow(&Capability::Database).then(|| services.tables.way(&owner(authority)))
 }
 
 /// Serves a connection of a plugin's own driver, until either side ends it.
@@ -26,9 +26,9 @@ pub async fn carry<S>(services: &Services, authority: &PluginAuthority, driver: 
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    if !authority.grants.allow(&Capability::Database) {
+    if !authority.grants().allow(&Capability::Database) {
         return Err(Refusal::denied("database", "The plugin was not granted tables.").into());
     }
-    let bounds = bounds(&authority.limits, Instant::now());
+    let bounds = bounds(&authority.limits(), Instant::now());
     services.tables.carry(&owner(authority), driver, &bounds).await.map_err(Error::Tables)
 }

@@ -1,6 +1,6 @@
 //! Analysis results: named documents of a plugin on an experiment. The key `default` is MINT's analysis result.
 
-use mint_domain::{Capability, ExperimentId, Permission, Refusal, Slug, experiment::ArtifactStatus, policy::Write};
+use mint_domain::{Capability, ExperimentId, Permission, Refusal, Slug, experiment::ArtifactStatus, limit::Limit, policy::Write};
 use mint_store::artifacts;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -174,7 +174,7 @@ pub async fn list(call: &Call, experiment: ExperimentId, include_others: bool, i
     let readable = |row: &artifacts::Summary| match &call.plugin {
         None => true,
         Some(plugin) if plugin.slug().as_str() == row.plugin => true,
-        Some(plugin) => include_others && row.plugin.parse().is_ok_and(|other| plugin.grants.read_results_of(&other)),
+        Some(plugin) => include_others && row.plugin.parse().is_ok_and(|other| plugin.grants().read_results_of(&other)),
     };
     let shown = |row: &artifacts::Summary| include_archived || row.status == ArtifactStatus::Active;
     Ok(rows.into_iter().filter(|row| readable(row) && shown(row)).map(Into::into).collect())
@@ -247,7 +247,7 @@ fn check_inputs(call: &Call, inputs: &[Input]) -> Result<(), Refusal> {
 fn owner_of(call: &Call, asked: Option<&Slug>) -> Result<Slug, Refusal> {
     match (&call.plugin, asked) {
         (Some(plugin), None) => Ok(plugin.slug().clone()),
-        (Some(plugin), Some(other)) if plugin.slug() == other || plugin.grants.read_results_of(other) => Ok(other.clone()),
+        (Some(plugin), Some(other)) if plugin.slug() == other || plugin.grants().read_results_of(other) => Ok(other.clone()),
         (Some(_), Some(other)) => {
             let capability = Capability::ResultsReadOthers(other.clone());
             Err(Refusal::denied(
@@ -274,7 +274,11 @@ pub(crate) fn check_document(call: &Call, what: &str, document: &Value) -> Resul
     }
     let mut count = Count(0);
     let max = call.limits().document_bytes_max;
-    match serde_json::to_writer(&mut count, document) {
+    let written = serde_json::to_writer(&mut count, document);
+    if let Some(plugin) = &call.plugin {
+        plugin.meters.observe(Limit::document_bytes_max, count.0.min(max));
+    }
+    match written {
         Ok(()) if count.0 <= max => Ok(()),
         Ok(()) => {
             Err(Refusal::quota("document_bytes_max", format!("The {what} has {} bytes; at most {max} are allowed.", count.0)))

@@ -208,6 +208,9 @@ pub trait Generation: Send + Sync + fmt::Debug {
     /// The plugin's own words when it refuses them.
     async fn apply_settings(&self, settings: Value) -> Result<(), String>;
 
+    /// Takes note that other grants and limits are in force, which stand in its authority already.
+    fn obey(&self) {}
+
     /// Waits until it has stopped being able to answer for good, and tells why. Never returns while it can.
     async fn failed(&self) -> Failure;
 

@@ -87,6 +87,42 @@ mod tests {
         }
 
         #[test]
+        fn adding_a_grant_locks_nothing(base in prop::collection::vec(any_capability(), 0..6), extra in any_capability()) {
+            let before = Grants::new(base.clone());
+            let after = Grants::new(base.into_iter().chain([extra]));
+            for interface in ["projects", "experiments", "designs", "results", "objects", "database", "migration-ops"] {
+                prop_assert!(!before.unlock(interface) || after.unlock(interface), "{interface}");
+            }
+            for slug in ["a", "b", "c"] {
+                let slug: Slug = slug.parse().unwrap();
+                prop_assert!(!before.read_results_of(&slug) || after.read_results_of(&slug));
+            }
+            prop_assert!(!before.any_http() || after.any_http());
+        }
+
+        #[test]
+        fn taking_grants_away_takes_their_right_away(
+            base in prop::collection::vec(any_capability(), 0..8), wanted in any_capability(),
+        ) {
+            let (allowing, others): (Vec<_>, Vec<_>) = base.iter().cloned().partition(|granted| granted.allows(&wanted));
+            prop_assert_eq!(Grants::new(base).allow(&wanted), !allowing.is_empty());
+            prop_assert!(!Grants::new(others.clone()).allow(&wanted), "nothing is left of it");
+            // Each of them is enough, and nothing else is.
+            for one in allowing {
+                prop_assert!(Grants::new(others.iter().cloned().chain([one])).allow(&wanted));
+            }
+        }
+
+        #[test]
+        fn a_right_that_another_grant_gives_stays(
+            base in prop::collection::vec(any_capability(), 1..8), gone in any_capability(), wanted in any_capability(),
+        ) {
+            let kept = Grants::new(base.iter().filter(|granted| **granted != gone).cloned());
+            let another = base.iter().any(|granted| *granted != gone && granted.allows(&wanted));
+            prop_assert_eq!(kept.allow(&wanted), another);
+        }
+
+        #[test]
         fn what_is_granted_is_allowed(base in prop::collection::vec(any_capability(), 1..6)) {
             let grants = Grants::new(base.clone());
             prop_assert!(grants.missing(base.iter().filter(|c| !matches!(c, Capability::Http(_)))).is_empty());

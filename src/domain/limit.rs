@@ -2,25 +2,49 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Mode;
+
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: default $default:expr, at most $max:expr;)*) => {
+    ($(#[doc = $doc:literal] $name:ident: $modes:ident, default $default:expr, at most $max:expr;)*) => {
         /// The limits in force for one installation.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-        pub struct Limits { $($(#[$doc])* pub $name: u64,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        pub struct Limits { $(#[doc = $doc] pub $name: u64,)* }
 
         /// Some limits: what a bundle suggests or an administrator sets. Absent ones come from the level below.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub struct LimitChanges { $($(#[$doc])* #[serde(default, skip_serializing_if = "Option::is_none")] pub $name: Option<u64>,)* }
+        pub struct LimitChanges { $(#[doc = $doc] #[serde(default, skip_serializing_if = "Option::is_none")] pub $name: Option<u64>,)* }
 
-        /// Name, default and greatest value of every limit.
-        pub const TABLE: &[(&str, u64, u64)] = &[$((stringify!($name), $default, $max),)*];
+        /// Which limit.
+        #[expect(non_camel_case_types, reason = "a limit has one name, for people, programs and code")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Limit { $(#[doc = $doc] $name,)* }
+
+        /// Every limit.
+        pub const TABLE: &[Row] = &[$(Row {
+            limit: Limit::$name,
+            name: stringify!($name),
+            about: $doc,
+            default: $default,
+            max: $max,
+            modes: Modes::$modes,
+        },)*];
 
         impl LimitChanges {
             /// These changes, and `earlier` ones where these say nothing.
             #[must_use]
             pub fn over(&self, earlier: &Self) -> Self {
                 Self { $($name: self.$name.or(earlier.$name),)* }
+            }
+
+            /// What is said of one limit.
+            pub fn get(&self, limit: Limit) -> Option<u64> {
+                match limit { $(Limit::$name => self.$name,)* }
+            }
+
+            /// Says `value` of one limit, or nothing any more.
+            pub fn set(&mut self, limit: Limit, value: Option<u64>) {
+                match limit { $(Limit::$name => self.$name = value,)* }
             }
         }
 
@@ -31,6 +55,24 @@ macro_rules! limits {
         }
 
         impl Limits {
+            /// The limits in force: what the platform says by itself, under what the author suggests, under what was set
+            /// for the laboratory, under what was set for the installation.
+            ///
+            /// # Errors
+            /// As [`merged`](Self::merged).
+            pub fn in_force(
+                suggested: &LimitChanges,
+                laboratory: &LimitChanges,
+                installation: &LimitChanges,
+            ) -> Result<Self, LimitOutOfRange> {
+                Self::default().merged(suggested)?.merged(laboratory)?.merged(installation)
+            }
+
+            /// The value of one limit.
+            pub fn get(&self, limit: Limit) -> u64 {
+                match limit { $(Limit::$name => self.$name,)* }
+            }
+
             /// These limits with `changes` on top.
             ///
             /// # Errors
@@ -48,6 +90,61 @@ macro_rules! limits {
     };
 }
 
+/// A limit as it is declared.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Which.
+    pub limit: Limit,
+    /// Its name.
+    pub name: &'static str,
+    /// What it bounds, in a sentence.
+    pub about: &'static str,
+    /// Its value where nobody says another.
+    pub default: u64,
+    /// Its greatest value.
+    pub max: u64,
+    /// Where it holds.
+    pub modes: Modes,
+}
+
+/// In which modes a limit holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modes {
+    /// In both.
+    Both,
+    /// For components.
+    Shared,
+    /// For processes.
+    Isolated,
+}
+
+impl Modes {
+    /// Whether a plugin in `mode` is held to it.
+    pub fn include(self, mode: Mode) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Shared => mode == Mode::Shared,
+            Self::Isolated => mode == Mode::Isolated,
+        }
+    }
+}
+
+impl Limit {
+    /// How many there are.
+    pub const COUNT: usize = TABLE.len();
+
+    /// The limit of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.limit)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        TABLE.get(self as usize).map_or("", |row| row.name)
+    }
+}
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -55,51 +152,53 @@ const HOUR_MS: u64 = 3_600_000;
 
 limits! {
     /// All memories and tables of one instance together.
-    instance_memory_bytes_max: default 256 * MIB, at most 4 * GIB;
+    instance_memory_bytes_max: Shared, default 256 * MIB, at most 4 * GIB;
     /// Address space of a plugin process.
-    process_memory_bytes_max: default 4 * GIB, at most 256 * GIB;
+    process_memory_bytes_max: Isolated, default 4 * GIB, at most 256 * GIB;
     /// Time the guest may compute in one request.
-    cpu_ms_max: default 2_000, at most HOUR_MS;
+    cpu_ms_max: Shared, default 2_000, at most HOUR_MS;
     /// Time that a request may wait for its turn, and then for the head of its response.
-    wall_ms_max: default 30_000, at most HOUR_MS;
+    wall_ms_max: Both, default 30_000, at most HOUR_MS;
     /// Requests in progress.
-    concurrency_max: default 16, at most 1_024;
+    concurrency_max: Both, default 16, at most 1_024;
+    /// Requests that begin in a second, counted over a second.
+    requests_per_second_max: Both, default 200, at most 1_000_000;
     /// Requests waiting for their turn.
-    queue_max: default 64, at most 65_536;
+    queue_max: Both, default 64, at most 65_536;
     /// Bytes of a request body.
-    request_body_bytes_max: default 256 * MIB, at most 1_024 * GIB;
+    request_body_bytes_max: Both, default 256 * MIB, at most 1_024 * GIB;
     /// Bytes of a response body.
-    response_body_bytes_max: default GIB, at most 1_024 * GIB;
+    response_body_bytes_max: Both, default GIB, at most 1_024 * GIB;
     /// Handles of host resources open in one instance.
-    handles_max: default 1_024, at most 65_536;
+    handles_max: Shared, default 1_024, at most 65_536;
     /// Host memory held for one call: lists, rows, buffers.
-    host_memory_bytes_max: default 16 * MIB, at most GIB;
+    host_memory_bytes_max: Shared, default 16 * MIB, at most GIB;
     /// Files under `/artifacts`.
-    files_bytes_max: default GIB, at most 1_024 * GIB;
+    files_bytes_max: Shared, default GIB, at most 1_024 * GIB;
     /// Files under `/cache`.
-    cache_bytes_max: default 256 * MIB, at most 1_024 * GIB;
+    cache_bytes_max: Shared, default 256 * MIB, at most 1_024 * GIB;
     /// Objects that the plugin put, over all experiments.
-    objects_bytes_max: default 10 * GIB, at most 1_024 * GIB;
+    objects_bytes_max: Both, default 10 * GIB, at most 1_024 * GIB;
     /// The installation's own tables, with their indexes.
-    database_bytes_max: default 256 * MIB, at most 1_024 * GIB;
+    database_bytes_max: Both, default 256 * MIB, at most 1_024 * GIB;
     /// Time of one statement on them.
-    database_statement_ms_max: default 5_000, at most HOUR_MS;
+    database_statement_ms_max: Shared, default 5_000, at most HOUR_MS;
     /// Rows that one query may give at once; a cursor gives as many, batch by batch.
-    database_rows_max: default 100_000, at most 10_000_000;
+    database_rows_max: Shared, default 100_000, at most 10_000_000;
     /// Time of one migration of them, whatever it does.
-    migration_ms_max: default 600_000, at most HOUR_MS;
+    migration_ms_max: Shared, default 600_000, at most HOUR_MS;
     /// Outbound requests in progress.
-    outbound_concurrency_max: default 8, at most 1_024;
+    outbound_concurrency_max: Shared, default 8, at most 1_024;
     /// Outbound requests in a minute.
-    outbound_per_minute_max: default 600, at most 1_000_000;
+    outbound_per_minute_max: Shared, default 600, at most 1_000_000;
     /// Log bytes in a minute.
-    log_bytes_per_minute_max: default MIB, at most GIB;
+    log_bytes_per_minute_max: Both, default MIB, at most GIB;
     /// Processes and threads of a plugin process.
-    processes_max: default 256, at most 4_096;
+    processes_max: Isolated, default 256, at most 4_096;
     /// Open files of a plugin process.
-    open_files_max: default 1_024, at most 65_536;
+    open_files_max: Isolated, default 1_024, at most 65_536;
     /// One result or design document.
-    document_bytes_max: default 64 * MIB, at most GIB;
+    document_bytes_max: Both, default 64 * MIB, at most GIB;
 }
 
 /// A limit that cannot be set so.
@@ -132,8 +231,10 @@ mod tests {
 
     #[test]
     fn every_default_is_within_its_bound() {
-        for (name, default, max) in TABLE {
-            assert!(*default > 0 && default <= max, "{name}");
+        for row in TABLE {
+            assert!(row.default > 0 && row.default <= row.max, "{}", row.name);
+            assert_eq!((Limit::named(row.name), row.limit.name()), (Some(row.limit), row.name));
+            assert_eq!(Limits::default().get(row.limit), row.default);
         }
     }
 }

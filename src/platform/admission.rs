@@ -1,21 +1,27 @@
-//! Who may be served now: so many at once, so many waiting, the rest is told to come back.
+//! Who may be served now: so many in a second, so many at once, so many waiting, the rest is told to come back.
+
+mod gate;
+mod rate;
 
 use std::{
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use mint_domain::{Kind, Limits, Refusal};
+use mint_context::meters::Meters;
+use mint_domain::{Kind, Limits, Refusal, limit::Limit};
 use serde_json::json;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+use self::{
+    gate::{Gate, NoPlace, Place},
+    rate::Rate,
+};
 
 /// How long whoever was told to end may take for it.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -23,11 +29,12 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// The gate of one installation.
 #[derive(Debug)]
 pub struct Admission {
-    slots: Arc<Semaphore>,
-    slots_max: u64,
-    queue_max: u64,
-    waiting: AtomicU64,
+    gate: Gate,
+    rate: Rate,
+    per_second_max: AtomicU64,
     refused: AtomicU64,
+    meters: Arc<Meters>,
+    resizing: Mutex<()>,
     leaving: CancellationToken,
     streams_over: CancellationToken,
     over: CancellationToken,
@@ -65,22 +72,43 @@ impl Farewell {
 #[derive(Debug)]
 #[must_use]
 pub struct Admitted {
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Admission {
     /// A gate with the limits of an installation.
-    pub fn new(limits: &Limits) -> Self {
-        let slots = usize::try_from(limits.concurrency_max).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
+    pub fn new(limits: &Limits, meters: Arc<Meters>) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(slots)),
-            slots_max: slots as u64,
-            queue_max: limits.queue_max,
-            waiting: AtomicU64::new(0),
+            gate: Gate::new(limits.concurrency_max, limits.queue_max),
+            rate: Rate::new(),
+            per_second_max: AtomicU64::new(limits.requests_per_second_max),
             refused: AtomicU64::new(0),
+            meters,
+            resizing: Mutex::default(),
             leaving: CancellationToken::new(),
             streams_over: CancellationToken::new(),
             over: CancellationToken::new(),
+        }
+    }
+
+    /// Other limits from now on. Whoever is inside stays.
+    pub fn obey(&self, limits: &Limits) {
+        let _one_at_a_time = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.per_second_max.store(limits.requests_per_second_max, Ordering::Relaxed);
+        self.gate.resize(limits.concurrency_max, limits.queue_max);
+    }
+
+    /// Counts a request that wants to begin.
+    ///
+    /// # Errors
+    /// `plugin.too_many_requests`, with the time after which it may come back.
+    pub fn count(&self) -> Result<(), Refusal> {
+        match self.rate.take(self.per_second_max.load(Ordering::Relaxed), Instant::now()) {
+            Ok(begun) => {
+                self.meters.observe(Limit::requests_per_second_max, begun);
+                Ok(())
+            }
+            Err(wait) => Err(self.too_many(wait)),
         }
     }
 
@@ -89,31 +117,21 @@ impl Admission {
     /// # Errors
     /// `plugin.busy` at once when too many wait already, or when the deadline comes first.
     pub async fn enter(&self, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Ok(Some(Admitted { _slot: slot }));
-        }
-        Box::pin(self.queue(deadline)).await
-    }
-
-    async fn queue(&self, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.queue_max {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(self.refuse("queue_max"));
-        }
-        let waited = Waiting(&self.waiting);
-        let slot = timeout_at(deadline, self.slots.clone().acquire_owned()).await;
-        drop(waited);
-        match slot {
-            Ok(Ok(slot)) => Ok(Some(Admitted { _slot: slot })),
-            Ok(Err(_)) => Ok(None),
-            Err(_) => Err(self.refuse("concurrency_max")),
+        match self.gate.enter(deadline).await {
+            Ok(place) => {
+                self.note();
+                Ok(Some(Admitted { _place: place }))
+            }
+            Err(NoPlace::Closed) => Ok(None),
+            Err(NoPlace::QueueFull) => Err(self.busy(Limit::queue_max)),
+            Err(NoPlace::TooLate) => Err(self.busy(Limit::concurrency_max)),
         }
     }
 
     /// Requests in progress, waiting, and refused so far.
     pub fn usage(&self) -> (u64, u64, u64) {
-        let busy = self.slots_max.saturating_sub(self.slots.available_permits() as u64);
-        (busy, self.waiting.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+        let (inside, waiting) = self.note();
+        (inside, waiting, self.refused.load(Ordering::Relaxed))
     }
 
     /// Cancelled when the gate begins to be closed, for those who would stay for ever.
@@ -135,8 +153,7 @@ impl Admission {
     /// for it. True when nobody was cut off.
     pub async fn drained(&self, patience: Patience) -> bool {
         self.leaving.cancel();
-        let all = u32::try_from(self.slots_max).unwrap_or(u32::MAX);
-        let mut left = pin!(self.slots.acquire_many(all));
+        let mut left = pin!(self.gate.empty());
         let deadline = Instant::now() + patience.all;
         let streams = Instant::now() + patience.streams.min(patience.all);
         let in_time = match timeout_at(streams, left.as_mut()).await {
@@ -156,23 +173,31 @@ impl Admission {
         };
         // While all places are held, so that nobody slips in. Whoever still waits here looks again, and finds the gate
         // that took its place.
-        self.slots.close();
+        self.gate.close();
         was_in_time
     }
 
-    fn refuse(&self, limit: &'static str) -> Refusal {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        Refusal::new(Kind::Busy, "plugin.busy", "The plugin is answering as many requests as it may. Try again in a moment.")
-            .with(json!({ "limit": limit }))
-            .retry_after(1)
+    fn note(&self) -> (u64, u64) {
+        let (inside, waiting) = self.gate.usage();
+        self.meters.set(Limit::concurrency_max, inside);
+        self.meters.set(Limit::queue_max, waiting);
+        (inside, waiting)
     }
-}
 
-struct Waiting<'a>(&'a AtomicU64);
+    fn busy(&self, limit: Limit) -> Refusal {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.note();
+        let message = "The plugin is answering as many requests as it may. Try again in a moment.";
+        Refusal::new(Kind::Busy, "plugin.busy", message).with(json!({ "limit": limit.name() })).retry_after(1)
+    }
 
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    fn too_many(&self, wait: Duration) -> Refusal {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let seconds = u32::try_from(wait.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
+        let message = "The plugin was asked as often within a second as it may be. Try again in a moment.";
+        Refusal::new(Kind::QuotaExceeded, "plugin.too_many_requests", message)
+            .with(json!({ "limit": Limit::requests_per_second_max.name() }))
+            .retry_after(seconds)
     }
 }
 
@@ -185,7 +210,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn so_many_at_once_so_many_waiting_the_rest_refused() {
         let limits = Limits { concurrency_max: 1, queue_max: 1, ..Limits::default() };
-        let gate = Arc::new(Admission::new(&limits));
+        let gate = Arc::new(Admission::new(&limits, Arc::default()));
         let deadline = Instant::now() + Duration::from_secs(5);
         let first = gate.enter(deadline).await.unwrap().unwrap();
         let (second, third) = tokio::join!(gate.enter(deadline), gate.enter(deadline));
@@ -200,7 +225,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_drained_gate_sends_everybody_on() {
         let limits = Limits { concurrency_max: 1, ..Limits::default() };
-        let gate = Arc::new(Admission::new(&limits));
+        let gate = Arc::new(Admission::new(&limits, Arc::default()));
         let deadline = Instant::now() + Duration::from_secs(5);
         let first = gate.enter(deadline).await.unwrap().unwrap();
         let end_first = async {
@@ -213,8 +238,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn so_many_in_a_second_under_the_limits_of_the_moment() {
+        let limits = Limits { requests_per_second_max: 2, ..Limits::default() };
+        let gate = Admission::new(&limits, Arc::default());
+        assert!(gate.count().is_ok() && gate.count().is_ok());
+        let refusal = gate.count().unwrap_err();
+        assert_eq!((refusal.code, refusal.retry_after_s), ("plugin.too_many_requests", Some(1)));
+        assert_eq!(refusal.details["limit"], "requests_per_second_max");
+        gate.obey(&Limits { requests_per_second_max: 1_000, ..limits });
+        assert!(gate.count().is_ok());
+        assert_eq!(gate.meters.read(Limit::requests_per_second_max).reached, 0, "whoever writes it down counts it");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn streams_are_told_before_everybody_is() {
-        let gate = Arc::new(Admission::new(&Limits::default()));
+        let gate = Arc::new(Admission::new(&Limits::default(), Arc::default()));
         let deadline = Instant::now() + Duration::from_secs(5);
         let (stream, slow) = (gate.enter(deadline).await.unwrap().unwrap(), gate.enter(deadline).await.unwrap().unwrap());
         let (farewell, began) = (gate.farewell(), Instant::now());

@@ -13,8 +13,15 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use mint_context::runtime::{Body, BodyError};
+use mint_context::{
+    logs::PluginLog,
+    meters::Meters,
+    runtime::{Body, BodyError, Fault},
+};
+use mint_domain::limit::Limit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::running::Active;
 
 /// A body that was longer than its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,24 +44,41 @@ impl Overrun {
     }
 }
 
-/// Ends `body` with [`BodyTooLong`] past `max` bytes, and drops `held` when it ended or was dropped.
-pub fn bounded<B, G>(body: B, limit: &'static str, max: u64, held: G) -> Body
+/// How long a body may be, and who is told.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    limit: Limit,
+    max: u64,
+    log: Arc<PluginLog>,
+    meters: Arc<Meters>,
+}
+
+impl Bound {
+    /// A limit of what runs.
+    pub(crate) fn of(active: &Active, limit: Limit) -> Self {
+        let authority = &active.authority;
+        Self { limit, max: authority.limits().get(limit), log: active.log.clone(), meters: authority.meters.clone() }
+    }
+}
+
+/// Ends `body` with [`BodyTooLong`] past its bound, and drops `held` when it ended or was dropped.
+pub(crate) fn bounded<B, G>(body: B, bound: Bound, held: G) -> Body
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BodyError>,
     G: Send + Unpin + 'static,
 {
-    Bounded { body, limit, max, passed: 0, held: Some(held), overrun: None }.boxed_unsync()
+    Bounded { body, bound, passed: 0, held: Some(held), overrun: None }.boxed_unsync()
 }
 
 /// As [`bounded`]; tells whoever gave the body away whether it was too long.
-pub fn watched<B>(body: B, limit: &'static str, max: u64) -> (Body, Overrun)
+pub(crate) fn watched<B>(body: B, bound: Bound) -> (Body, Overrun)
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BodyError>,
 {
     let overrun = Overrun::default();
-    let body = Bounded { body, limit, max, passed: 0, held: Some(()), overrun: Some(overrun.clone()) };
+    let body = Bounded { body, bound, passed: 0, held: Some(()), overrun: Some(overrun.clone()) };
     (body.boxed_unsync(), overrun)
 }
 
@@ -123,8 +147,7 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 
 struct Bounded<B, G> {
     body: B,
-    limit: &'static str,
-    max: u64,
+    bound: Bound,
     passed: u64,
     held: Option<G>,
     overrun: Option<Overrun>,
@@ -144,18 +167,25 @@ where
         match ready!(Pin::new(&mut this.body).poll_frame(context)) {
             Some(Ok(frame)) => {
                 this.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
-                if this.passed > this.max {
+                if this.passed > this.bound.max {
                     this.held = None;
-                    if let Some(Overrun(happened)) = &this.overrun {
-                        happened.store(true, Ordering::Release);
+                    // Whoever gave it away says so, and counts it with the refusal.
+                    match &this.overrun {
+                        Some(Overrun(happened)) => happened.store(true, Ordering::Release),
+                        None => this.bound.log.limit_reached(this.bound.limit.name()),
                     }
-                    return Poll::Ready(Some(Err(Box::new(BodyTooLong { limit: this.limit, max: this.max }))));
+                    return Poll::Ready(Some(Err(Box::new(BodyTooLong { limit: this.bound.limit.name(), max: this.bound.max }))));
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
                 this.held = None;
-                Poll::Ready(Some(Err(error.into())))
+                let error: BodyError = error.into();
+                // The plugin's runtime counted the bytes first.
+                if let Some(Fault::Limit { limit, .. }) = error.downcast_ref::<Fault>() {
+                    this.bound.log.limit_reached(limit);
+                }
+                Poll::Ready(Some(Err(error)))
             }
             None => {
                 this.held = None;
@@ -173,21 +203,32 @@ where
     }
 }
 
+impl<B, G> Drop for Bounded<B, G> {
+    fn drop(&mut self) {
+        self.bound.meters.observe(self.bound.limit, self.passed.min(self.bound.max));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use mint_domain::InstallationId;
 
     use super::*;
+
+    fn bound(max: u64) -> Bound {
+        let log = PluginLog::new("lab".parse().unwrap(), "p".parse().unwrap(), "1".to_owned(), InstallationId(1), 1 << 20);
+        Bound { limit: Limit::response_body_bytes_max, max, log: Arc::new(log), meters: Arc::default() }
+    }
 
     #[tokio::test]
     async fn a_body_past_its_limit_ends_and_lets_go() {
         let held = Arc::new(());
-        let body = bounded(http_body_util::Full::new(Bytes::from_static(b"12345")), "request_body_bytes_max", 4, held.clone());
+        let body = bounded(http_body_util::Full::new(Bytes::from_static(b"12345")), bound(4), held.clone());
         let error = body.collect().await.unwrap_err();
         assert_eq!(error.downcast_ref::<BodyTooLong>().map(|e| e.max), Some(4));
         assert_eq!(Arc::strong_count(&held), 1);
 
-        let body = bounded(http_body_util::Full::new(Bytes::from_static(b"1234")), "request_body_bytes_max", 4, held.clone());
+        let body = bounded(http_body_util::Full::new(Bytes::from_static(b"1234")), bound(4), held.clone());
         assert_eq!(body.collect().await.unwrap().to_bytes(), "1234");
         assert_eq!(Arc::strong_count(&held), 1);
     }

@@ -226,6 +226,7 @@ impl Platform {
             prefix: prefix.as_str(),
             grants: &grants,
             limits: &limits,
+            laboratory: &limits,
             settings: &settings,
             generation: 1,
             revision: 0,
@@ -239,7 +240,7 @@ impl Platform {
             refuse(failure)
         })?;
         let developed = Developed { by, since: self.services().clock.now() };
-        let active = Arc::new(prepared.active(attached.generation, Some(developed)));
+        let active = Arc::new(prepared.active(Mode::Isolated, attached.generation, Some(developed)));
         self.running().switch(&active);
         tracing::info!(tenant.id = %caller.tenant_slug, plugin.slug = %slug, "a development server answers under {}", prefix.public());
         Ok((active, attached.environment))

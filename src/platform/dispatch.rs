@@ -15,11 +15,17 @@ use mint_context::{
     runtime::{Blame, Body, BodyError, Fault},
     trailers,
 };
-use mint_domain::{InstallationId, Kind, Permission, Refusal, RequestId};
+use mint_domain::{InstallationId, Kind, Permission, Refusal, RequestId, limit::Limit};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, admission::Admitted, body, routes, running::Active};
+use crate::{
+    Caller, Platform,
+    admission::Admitted,
+    body::{self, Bound},
+    routes,
+    running::Active,
+};
 
 /// How the type of a stream of events begins.
 const EVENTS: &[u8] = b"text/event-stream";
@@ -67,12 +73,18 @@ impl Platform {
             if !is_asked || !caller.actor.sees_plugin(active.slug().as_str()) {
                 return None;
             }
-            let patience = Duration::from_millis(active.authority.limits.wall_ms_max);
+            let patience = Duration::from_millis(active.authority.limits().wall_ms_max);
             let mut call = caller.call_through(self.services(), active.authority.clone(), Instant::now() + patience);
             if let Err(refusal) = self.expect_present().and_then(|()| check(&call, &active, head)) {
+                active.authority.refused(&refusal);
                 return Some(Err(refusal));
             }
-            match active.admission.enter(call.deadline).await {
+            let counted = active.admission.count();
+            let entered = match counted {
+                Ok(()) => active.admission.enter(call.deadline).await,
+                Err(refusal) => Err(refusal),
+            };
+            match entered {
                 Ok(Some(admitted)) => {
                     // Its time begins with its turn: that a request waited is no fault of the plugin.
                     call.deadline = Instant::now() + patience;
@@ -80,7 +92,10 @@ impl Platform {
                 }
                 // Another generation has taken its place in the meantime.
                 Ok(None) => {}
-                Err(refusal) => return Some(Err(refusal)),
+                Err(refusal) => {
+                    active.authority.refused(&refusal);
+                    return Some(Err(refusal));
+                }
             }
         }
         Some(Err(Box::pin(self.not_ready(caller, only, path)).await?))
@@ -93,7 +108,7 @@ fn check(call: &Call, active: &Active, head: &Parts) -> Result<(), Refusal> {
     if !routes::is_plain(head.uri.path()) {
         return Err(Refusal::invalid("The path has dot segments, empty segments or encoded slashes. Send it in plain form."));
     }
-    refuse_oversize(&head.headers, active.authority.limits.request_body_bytes_max)
+    refuse_oversize(&head.headers, active.authority.limits().request_body_bytes_max)
 }
 
 async fn hand_over<B>(turn: Turn, request: Request<B>) -> Result<Response<Body>, Refusal>
@@ -102,27 +117,33 @@ where
     B::Error: Into<BodyError>,
 {
     let Turn { call, active, admitted } = turn;
-    let limits = &active.authority.limits;
+    let limits = active.authority.limits();
     active.usage.request();
     let (mut parts, incoming) = request.into_parts();
     headers::present(&mut parts.headers, &call, &active.forwarded_prefix);
     let incoming = incoming.map_frame(|frame| cleaned(frame, trailers::strip_request));
-    let (incoming, overrun) = body::watched(incoming, "request_body_bytes_max", limits.request_body_bytes_max);
-    let request_id = call.request_id.clone();
+    let (incoming, overrun) = body::watched(incoming, Bound::of(&active, Limit::request_body_bytes_max));
+    let (request_id, began) = (call.request_id.clone(), Instant::now());
     let answer = active.plugin.handle(call, Request::from_parts(parts, incoming));
     let answer = tokio::select! {
         biased;
         answer = answer => answer,
         () = active.admission.over() => return Err(cut_off()),
     };
+    active.authority.meters.observe(Limit::wall_ms_max, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let overran = || {
+        let refusal = too_large(limits.request_body_bytes_max);
+        active.authority.refused(&refusal);
+        refusal
+    };
     match answer {
         // Whatever the plugin made of half a body.
-        Ok(_) if overrun.happened() => Err(too_large(limits.request_body_bytes_max)),
+        Ok(_) if overrun.happened() => Err(overran()),
         Ok(response) => Ok(outgoing(&active, response, admitted)),
         Err(fault) => {
             let refusal = note(&active, &request_id, &fault);
             let too_long = fault.blame() == Blame::Client && overrun.happened();
-            Err(if too_long { too_large(limits.request_body_bytes_max) } else { refusal })
+            Err(if too_long { overran() } else { refusal })
         }
     }
 }
@@ -137,8 +158,7 @@ pub(crate) fn outgoing(active: &Active, response: Response<Body>, admitted: Admi
     let over = if is_stream { farewell.of_streams() } else { farewell.of_all() };
     let outgoing = body::until(outgoing, over.clone(), is_stream);
     let outgoing = outgoing.map_frame(|frame| cleaned(frame, trailers::strip_response));
-    let max = active.authority.limits.response_body_bytes_max;
-    Response::from_parts(parts, body::bounded(outgoing, "response_body_bytes_max", max, admitted))
+    Response::from_parts(parts, body::bounded(outgoing, Bound::of(active, Limit::response_body_bytes_max), admitted))
 }
 
 pub(crate) fn cut_off() -> Refusal {
@@ -161,6 +181,8 @@ fn cleaned(frame: Frame<Bytes>, strip: fn(&mut HeaderMap)) -> Frame<Bytes> {
 pub(crate) fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refusal {
     let blame = fault.blame();
     active.usage.fault(blame);
+    let refusal = fault.public();
+    active.authority.refused(&refusal);
     let (tenant, plugin) = (&active.authority.tenant_slug, active.slug());
     match blame {
         Blame::Host => {
@@ -173,7 +195,7 @@ pub(crate) fn note(active: &Active, request: &RequestId, fault: &Fault) -> Refus
             tracing::debug!(tenant.id = %tenant, plugin.slug = %plugin, request.id = %request, error = %fault, "request failed")
         }
     }
-    fault.public()
+    refusal
 }
 
 /// Refuses at once what says itself that it is too long.

@@ -355,7 +355,7 @@ async fn undo<S>(steps: &[Step<S>], position: usize, state: &mut S) {
 }
 
 /// The refusal for whoever comes second.
-fn busy(running: Option<operations::Operation>, plugin: &str) -> Refusal {
+pub(crate) fn busy(running: Option<operations::Operation>, plugin: &str) -> Refusal {
     let Some(running) = running else {
         let message = format!("Another operation on plugin `{plugin}` has just ended. Try again.");
         return Refusal::conflict("operation", "plugin", message);

@@ -117,7 +117,8 @@ impl Platform {
         }
         let (installation, release) = self.find_installation(caller, slug).await?;
         let manifest = &release.manifest;
-        let limits = Limits::default().merged(&manifest.limits).and_then(|limits| limits.merged(&installation.limits));
+        let laboratory = self.limits_of(caller.tenant).await?;
+        let limits = Limits::in_force(&manifest.limits, &laboratory, &installation.limits);
         let active = self.running().get(installation.id);
         if let Some(active) = &active {
             self.check_health(active).await;
@@ -181,8 +182,8 @@ impl Platform {
         Ok(PluginDetails {
             digest: None,
             requested: manifest.capabilities.clone(),
-            grants: active.authority.grants.clone(),
-            limits: active.authority.limits.clone(),
+            grants: Grants::clone(&active.authority.grants()),
+            limits: active.authority.limits(),
             schema: SchemaStatus::default(),
             plan: Findings::default(),
             usage: active.usage.as_json(&active.admission),

@@ -9,10 +9,10 @@ use std::{
 
 use futures_util::StreamExt as _;
 use mint_context::{Result, database::OUTAGE, objects, settings};
-use mint_domain::{InstallationId, Slug, State, TenantId, lifecycle::Failure};
+use mint_domain::{InstallationId, State, TenantId, lifecycle::Failure};
 use mint_store::{
     installations::{self, Changes, Installation},
-    tenants,
+    tenants::{self, Tenant},
 };
 use rand::Rng as _;
 use serde_json::Value;
@@ -90,16 +90,18 @@ impl Platform {
     /// Starts, restarts and stops until this process runs what the rows want. False when something is left to do.
     async fn look(self: &Arc<Self>) -> Result<bool> {
         let mut tx = self.services().db.read().await?;
-        let slugs: HashMap<_, _> = tenants::list(&mut tx).await?.into_iter().map(|tenant| (tenant.id, tenant.slug)).collect();
+        let tenants: HashMap<_, _> = tenants::list(&mut tx).await?.into_iter().map(|tenant| (tenant.id, tenant)).collect();
         let wanted = installations::list_all(&mut tx).await?;
         drop(tx);
         // What an operation of this process is changing is the operation's to start and stop.
         let changing: HashSet<(TenantId, String)> =
             self.operations_here().values().map(|here| (here.tenant, here.plugin.clone())).collect();
         self.stop_unwanted(&wanted, &changing);
+        let known: HashSet<InstallationId> = wanted.iter().map(|row| row.id).collect();
+        self.running().keep_meters(|id| known.contains(&id));
         let (mine, others): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|row| !changing.contains(&(row.tenant_id, row.slug.clone())));
-        let tasks: Vec<_> = mine.into_iter().filter_map(|row| self.task(row, &slugs)).collect();
+        let tasks: Vec<_> = mine.into_iter().filter_map(|row| self.task(row, &tenants)).collect();
         let is_settled = others.is_empty() && tasks.is_empty();
         futures_util::stream::iter(tasks)
             .for_each_concurrent(STARTS_AT_ONCE, |(caller, row, task)| async move {
@@ -144,8 +146,10 @@ impl Platform {
     }
 
     /// What is to be done about an installation here, if anything.
-    fn task(&self, row: Installation, slugs: &HashMap<TenantId, Slug>) -> Option<(Caller, Installation, Task)> {
-        let caller = Caller::system(row.tenant_id, slugs.get(&row.tenant_id)?.clone(), self.fresh_request_id());
+    fn task(&self, row: Installation, tenants: &HashMap<TenantId, Tenant>) -> Option<(Caller, Installation, Task)> {
+        let tenant = tenants.get(&row.tenant_id)?;
+        let caller = Caller::system(row.tenant_id, tenant.slug.clone(), self.fresh_request_id());
+        self.follow_terms(&row, &tenant.limits);
         let task = match &row.state {
             State::Ready => match self.running().get(row.id).filter(|active| active.generation == row.generation) {
                 Some(active) => self.has_other_settings(&active, &row).then_some(Task::Settings(active))?,

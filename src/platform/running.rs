@@ -13,9 +13,10 @@ use http::HeaderValue;
 use mint_context::{
     PluginAuthority,
     logs::PluginLog,
+    meters::Meters,
     runtime::{Blame, Generation},
 };
-use mint_domain::{Digest, ExperimentId, InstallationId, Prefix, Slug, TenantId};
+use mint_domain::{Digest, ExperimentId, InstallationId, Mode, Prefix, Slug, TenantId};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -34,6 +35,8 @@ pub struct Active {
     pub forwarded_prefix: HeaderValue,
     /// Which start it is.
     pub generation: i64,
+    /// Where it runs.
+    pub mode: Mode,
     /// The loaded component or the supervised process.
     pub plugin: Arc<dyn Generation>,
     /// Its gate.
@@ -97,6 +100,7 @@ pub struct Running {
     by_installation: RwLock<HashMap<InstallationId, Arc<Active>>>,
     saving: Mutex<HashSet<(TenantId, ExperimentId)>>,
     leaving: Mutex<Vec<Arc<Active>>>,
+    meters: Mutex<HashMap<InstallationId, Arc<Meters>>>,
 }
 
 /// Held while a design is being saved. One at a time for each experiment, so that a hook cannot save what it is asked
@@ -142,6 +146,18 @@ impl Running {
         let mut all = self.all();
         all.extend(self.leaving.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
         all
+    }
+
+    /// The meters of an installation, which outlive its starts.
+    pub(crate) fn meters(&self, installation: InstallationId) -> Arc<Meters> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner).entry(installation).or_default().clone()
+    }
+
+    /// Forgets what installations used up that are gone.
+    pub(crate) fn keep_meters(&self, known: impl Fn(InstallationId) -> bool) {
+        let running = self.by_installation.read().unwrap_or_else(PoisonError::into_inner);
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        meters.retain(|id, _| known(*id) || running.contains_key(id));
     }
 
     /// Marks that a start has something to finish.
@@ -217,6 +233,17 @@ impl Usage {
             Blame::Client => &self.client_faults,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Faults, by who has to do something about them.
+    pub fn faults(&self) -> [(&'static str, u64); 3] {
+        let counters = [("plugin", &self.plugin_faults), ("host", &self.host_faults), ("client", &self.client_faults)];
+        counters.map(|(blame, counter)| (blame, counter.load(Ordering::Relaxed)))
     }
 
     /// The counters as an administrator sees them.

@@ -10,7 +10,7 @@ use mint_context::{
     settings,
 };
 use mint_domain::{
-    Grants, InstallationId, Limits, Prefix,
+    Grants, InstallationId, Limits, Mode, Prefix,
     lifecycle::Failure,
     limit::{LimitChanges, LimitOutOfRange},
 };
@@ -35,6 +35,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) grants: &'a Grants,
     pub(crate) limits: &'a LimitChanges,
+    /// What holds for all plugins of the tenant.
+    pub(crate) laboratory: &'a LimitChanges,
     /// As stored.
     pub(crate) settings: &'a Value,
     pub(crate) generation: i64,
@@ -44,12 +46,13 @@ pub(crate) struct Terms<'a> {
 
 impl<'a> Terms<'a> {
     /// Those of an installation.
-    pub(crate) fn of(installation: &'a Installation) -> Self {
+    pub(crate) fn of(installation: &'a Installation, laboratory: &'a LimitChanges) -> Self {
         Self {
             id: installation.id,
             prefix: &installation.prefix,
             grants: &installation.grants,
             limits: &installation.limits,
+            laboratory,
             settings: &installation.settings,
             generation: installation.generation,
             revision: installation.revision,
@@ -75,11 +78,12 @@ impl Platform {
         installation: &Installation,
         release: &Arc<Release>,
     ) -> Result<Active, Failure> {
-        let prepared = self.prepare(caller, &Terms::of(installation), release)?;
+        let laboratory = self.laboratory_limits(caller.tenant).await?;
+        let prepared = self.prepare(caller, &Terms::of(installation, &laboratory), release)?;
         self.expect_files_to_start(&installation.grants).await?;
         database::prepare(self.services(), &prepared.activation.authority).await?;
         let plugin = self.runtime(installation.mode()).start(prepared.activation.clone()).await?;
-        Ok(prepared.active(plugin, None))
+        Ok(prepared.active(installation.mode(), plugin, None))
     }
 
     /// Everything that a start needs.
@@ -94,25 +98,14 @@ impl Platform {
         let prefix: Prefix = terms.prefix.parse().map_err(|error| broken("Its route prefix cannot be used", &error))?;
         let forwarded_prefix =
             HeaderValue::try_from(prefix.public()).map_err(|error| broken("Its route prefix cannot be used", &error))?;
-        let limits = Limits::default()
-            .merged(&manifest.limits)
-            .and_then(|limits| limits.merged(terms.limits))
+        let limits = Limits::in_force(&manifest.limits, terms.laboratory, terms.limits)
             .map_err(|error: LimitOutOfRange| broken("Its limits cannot be used", &error))?;
-        let authority = Arc::new(PluginAuthority {
-            installation: terms.id,
-            tenant: caller.tenant,
-            tenant_slug: caller.tenant_slug.clone(),
-            manifest: manifest.clone(),
-            grants: terms.grants.clone(),
-            limits,
-        });
-        let log = Arc::new(PluginLog::new(
-            caller.tenant_slug.clone(),
-            manifest.plugin.slug.clone(),
-            manifest.plugin.version.clone(),
-            terms.id,
-            authority.limits.log_bytes_per_minute_max,
-        ));
+        let in_force = mint_context::Terms { grants: Arc::new(terms.grants.clone()), limits };
+        let whose = (caller.tenant, caller.tenant_slug.clone());
+        let (slug, version) = (manifest.plugin.slug.clone(), manifest.plugin.version.clone());
+        let log = PluginLog::new(caller.tenant_slug.clone(), slug, version, terms.id, limits.log_bytes_per_minute_max);
+        let log = Arc::new(log.metered(self.running().meters(terms.id)));
+        let authority = Arc::new(PluginAuthority::new(terms.id, whose, manifest.clone(), in_force, log.clone()));
         let (values, _) = settings::merged(&manifest, terms.settings, &self.services().plugin_environment);
         let system = Caller::system(caller.tenant, caller.tenant_slug.clone(), caller.request_id.clone());
         let activation = Activation {
@@ -130,15 +123,16 @@ impl Platform {
 
 impl Prepared {
     /// With the plugin that was started; `developed` where a developer did that.
-    pub(crate) fn active(self, plugin: Arc<dyn Generation>, developed: Option<Developed>) -> Active {
+    pub(crate) fn active(self, mode: Mode, plugin: Arc<dyn Generation>, developed: Option<Developed>) -> Active {
         let Activation { authority, log, settings, release, .. } = self.activation;
         Active {
-            admission: Admission::new(&authority.limits),
+            admission: Admission::new(&authority.limits(), authority.meters.clone()),
             authority,
             release: release.digest,
             prefix: self.prefix,
             forwarded_prefix: self.forwarded_prefix,
             generation: self.generation,
+            mode,
             plugin,
             log,
             usage: Usage::default(),

@@ -296,6 +296,22 @@ pub async fn set_limits(
     .map(|rows| rows > 0)
 }
 
+/// Sets the grants. False when it is gone.
+///
+/// # Errors
+/// The database's.
+pub async fn set_grants(tx: &mut Tx, tenant: TenantId, id: InstallationId, grants: &Grants, now: OffsetDateTime) -> Result<bool> {
+    execute!(
+        tx,
+        "update installations set grants = $3, updated_at = $4, revision = revision + 1 where tenant_id = $1 and id = $2",
+        tenant.0,
+        id.0,
+        Json(grants),
+        now,
+    )
+    .map(|rows| rows > 0)
+}
+
 /// Writes where an installation runs from its next start on. False when it is gone.
 ///
 /// # Errors

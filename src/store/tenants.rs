@@ -1,6 +1,7 @@
 //! Tenants.
 
-use mint_domain::{Slug, TenantId};
+use mint_domain::{Slug, TenantId, limit::LimitChanges};
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use crate::{Result, Tx};
@@ -16,6 +17,9 @@ pub struct Tenant {
     pub slug: Slug,
     /// Name shown to people.
     pub name: String,
+    /// What its plugins may use up where nothing is said of one of them.
+    #[sqlx(json)]
+    pub limits: LimitChanges,
     /// When it was made.
     pub created_at: OffsetDateTime,
 }
@@ -43,4 +47,29 @@ pub async fn find(tx: &mut Tx, slug: &str) -> Result<Option<Tenant>> {
 /// The database's.
 pub async fn list(tx: &mut Tx) -> Result<Vec<Tenant>> {
     rows!(tx, all Tenant, "select * from tenants order by id")
+}
+
+/// A tenant by id.
+///
+/// # Errors
+/// The database's.
+pub async fn get(tx: &mut Tx, tenant: TenantId) -> Result<Option<Tenant>> {
+    rows!(tx, optional Tenant, "select * from tenants where id = $1", tenant.0)
+}
+
+/// A tenant whose row nobody else changes until the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn lock(tx: &mut Tx, tenant: TenantId) -> Result<Option<Tenant>> {
+    rows!(tx, optional Tenant, "update tenants set name = name where id = $1 returning *", tenant.0)
+}
+
+/// Sets what the tenant's plugins may use up, and has every server look at them again.
+///
+/// # Errors
+/// The database's.
+pub async fn set_limits(tx: &mut Tx, tenant: TenantId, limits: &LimitChanges) -> Result<()> {
+    execute!(tx, "update tenants set limits = $2 where id = $1", tenant.0, Json(limits))?;
+    execute!(tx, "update installations set revision = revision + 1 where tenant_id = $1", tenant.0).map(drop)
 }

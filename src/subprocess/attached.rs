@@ -111,7 +111,7 @@ pub(crate) fn attach(
     let (standing, standing_seen) = watch::channel(Standing::Away("nobody has looked yet".to_owned()));
     let proxy = Proxy {
         session: Arc::clone(&session),
-        limits: activation.authority.limits.clone(),
+        authority: Arc::clone(&activation.authority),
         forwarded_prefix: HeaderValue::from_str(&public).map_err(|error| unusable(&error))?,
         paths: Paths::new(&public, attachment.own_prefix.as_deref()),
         is_mld: attachment.is_mld,

@@ -130,7 +130,7 @@ pub(crate) fn program(setup: &Setup, home: &Home, token: Option<&Token>, control
         environment: environment(setup, home, token),
         directory: home.directory.standing_place(),
         input: control,
-        bounds: Bounds::of(&authority.limits, home.tables.is_some()),
+        bounds: Bounds::of(&authority.limits(), home.tables.is_some()),
         confinement: Some(Confinement { sandbox: Arc::clone(&setup.sandbox), allowance: allowance(setup, home) }),
     }
 }
@@ -148,7 +148,7 @@ pub(crate) fn environment(setup: &Setup, home: &Home, token: Option<&Token>) -> 
         temporary: home.temporary.path(),
         search_path: &setup.config.search_path,
         launch: &setup.launch,
-        tables: home.tables.as_ref().map(|tables| (tables.url(), authority.limits.database_bytes_max)),
+        tables: home.tables.as_ref().map(|tables| (tables.url(), authority.limits().database_bytes_max)),
     })
 }
 
@@ -157,7 +157,7 @@ pub(crate) fn environment(setup: &Setup, home: &Home, token: Option<&Token>) -> 
 fn allowance(setup: &Setup, home: &Home) -> Allowance {
     let Activation { authority, data_directory, .. } = &setup.activation;
     let mut writable = vec![home.temporary.path().to_owned()];
-    if authority.grants.allow(&Capability::Files) {
+    if authority.grants().allow(&Capability::Files) {
         writable.push(data_directory.clone());
     }
     writable.extend(home.tables.as_ref().and_then(Tables::directory).map(Path::to_owned));
@@ -168,8 +168,8 @@ fn allowance(setup: &Setup, home: &Home) -> Allowance {
         socket_directory: Some(home.directory.path().to_owned()),
         network: setup.network.clone(),
         name: home.directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        memory_bytes_max: authority.limits.process_memory_bytes_max,
-        processes_max: authority.limits.processes_max,
+        memory_bytes_max: authority.limits().process_memory_bytes_max,
+        processes_max: authority.limits().processes_max,
         home: Some(data_directory.clone()),
     }
 }

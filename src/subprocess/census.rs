@@ -15,6 +15,8 @@ use std::{
     time::Duration,
 };
 
+use mint_context::{PluginAuthority, meters::Meters};
+use mint_domain::limit::Limit;
 use rustix::process::{Pid, Signal};
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
@@ -54,6 +56,8 @@ pub(crate) struct Family {
     pub(crate) socket: PathBuf,
     /// Most processes and threads.
     pub(crate) tasks_max: u64,
+    /// Where it is noted what they use.
+    pub(crate) meters: Arc<Meters>,
     /// Is told when they compute: a job may go on for long after the request that began it.
     pub(crate) activity: Arc<Activity>,
 }
@@ -89,10 +93,11 @@ impl Crowd {
         census: &Arc<Census>,
         child: &Child,
         socket: PathBuf,
-        tasks_max: u64,
+        authority: &PluginAuthority,
         activity: Arc<Activity>,
     ) -> io::Result<Self> {
-        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max, activity };
+        let (tasks_max, meters) = (authority.limits().processes_max, Arc::clone(&authority.meters));
+        let family = Family { head: child.pid(), pidfd: child.handle()?, socket, tasks_max, meters, activity };
         let tasks = Arc::default();
         let census = task::owned(Arc::clone(census).watch(family, Arc::clone(&tasks)));
         Ok(Self { tasks, tasks_max, _census: census })
@@ -119,6 +124,7 @@ impl Census {
             let processes = self.look().await;
             let (tasks, spent) = sums(&processes, family.head.as_raw_nonzero().get(), &family.socket);
             seen.store(tasks, Ordering::Relaxed);
+            family.note(tasks).await;
             if spent >= spent_before + AT_WORK_TICKS {
                 family.activity.note();
             }
@@ -142,6 +148,29 @@ impl Census {
         *latest = Some((Instant::now(), Arc::clone(&processes)));
         processes
     }
+}
+
+impl Family {
+    /// Notes what is in use: processes of all of them, memory and files of the one that was started.
+    async fn note(&self, tasks: u64) {
+        self.meters.set(Limit::processes_max, tasks);
+        let head = self.head.as_raw_nonzero();
+        let Ok((memory, files)) = tokio::task::spawn_blocking(move || in_use(head.get())).await else { return };
+        if let Some(bytes) = memory {
+            self.meters.set(Limit::process_memory_bytes_max, bytes);
+        }
+        if let Some(files) = files {
+            self.meters.set(Limit::open_files_max, files);
+        }
+    }
+}
+
+/// Bytes of address space, and open files, of a process; none where the kernel does not say. Blocking.
+fn in_use(pid: i32) -> (Option<u64>, Option<u64>) {
+    let pages = fs::read_to_string(format!("/proc/{pid}/statm"));
+    let pages = pages.ok().and_then(|line| line.split(' ').next()?.parse::<u64>().ok());
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).ok().map(|files| files.count() as u64);
+    (pages.map(|pages| pages.saturating_mul(rustix::param::page_size() as u64)), files)
 }
 
 /// Processes and threads of the family of `head`, and the processor time that they took.

@@ -2,6 +2,8 @@
 
 use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
 
+use mint_domain::limit::Limit;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -29,6 +31,18 @@ pub(crate) enum Exit {
     OutOfMemory,
     /// Nobody could tell.
     Unknown,
+}
+
+impl Exit {
+    /// The limit that ended it, if one did.
+    pub(crate) fn limit(self) -> Option<Limit> {
+        match self {
+            Self::Crowded { .. } => Some(Limit::processes_max),
+            Self::Overfull { .. } => Some(Limit::database_bytes_max),
+            Self::OutOfMemory => Some(Limit::process_memory_bytes_max),
+            Self::Code(_) | Self::Signal(_) | Self::Killed | Self::Unknown => None,
+        }
+    }
 }
 
 const SIGNALS: &[(i32, &str, &str)] = &[

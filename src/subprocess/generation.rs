@@ -46,7 +46,7 @@ impl IsolatedGeneration {
         let broken = |_| Failure::new("start", "The plugin's prefix cannot stand in a header.", "Change `routes_prefix`.");
         let proxy = Proxy {
             session: Arc::clone(&setup.session),
-            limits: setup.activation.authority.limits.clone(),
+            authority: Arc::clone(&setup.activation.authority),
             forwarded_prefix: HeaderValue::from_str(&setup.public_prefix).map_err(broken)?,
             paths: Paths::new(&setup.public_prefix, setup.launch.own_prefix()),
             is_mld: setup.launch.is_mld(),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use mint_context::{runtime::Activation, settings};
+use mint_context::{logs::PluginLog, runtime::Activation, settings};
 use mint_domain::lifecycle::Failure;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -108,6 +108,7 @@ pub(crate) struct Running {
     registration: Registration,
     /// What it was started to try.
     trial_settings: Option<Arc<Value>>,
+    log: Arc<PluginLog>,
 }
 
 impl Incarnation {
@@ -206,11 +207,10 @@ impl Running {
         };
         let socket = begun.home.directory.socket();
         let broken = |error: io::Error| begin::broken(setup, &error);
-        let tasks_max = authority.limits.processes_max;
-        let crowd = Crowd::watched(&setup.census, &begun.child, socket.clone(), tasks_max, Arc::clone(&activity));
+        let crowd = Crowd::watched(&setup.census, &begun.child, socket.clone(), authority, Arc::clone(&activity));
         let crowd = crowd.map_err(broken)?;
         let tables = begun.home.tables.as_ref().and_then(Tables::file);
-        let fullness = tables.map(|file| Fullness::watched(&begun.child, file, authority.limits.database_bytes_max));
+        let fullness = tables.map(|file| Fullness::watched(&begun.child, file, authority.limits().database_bytes_max));
         let fullness = fullness.transpose().map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let incarnation = Arc::new(Incarnation {
@@ -222,7 +222,8 @@ impl Running {
             tasks: Arc::clone(crowd.tasks()),
             peer: Arc::new(Peer::new(Pool::of_process(socket, begun.child.pid()), Some(&token), exit_seen)),
         });
-        Ok(Self { incarnation, begun, crowd, fullness, exit, registration, trial_settings })
+        let log = Arc::clone(&setup.activation.log);
+        Ok(Self { incarnation, begun, crowd, fullness, exit, registration, trial_settings, log })
     }
 
     /// As others see it.
@@ -255,13 +256,16 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, begun, crowd, fullness, exit, registration, .. } = self;
+        let Self { incarnation, begun, crowd, fullness, exit, registration, log, .. } = self;
         let Begun { child, output, home, forwarder, copied } = begun;
         // Waits for whoever is in its control group.
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
         let reaped = if copied.as_ref().is_some_and(Place::ran_out_of_memory) { Exit::OutOfMemory } else { reaped };
         let ended = crowd.exit().or(fullness.as_ref().and_then(Fullness::exit)).unwrap_or(reaped);
+        if let Some(limit) = ended.limit() {
+            log.limit_reached(limit.name());
+        }
         incarnation.peer.pool().close();
         exit.send_replace(Some(ended));
         drop((registration, forwarder));

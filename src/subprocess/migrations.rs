@@ -187,8 +187,8 @@ fn program(
         socket_directory: None,
         network: Network::Nobody,
         name: format!("migrate-{:016x}", rand::random::<u64>()),
-        memory_bytes_max: authority.limits.process_memory_bytes_max,
-        processes_max: authority.limits.processes_max,
+        memory_bytes_max: authority.limits().process_memory_bytes_max,
+        processes_max: authority.limits().processes_max,
         home: Some(data_directory.clone()),
     };
     Program {
@@ -197,7 +197,7 @@ fn program(
         environment,
         directory: directory.to_owned(),
         input: Some(line),
-        bounds: Bounds::of(&authority.limits, false),
+        bounds: Bounds::of(&authority.limits(), false),
         confinement: Some(Confinement { sandbox: Arc::clone(sandbox), allowance }),
     }
 }

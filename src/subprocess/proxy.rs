@@ -8,13 +8,12 @@ use http::{
 };
 use http_body_util::BodyExt;
 use mint_context::{
-    Call,
+    Call, PluginAuthority,
     followers::Verdict,
     headers,
     runtime::{Body, Fault},
     socket::{self, Opened},
 };
-use mint_domain::Limits;
 use tokio::time::{Duration, Instant};
 
 use crate::{
@@ -38,8 +37,8 @@ const NEWS_OF_EXIT: Duration = Duration::from_millis(250);
 pub(crate) struct Proxy {
     /// Who is served at the moment.
     pub(crate) session: Arc<Session>,
-    /// What a request may use up.
-    pub(crate) limits: Limits,
+    /// What the plugin may do and use up.
+    pub(crate) authority: Arc<PluginAuthority>,
     /// `/api` and the plugin's prefix.
     pub(crate) forwarded_prefix: HeaderValue,
     /// How the plugin sees the paths of requests.
@@ -86,7 +85,7 @@ impl Proxy {
         request: Request<Body>,
     ) -> Result<Response<Body>, Fault> {
         let (response, kept) = self.exchange(peer, in_use, call, self.prepare(peer, request)?).await?;
-        let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
+        let response = response::check(response, kept, self.authority.limits().response_body_bytes_max)?;
         Ok(response.map(BodyExt::boxed_unsync))
     }
 
@@ -110,7 +109,7 @@ impl Proxy {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return tunnel::open(response, kept, Arc::clone(peer), call.deadline).await.map(Opened::Socket);
         }
-        let response = response::check(response, kept, self.limits.response_body_bytes_max)?;
+        let response = response::check(response, kept, self.authority.limits().response_body_bytes_max)?;
         Ok(Opened::Answer(response.map(BodyExt::boxed_unsync)))
     }
 
@@ -145,7 +144,7 @@ impl Proxy {
         request: Request<Upload>,
     ) -> Result<(Response<Answer>, Kept), Fault> {
         let began = Instant::now();
-        let deadline = call.deadline.min(began + Duration::from_millis(self.limits.wall_ms_max));
+        let deadline = call.deadline.min(began + Duration::from_millis(self.authority.limits().wall_ms_max));
         let progress = request.body().progress();
         let acts_for = self.session.enter(&call.actor);
         let pool = peer.pool();
@@ -175,7 +174,7 @@ impl Proxy {
         if headers.contains_key(TE) {
             headers.insert(CONNECTION, HeaderValue::from_static("TE"));
         }
-        let mut request = Request::new(Upload::new(body, self.limits.request_body_bytes_max));
+        let mut request = Request::new(Upload::new(body, self.authority.limits().request_body_bytes_max));
         *request.method_mut() = head.method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
@@ -186,7 +185,7 @@ impl Proxy {
         match progress.stage() {
             Stage::BrokenOff => return Fault::Client("the client broke off".to_owned()),
             Stage::TooLarge => {
-                let most = self.limits.request_body_bytes_max;
+                let most = self.authority.limits().request_body_bytes_max;
                 return Fault::Limit {
                     limit: "request_body_bytes_max",
                     message: format!("The request's body is larger than {most} bytes."),

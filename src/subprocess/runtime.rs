@@ -105,10 +105,10 @@ impl Runtime for IsolatedRuntime {
         let prefix = manifest.prefix().map_err(|error| {
             Failure::new("start", format!("The plugin has no usable prefix: {error}."), "Give it another `routes_prefix`.")
         })?;
-        let network = Network::of(&activation.authority.grants);
+        let network = Network::of(&activation.authority.grants());
         let level = self.sandbox.permit(&network)?;
         // The cache may have been emptied since the release was staged.
-        let grants = &activation.authority.grants;
+        let grants = &activation.authority.grants();
         let mut launch = self.ensure(&activation.release, grants).await?;
         let in_use = InUse::of(launch.place()).map_err(|error| {
             let reason = format!("{} cannot be used: {error}.", launch.place().display());
@@ -139,7 +139,7 @@ impl Runtime for IsolatedRuntime {
     }
 
     async fn migrations(&self, activation: Activation) -> Result<Option<Box<dyn runtime::Migrations>>, Failure> {
-        let Launch::Python(launch) = self.ensure(&activation.release, &activation.authority.grants).await? else {
+        let Launch::Python(launch) = self.ensure(&activation.release, &activation.authority.grants()).await? else {
             return Ok(None);
         };
         let in_hand = (&self.spawner, &self.sandbox);

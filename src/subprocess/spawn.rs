@@ -213,13 +213,19 @@ fn confine(parent: Pid, rlimits: &[(Resource, u64)], cage: Option<&Cage>) -> io:
     rustix::thread::set_no_new_privs(true)?;
     // What the platform's own programs make, such as venvs, is for plugins' users to read.
     rustix::process::umask(Mode::from_bits_truncate(if cage.is_some() { 0o077 } else { 0o022 }));
+    close_others_on_exec()?;
+    cage.map_or(Ok(()), Cage::confine)?;
+    // Last: this process still has the server's files open, and could open none for itself where these are more than it may.
+    limit(rlimits)
+}
+
+fn limit(rlimits: &[(Resource, u64)]) -> io::Result<()> {
     for (resource, most) in rlimits {
         let inherited = rustix::process::getrlimit(*resource).maximum;
         let most = inherited.map_or(*most, |inherited| inherited.min(*most));
         rustix::process::setrlimit(*resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
-    close_others_on_exec()?;
-    cage.map_or(Ok(()), Cage::confine)
+    Ok(())
 }
 
 /// Everything but the standard streams is closed when the plugin's program begins, whoever opened it.

@@ -14,7 +14,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use mint_domain::Limits;
+use mint_context::meters::Meters;
+use mint_domain::{Limits, limit::Limit};
 use rustix::fs::{AtFlags, FileType, statat};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -42,10 +43,11 @@ pub(crate) struct Area {
 
 #[derive(Debug)]
 struct Account {
-    limit: &'static str,
+    limit: Limit,
     bytes_max: u64,
     bytes: u64,
     open: HashMap<FileId, Open>,
+    meters: Arc<Meters>,
 }
 
 /// A file that somebody has open.
@@ -83,15 +85,18 @@ impl Files {
     ///
     /// # Errors
     /// When a directory cannot be made or read.
-    fn open(data_directory: &Path) -> io::Result<Self> {
-        let area = |name, guest_path, limit| Area::open(data_directory.join(name), guest_path, limit).map(Arc::new);
-        let areas = [area("artifacts", "/artifacts", "files_bytes_max")?, area("cache", "/cache", "cache_bytes_max")?];
+    fn open(data_directory: &Path, meters: &Arc<Meters>) -> io::Result<Self> {
+        let area = |name, guest_path, limit| Area::open(data_directory.join(name), guest_path, limit, meters).map(Arc::new);
+        let artifacts = area("artifacts", "/artifacts", Limit::files_bytes_max)?;
+        let areas = [artifacts, area("cache", "/cache", Limit::cache_bytes_max)?];
         Ok(Self { areas })
     }
 
-    fn limit(&self, limits: &Limits) {
-        for (area, bytes_max) in self.areas.iter().zip([limits.files_bytes_max, limits.cache_bytes_max]) {
-            area.lock().bytes_max = bytes_max;
+    /// Puts other limits in force.
+    pub(crate) fn limit(&self, limits: &Limits) {
+        for area in &self.areas {
+            let mut account = area.lock();
+            account.bytes_max = limits.get(account.limit);
         }
     }
 
@@ -118,11 +123,11 @@ impl FilesInUse {
     ///
     /// # Errors
     /// When a directory cannot be made or read.
-    pub(crate) fn get(&self, data_directory: &Path, limits: &Limits) -> io::Result<Arc<Files>> {
+    pub(crate) fn get(&self, data_directory: &Path, limits: &Limits, meters: &Arc<Meters>) -> io::Result<Arc<Files>> {
         let mut in_use = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let files = match in_use.get(data_directory).and_then(Weak::upgrade) {
             Some(files) => files,
-            None => Arc::new(Files::open(data_directory)?),
+            None => Arc::new(Files::open(data_directory, meters)?),
         };
         files.limit(limits);
         in_use.retain(|_, files| files.strong_count() > 0);
@@ -132,9 +137,11 @@ impl FilesInUse {
 }
 
 impl Area {
-    fn open(path: PathBuf, guest_path: &'static str, limit: &'static str) -> io::Result<Self> {
+    fn open(path: PathBuf, guest_path: &'static str, limit: Limit, meters: &Arc<Meters>) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
-        let account = Account { limit, bytes_max: 0, bytes: measure(&path)?, open: HashMap::new() };
+        let bytes = measure(&path)?;
+        meters.set(limit, bytes);
+        let account = Account { limit, bytes_max: 0, bytes, open: HashMap::new(), meters: Arc::clone(meters) };
         Ok(Self { path, guest_path, account: Mutex::new(account), names: tokio::sync::Mutex::default() })
     }
 
@@ -191,14 +198,16 @@ impl Account {
     fn charge(&mut self, bytes: u64) -> Result<(), Full> {
         let total = self.bytes.saturating_add(bytes);
         if total > self.bytes_max {
-            return Err(Full(self.limit));
+            return Err(Full(self.limit.name()));
         }
         self.bytes = total;
+        self.meters.set(self.limit, total);
         Ok(())
     }
 
     fn refund(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.meters.set(self.limit, self.bytes);
     }
 
     /// Counts a file up to `reach`, if it does not reach so far already.
@@ -315,7 +324,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let changes = LimitChanges { files_bytes_max: Some(bytes_max), ..LimitChanges::default() };
         let limits = Limits::default().merged(&changes).unwrap();
-        let files = FilesInUse::default().get(directory.path(), &limits).unwrap();
+        let files = FilesInUse::default().get(directory.path(), &limits, &Arc::default()).unwrap();
         (directory, files)
     }
 
@@ -325,8 +334,8 @@ mod tests {
         fs::create_dir_all(directory.path().join("cache/sub")).unwrap();
         fs::write(directory.path().join("cache/sub/x"), [0; 100]).unwrap();
         let in_use = FilesInUse::default();
-        let one = in_use.get(directory.path(), &Limits::default()).unwrap();
-        let two = in_use.get(directory.path(), &Limits::default()).unwrap();
+        let one = in_use.get(directory.path(), &Limits::default(), &Arc::default()).unwrap();
+        let two = in_use.get(directory.path(), &Limits::default(), &Arc::default()).unwrap();
         assert!(Arc::ptr_eq(&one, &two));
         assert_eq!(one.area("/cache").unwrap().lock().bytes, 2 * ENTRY_BYTES + 100);
     }

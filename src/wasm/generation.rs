@@ -40,7 +40,7 @@ impl Component {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_millis(self.guests.instances.plugin.authority.limits.wall_ms_max)
+        Duration::from_millis(self.guests.instances.plugin.authority.limits().wall_ms_max)
     }
 }
 
@@ -60,7 +60,7 @@ impl Generation for Component {
         // Designs are for those who may read them.
         let instances = &self.guests.instances;
         match &instances.exports.hooks {
-            Some(_) if instances.plugin.authority.grants.allow(&Capability::ExperimentsRead) => {
+            Some(_) if instances.plugin.authority.grants().allow(&Capability::ExperimentsRead) => {
                 BTreeSet::from([HookKind::BeforeSave, HookKind::AfterSave, HookKind::StatusChanged])
             }
             Some(_) | None => BTreeSet::new(),
@@ -95,6 +95,15 @@ impl Generation for Component {
         self.guests.instances.plugin.set_settings(settings);
         self.guests.instances.renew();
         Ok(())
+    }
+
+    /// Whatever is not asked at every call stands in warm instances, and in the account of the files.
+    fn obey(&self) {
+        let plugin = &self.guests.instances.plugin;
+        if let Some(files) = &plugin.files {
+            files.limit(&plugin.authority.limits());
+        }
+        self.guests.instances.renew();
     }
 
     async fn failed(&self) -> Failure {

@@ -14,7 +14,7 @@ use mint_context::{
     logs::Level,
     runtime::{Blame, Fault},
 };
-use mint_domain::{RequestId, lifecycle::Failure};
+use mint_domain::{RequestId, lifecycle::Failure, limit::Limit};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -56,7 +56,7 @@ impl Guests {
             Place::Warm(instance) => Arc::clone(&instance.store.data().meter),
             Place::Room(_) => Arc::new(Meter::default()),
         };
-        meter.arm(self.instances.plugin.authority.limits.cpu_ms_max);
+        meter.arm(self.instances.plugin.authority.limits().cpu_ms_max);
         let (guests, entered, for_guest) = (Arc::clone(self), Arc::clone(&meter), Arc::clone(&call));
         let work = async move {
             let mut instance = guests.instances.enter(place, for_guest, &entered).await?;
@@ -166,6 +166,10 @@ impl Guest<()> {
 }
 
 impl<T> Guest<T> {
+    fn note_time(&self) {
+        self.guests.instances.plugin.authority.meters.observe(Limit::cpu_ms_max, self.meter.spent_ms());
+    }
+
     /// Gives the instance back of a guest that has returned.
     pub(crate) fn leave(&self, instance: Instance) {
         self.guests.instances.leave(instance);
@@ -173,6 +177,7 @@ impl<T> Guest<T> {
 
     /// Gives a fault that was noticed outside of the guest its due, and cuts the guest off.
     pub(crate) fn end_with(self, fault: Fault) -> Fault {
+        self.note_time();
         let Self { work, guests, call, .. } = self;
         drop(work);
         guests.settle(fault, &call.request_id)
@@ -186,6 +191,9 @@ impl<T> Future for Guest<T> {
         self.meter.enter();
         let polled = self.work.as_mut().poll(cx);
         self.meter.leave();
+        if polled.is_ready() {
+            self.note_time();
+        }
         polled.map_err(|fault| self.guests.settle(fault, &self.call.request_id))
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn handle(
     if guests.instances.exports.routes.is_none() {
         return Err(Fault::Garbage("it exports no routes".to_owned()));
     }
-    let limits = &guests.instances.plugin.authority.limits;
+    let limits = &guests.instances.plugin.authority.limits();
     let patience = Duration::from_millis(limits.wall_ms_max);
     let begun = Instant::now();
     let place = guests.instances.place(call.deadline.min(begun + patience)).await?;

@@ -1,8 +1,12 @@
 //! The limits of one store: memory, time spent computing, and the error that says which of them was reached.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
-use mint_domain::Limits;
+use mint_context::logs::PluginLog;
+use mint_domain::{Limits, limit::Limit};
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::ResourceLimiter;
 
@@ -24,6 +28,7 @@ pub(crate) struct MemoryLimit {
     bytes_max: u64,
     bytes: u64,
     refused: bool,
+    log: Arc<PluginLog>,
 }
 
 /// Of a table, wasmtime keeps so many bytes for each element.
@@ -31,8 +36,8 @@ const TABLE_ELEMENT_BYTES: u64 = 8;
 
 impl MemoryLimit {
     /// The memory limit of an installation.
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { bytes_max: limits.instance_memory_bytes_max, bytes: 0, refused: false }
+    pub(crate) fn new(limits: &Limits, log: Arc<PluginLog>) -> Self {
+        Self { bytes_max: limits.instance_memory_bytes_max, bytes: 0, refused: false, log }
     }
 
     /// Begins another call: what was refused in an earlier one is forgotten.
@@ -54,8 +59,10 @@ impl MemoryLimit {
         let fits = total <= self.bytes_max;
         if fits {
             self.bytes = total;
+            self.log.meters().observe(Limit::instance_memory_bytes_max, total);
         } else {
             self.refused = true;
+            self.log.limit_reached(Limit::instance_memory_bytes_max.name());
         }
         fits
     }
@@ -136,6 +143,11 @@ impl Meter {
         self.spent_ns.fetch_add(spent, Ordering::Relaxed);
     }
 
+    /// What the call has computed so far, in milliseconds begun.
+    pub(crate) fn spent_ms(&self) -> u64 {
+        self.spent_ns.load(Ordering::Relaxed).div_ceil(1_000_000)
+    }
+
     /// The time since it was entered, while no epoch has ended.
     fn unmeasured_ns(&self) -> u64 {
         time_ns(ClockId::Monotonic).saturating_sub(self.entered_at_ns.load(Ordering::Relaxed)).min(TICK_NS)
@@ -158,10 +170,15 @@ mod tests {
 
     use super::*;
 
+    fn log() -> Arc<PluginLog> {
+        let installation = mint_domain::InstallationId(1);
+        Arc::new(PluginLog::new("lab".parse().unwrap(), "p".parse().unwrap(), "1".to_owned(), installation, 1 << 20))
+    }
+
     #[test]
     fn memories_and_tables_are_counted_together() {
         let changes = LimitChanges { instance_memory_bytes_max: Some(1_000), ..LimitChanges::default() };
-        let mut limit = MemoryLimit::new(&Limits::default().merged(&changes).unwrap());
+        let mut limit = MemoryLimit::new(&Limits::default().merged(&changes).unwrap(), log());
         assert!(limit.memory_growing(0, 400, None).unwrap());
         assert!(limit.memory_growing(0, 400, None).unwrap());
         assert!(limit.table_growing(0, 25, None).unwrap());

@@ -60,7 +60,7 @@ impl runtime::Migrations for Migrations {
 
     async fn apply(&self, version: u32, direction: Direction, ops: MigrationOps) -> Result<(), String> {
         let instances = Arc::clone(&self.guests.instances);
-        let patience = Duration::from_millis(instances.plugin.authority.limits.migration_ms_max);
+        let patience = Duration::from_millis(instances.plugin.authority.limits().migration_ms_max);
         let done = self.guests.run(self.call(patience), patience, move |instance| {
             Box::pin(async move {
                 let Some(exported) = &instances.exports.migrations else { return Ok(Ok(())) };

@@ -5,7 +5,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,13 +15,15 @@ use http::{Request, Response, Uri, header::HOST, uri::Scheme};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, client::conn::http1};
-use mint_context::{Call, Error as ContextError, http_out, logs::PluginLog};
-use mint_domain::{Kind, Limits};
+use mint_context::{
+    Call, Error as ContextError, http_out,
+    outbound::{OnItsWay, Outbound},
+};
+use mint_domain::Kind;
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep, timeout_at},
 };
 use tokio_rustls::TlsConnector;
@@ -44,72 +46,16 @@ static TLS: LazyLock<Result<TlsConnector, rustls::Error>> = LazyLock::new(|| {
     Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
 });
 
-/// The outbound limits of one installation, shared by its instances.
-#[derive(Debug)]
-pub(crate) struct Egress {
-    at_once: Arc<Semaphore>,
-    per_minute: Mutex<Bucket>,
-    log: Arc<PluginLog>,
-}
-
-/// Requests that may begin now; it fills up again over a minute.
-#[derive(Debug)]
-struct Bucket {
-    max: f64,
-    left: f64,
-    filled_at: Instant,
-}
-
-impl Egress {
-    /// The way out of an installation with `limits`. Which of them was reached stands in `log`: the component is told no
-    /// more than that it was one.
-    pub(crate) fn new(limits: &Limits, log: Arc<PluginLog>) -> Self {
-        let at_once = usize::try_from(limits.outbound_concurrency_max).unwrap_or(Semaphore::MAX_PERMITS);
-        let max = limits.outbound_per_minute_max as f64;
-        Self {
-            at_once: Arc::new(Semaphore::new(at_once)),
-            per_minute: Mutex::new(Bucket { max, left: max, filled_at: Instant::now() }),
-            log,
-        }
-    }
-
-    fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let Ok(permit) = Arc::clone(&self.at_once).try_acquire_owned() else {
-            return Err(self.refuse("outbound_concurrency_max"));
-        };
-        let mut bucket = self.per_minute.lock().unwrap_or_else(PoisonError::into_inner);
-        if bucket.take(Instant::now()) { Ok(permit) } else { Err(self.refuse("outbound_per_minute_max")) }
-    }
-
-    fn refuse(&self, limit: &'static str) -> Error {
-        self.log.limit_reached(limit);
-        Error::ConnectionLimitReached
-    }
-}
-
-impl Bucket {
-    fn take(&mut self, now: Instant) -> bool {
-        let gained = now.saturating_duration_since(self.filled_at).as_secs_f64() * self.max / 60.0;
-        self.left = (self.left + gained).min(self.max);
-        self.filled_at = now;
-        let admitted = self.left >= 1.0;
-        if admitted {
-            self.left -= 1.0;
-        }
-        admitted
-    }
-}
-
 /// What `wasi:http` asks of the host, for one store.
 #[derive(Debug)]
 pub(crate) struct OutgoingHooks {
-    egress: Arc<Egress>,
+    egress: Arc<Outbound>,
     call: Arc<Call>,
 }
 
 impl OutgoingHooks {
     /// Hooks for a store that serves `call`.
-    pub(crate) fn new(egress: Arc<Egress>, call: Arc<Call>) -> Self {
+    pub(crate) fn new(egress: Arc<Outbound>, call: Arc<Call>) -> Self {
         Self { egress, call }
     }
 
@@ -166,7 +112,7 @@ impl WasiHttpHooks for OutgoingHooks {
     }
 }
 
-async fn send(egress: &Egress, call: &Call, mut request: Request<WasiBody>, options: RequestOptions) -> Sent {
+async fn send(egress: &Outbound, call: &Call, mut request: Request<WasiBody>, options: RequestOptions) -> Sent {
     let tls = request.uri().scheme() == Some(&Scheme::HTTPS);
     let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?;
     // A name before an `@` would be sent along in the `Host` header.
@@ -178,7 +124,7 @@ async fn send(egress: &Egress, call: &Call, mut request: Request<WasiBody>, opti
     }
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let route = http_out::authorise(call, authority.host(), port).map_err(|error| denied(&error))?;
-    let permit = egress.admit()?;
+    let on_its_way = egress.begin().map_err(|_limit| Error::ConnectionLimitReached)?;
     let connect_by = call.deadline.min(Instant::now() + options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT));
     let connected = timeout_at(connect_by, async {
         let addresses = http_out::resolve(&route).await.map_err(|error| unresolved(&error))?;
@@ -211,7 +157,7 @@ async fn send(egress: &Egress, call: &Call, mut request: Request<WasiBody>, opti
         }
     });
     let response = response.await.map_err(|_| Error::ConnectionReadTimeout)??;
-    let body = |incoming| PatientBody { incoming, patience: between_bytes, sleep: None, _permit: permit }.boxed_unsync();
+    let body = |incoming| PatientBody { incoming, patience: between_bytes, sleep: None, _on_its_way: on_its_way }.boxed_unsync();
     Ok((response.map(body), Box::new(async move { connection.await.map_err(Error::from) })))
 }
 
@@ -248,7 +194,7 @@ struct PatientBody {
     incoming: Incoming,
     patience: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
-    _permit: OwnedSemaphorePermit,
+    _on_its_way: OnItsWay,
 }
 
 impl Body for PatientBody {
@@ -279,15 +225,6 @@ impl Body for PatientBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn requests_per_minute_are_counted() {
-        let start = Instant::now();
-        let mut bucket = Bucket { max: 2.0, left: 2.0, filled_at: start };
-        assert!(bucket.take(start) && bucket.take(start) && !bucket.take(start));
-        assert!(bucket.take(start + Duration::from_secs(30)) && !bucket.take(start + Duration::from_secs(31)));
-        assert!(bucket.take(start + Duration::from_secs(3_600)));
-    }
 
     #[test]
     fn the_tls_client_is_sound() {

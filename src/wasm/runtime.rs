@@ -113,17 +113,17 @@ impl WasmRuntime {
 
     async fn artifact(&self, release: &Release, grants: &Grants) -> Result<Arc<Artifact>, Failure> {
         let (path, digest) = component_of(release)?;
-        self.artifacts.get(&path, digest, grants).await
+        self.artifacts.get(&path, digest, &importable(release, grants)).await
     }
 
     /// The directories of an installation, where it was granted some.
     async fn files(&self, activation: &Activation) -> Result<Option<Arc<Files>>, Failure> {
-        if !activation.authority.grants.allow(&Capability::Files) {
+        if !activation.authority.grants().allow(&Capability::Files) {
             return Ok(None);
         }
         let (in_use, directory) = (Arc::clone(&self.files_in_use), activation.data_directory.clone());
-        let limits = activation.authority.limits.clone();
-        let opened = spawn_blocking(move || in_use.get(&directory, &limits)).await.map_err(io::Error::from).flatten();
+        let (limits, meters) = (activation.authority.limits(), Arc::clone(&activation.authority.meters));
+        let opened = spawn_blocking(move || in_use.get(&directory, &limits, &meters)).await.map_err(io::Error::from).flatten();
         opened.map(Some).map_err(|error| {
             let reason = format!("The plugin's directories cannot be used: {}: {error}.", activation.data_directory.display());
             Failure::new("start", reason, "Check the disk and the rights of the data directory.")
@@ -132,7 +132,7 @@ impl WasmRuntime {
 
     /// What runs the component of an activation, and its digest.
     async fn guests(&self, activation: &Activation) -> Result<(Arc<Guests>, Digest), Failure> {
-        let artifact = self.artifact(&activation.release, &activation.authority.grants).await?;
+        let artifact = self.artifact(&activation.release, &activation.authority.grants()).await?;
         let files = self.files(activation).await?;
         let instances = self.instances(&artifact, activation, files).map_err(|error| {
             let reason = format!("The component cannot be linked: {error:#}.");
@@ -148,7 +148,8 @@ impl WasmRuntime {
         files: Option<Arc<Files>>,
     ) -> wasmtime::Result<Arc<Instances>> {
         let authority = Arc::clone(&activation.authority);
-        let pre = self.linkers.get(&authority.grants)?.instantiate_pre(&artifact.component)?;
+        let pre =
+            self.linkers.get(&importable(&activation.release, &authority.grants()))?.instantiate_pre(&artifact.component)?;
         let clock = Arc::clone(&activation.call.services.clock);
         let plugin = Plugin::new(authority, Arc::clone(&activation.log), clock, files, activation.settings.clone());
         let policy = activation.release.manifest.instances;
@@ -162,6 +163,13 @@ async fn sweep(neighbours: Arc<Neighbours>) {
         interval.tick().await;
         neighbours.drop_stale();
     }
+}
+
+/// What opens interfaces to a component: what is granted, and what was, when it was installed. An administrator may have taken
+/// some of that away, which every function of such an interface says when it is called; without the interface the component
+/// could not start at all.
+fn importable(release: &Release, grants: &Grants) -> Grants {
+    Grants::new(grants.iter().chain(release.manifest.requested()).cloned())
 }
 
 fn component_of(release: &Release) -> Result<(PathBuf, Digest), Failure> {

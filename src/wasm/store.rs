@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use mint_context::{Call, PluginAuthority, logs::PluginLog};
+use mint_context::{Call, PluginAuthority, logs::PluginLog, outbound::Outbound};
 use mint_domain::Clock;
 use serde_json::Value;
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
@@ -22,7 +22,7 @@ use crate::{
         v1::database::Sessions,
     },
     limits::{MemoryLimit, Meter},
-    outgoing::{Egress, OutgoingHooks},
+    outgoing::OutgoingHooks,
 };
 
 /// Largest set of header fields that a guest may hold, in bytes of host memory.
@@ -40,7 +40,7 @@ pub(crate) struct Plugin {
     /// Where its lines go.
     pub log: Arc<PluginLog>,
     /// Its way out.
-    pub egress: Arc<Egress>,
+    pub egress: Arc<Outbound>,
     /// Its directories, where they were granted.
     pub files: Option<Arc<Files>>,
     /// The time.
@@ -74,7 +74,7 @@ impl Plugin {
         files: Option<Arc<Files>>,
         settings: Value,
     ) -> Self {
-        let egress = Arc::new(Egress::new(&authority.limits, Arc::clone(&log)));
+        let egress = Arc::new(Outbound::new(Arc::clone(&authority), Arc::clone(&log)));
         Self { authority, log, egress, files, clock, settings: RwLock::new(Arc::new(Settings::new(settings))) }
     }
 
@@ -115,7 +115,7 @@ pub(crate) struct State {
 
 impl State {
     fn new(plugin: Arc<Plugin>, call: Arc<Call>, meter: Arc<Meter>) -> wasmtime::Result<Self> {
-        let limits = &plugin.authority.limits;
+        let limits = &plugin.authority.limits();
         let console = Console::new(Arc::clone(&plugin.log));
         let mut wasi = WasiCtx::builder();
         // Everything else of the builder is empty or denied by default: environment, arguments, preopens, sockets, names.
@@ -133,7 +133,7 @@ impl State {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELDS_BYTES_MAX);
         let hooks = OutgoingHooks::new(Arc::clone(&plugin.egress), Arc::clone(&call));
-        let memory = MemoryLimit::new(limits);
+        let memory = MemoryLimit::new(limits, Arc::clone(&plugin.log));
         Ok(Self {
             call,
             plugin,
@@ -188,7 +188,7 @@ impl WasiHttpView for State {
 /// # Errors
 /// When the plugin's directories cannot be opened.
 pub(crate) fn new(engine: &Engine, plugin: &Arc<Plugin>, call: Arc<Call>, meter: &Arc<Meter>) -> wasmtime::Result<Store<State>> {
-    let limits = &plugin.authority.limits;
+    let limits = &plugin.authority.limits();
     let mut store = Store::new(engine.wasmtime(), State::new(Arc::clone(plugin), call, Arc::clone(meter))?);
     store.limiter(|state| &mut state.memory);
     let meter = Arc::clone(meter);

@@ -8,7 +8,7 @@ use reqwest::Body;
 use serde_json::json;
 
 use super::exhaust::stopped_at;
-use super::neighbour::{beside, hostile_with, neighbour_answers};
+use super::neighbour::{beside, counted_and_told, hostile_with, neighbour_answers};
 
 const MIB: u64 = 1 << 20;
 
@@ -43,6 +43,7 @@ pub(super) async fn an_endless_answer_is_cut_off_at_its_limit() {
     let plugin = server.admin.plugin("hostile").await;
     assert!(plugin["log"].to_string().contains("response_body_bytes_max"), "{plugin:#}");
     assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
+    counted_and_told(&server.admin, "hostile", "response_body_bytes_max").await;
 }
 
 /// One that is done before anything was sent is an error with a name.
@@ -53,6 +54,7 @@ pub(super) async fn a_short_answer_that_is_too_long_names_its_limit() {
     server.admin.installed(&bundle("hostile"), json!({ "response_body_bytes_max": 9 })).await;
     let (reply, _) = beside(&server, server.admin.get("/api/hostile/")).await;
     stopped_at(&reply, "response_body_bytes_max", "longer than its 9 bytes");
+    counted_and_told(&server.admin, "hostile", "response_body_bytes_max").await;
 }
 
 #[tokio::test]
@@ -118,6 +120,7 @@ pub(super) async fn a_body_that_says_it_is_too_long_is_refused_before_the_plugin
     assert_eq!(server.admin.plugin("hostile").await["usage"]["requests"], 0);
     let exact = server.admin.request(Method::POST, "/api/hostile/hold?ms=1").body(vec![b'x'; MIB as usize]);
     assert_eq!(server.admin.send(exact).await.status, StatusCode::OK);
+    counted_and_told(&server.admin, "hostile", "request_body_bytes_max").await;
 }
 
 /// A plugin that reads its body first, here as JSON.

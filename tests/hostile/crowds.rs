@@ -5,12 +5,38 @@ use http::StatusCode;
 use mint_tests::{Reply, TestServer, bundle, eventually, repackaged};
 use serde_json::json;
 
-use super::neighbour::{beside, hostile_with, neighbour_answers};
+use super::neighbour::{beside, counted_and_told, hostile_with, neighbour_answers};
 
 #[track_caller]
 pub(super) fn busy(reply: &Reply, limit: &str) {
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "plugin.busy"), "{reply:?}");
     assert_eq!((reply.json()["details"]["limit"].as_str(), reply.headers["retry-after"].to_str().unwrap()), (Some(limit), "1"));
+}
+
+/// One may ask once in a second, and asks twice.
+pub(super) async fn asks_twice(server: &TestServer, slug: &str) {
+    let path = format!("/api/{slug}/");
+    // However slow the machine is, two of so many come within a second.
+    let replies = join_all((0..8).map(|_| server.admin.get(&path))).await;
+    let (served, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status != StatusCode::TOO_MANY_REQUESTS);
+    assert!(!served.is_empty() && !refused.is_empty(), "{replies:?}");
+    let reply = refused[0];
+    assert_eq!(reply.code(), "plugin.too_many_requests");
+    assert_eq!((reply.json()["details"]["limit"].as_str(), reply.header("retry-after")), (Some("requests_per_second_max"), "1"));
+    let log = server.admin.plugin(slug).await["log"].to_string();
+    assert!(log.contains("The plugin reached its limit requests_per_second_max."), "{log}");
+    eventually("it to be served again", || async {
+        (server.admin.get(&path).await.status != StatusCode::TOO_MANY_REQUESTS).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+pub(super) async fn who_asks_too_often_within_a_second_is_sent_away() {
+    let server = hostile_with(json!({ "requests_per_second_max": 1 })).await;
+    beside(&server, asks_twice(&server, "hostile")).await;
+    assert_eq!(server.admin.plugin("hostile").await["usage"]["plugin_faults"], 0);
+    counted_and_told(&server.admin, "hostile", "requests_per_second_max").await;
 }
 
 async fn until(server: &TestServer, field: &str, count: u64) {
@@ -35,6 +61,7 @@ pub(super) async fn so_many_at_once_so_many_waiting_and_the_rest_is_sent_away() 
     assert_eq!((first.text().as_str(), second.text().as_str()), ("awake", "awake"));
     assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
     assert_eq!(server.admin.plugin("hostile").await["usage"]["refused"], 1);
+    counted_and_told(&server.admin, "hostile", "queue_max").await;
 }
 
 /// Three requests that would never end, one place: the first has it, the second gets it after that, and the third has then
@@ -57,6 +84,7 @@ pub(super) async fn who_has_waited_for_long_enough_is_sent_away() {
     let server = hostile_with(json!({ "concurrency_max": 1, "queue_max": 8, "wall_ms_max": 1000 })).await;
     three_sleepers(&server, "hostile").await;
     assert_eq!(server.admin.get("/api/hostile/").await.text(), "still here");
+    counted_and_told(&server.admin, "hostile", "concurrency_max").await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use http::StatusCode;
 use mint_tests::{Reply, bundle, eventually, repackaged, resident_bytes};
 use serde_json::json;
 
-use super::neighbour::{ask, beside, hostile_with};
+use super::neighbour::{ask, beside, counted_and_told, hostile_with};
 
 const MIB: u64 = 1 << 20;
 
@@ -28,6 +28,7 @@ pub(super) async fn a_loop_ends_when_its_time_to_compute_is_used_up() {
     assert!(answered >= 10, "the neighbour answered {answered} times");
     let usage = server.admin.plugin("hostile").await["usage"].clone();
     assert_eq!((&usage["plugin_faults"], &usage["host_faults"], &usage["in_progress"]), (&json!(1), &json!(0), &json!(0)));
+    counted_and_told(&server.admin, "hostile", "cpu_ms_max").await;
 }
 
 /// With one thread for everything, a loop must let others go on.
@@ -60,6 +61,7 @@ pub(super) async fn waiting_is_not_computing_and_ends_at_the_wall() {
     assert!(reply.json()["message"].as_str().unwrap().contains("0.8 s"), "{reply:?}");
     assert_eq!(reply.json()["details"]["limit"], "wall_ms_max");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    counted_and_told(&server.admin, "hostile", "wall_ms_max").await;
 }
 
 #[tokio::test]
@@ -75,6 +77,7 @@ pub(super) async fn memory_ends_at_its_limit_and_is_given_back() {
         assert!((900..1024).contains(&pages), "{pages} pages of 64 KiB");
     }
     eventually("the memory to come back", || async { (resident_bytes() < before + 32 * MIB).then_some(()) }).await;
+    counted_and_told(&server.admin, "hostile", "instance_memory_bytes_max").await;
 }
 
 #[tokio::test]
@@ -99,6 +102,7 @@ pub(super) async fn a_plugin_that_breaks_for_want_of_memory_is_told_so() {
     stopped_at(&broken, "instance_memory_bytes_max", "12 MiB of memory");
     assert!(calls > 0);
     assert_eq!(server.admin.get("/api/leaking/canary").await.status, StatusCode::OK, "a new instance begins with nothing");
+    counted_and_told(&server.admin, "leaking", "instance_memory_bytes_max").await;
     server.admin.uninstall("leaking", "purge").await;
 
     let operation = server.admin.install(&warm, json!({ "limits": { "instance_memory_bytes_max": MIB } })).await;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use mint_tests::resident_bytes;
 use serde_json::json;
 
-use super::neighbour::{ask, hostile_with};
+use super::neighbour::{ask, counted, hostile_with};
 
 const MIB: u64 = 1 << 20;
 
@@ -21,6 +21,7 @@ async fn floods(route: &str) {
         log.as_array().unwrap().iter().filter(|line| line.as_str().unwrap().starts_with("a line that nobody needs")).count();
     assert!(log.to_string().contains("The plugin reached its limit log_bytes_per_minute_max."), "{log:#}");
     assert!((10..50).contains(&kept), "{kept} lines of some 62 bytes within 2000: {log:#}");
+    counted(&server.admin, "hostile", "log_bytes_per_minute_max").await;
 }
 
 #[tokio::test]

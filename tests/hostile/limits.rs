@@ -2,7 +2,7 @@
 
 use std::{any::type_name_of_val, collections::BTreeSet, fs, path::Path};
 
-use mint_domain::limit::TABLE;
+use mint_domain::{Mode, limit::TABLE};
 
 use super::{bodies, crowds, exhaust, floods, processes, quotas, tables};
 use crate::lifecycle::migrations;
@@ -56,6 +56,11 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
             "concurrency_max",
             by![crowds::who_has_waited_for_long_enough_is_sent_away],
             by![processes::who_waits_for_a_process_too_long_is_sent_away],
+        ),
+        (
+            "requests_per_second_max",
+            by![crowds::who_asks_too_often_within_a_second_is_sent_away],
+            by![processes::who_asks_a_process_too_often_is_sent_away],
         ),
         (
             "queue_max",
@@ -121,11 +126,20 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
 fn every_limit_is_reached_by_a_test() {
     let trials = trials();
     let tried: Vec<&str> = trials.iter().map(|(limit, ..)| *limit).collect();
-    let limits: Vec<&str> = TABLE.iter().map(|(limit, ..)| *limit).collect();
+    let limits: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
     assert_eq!(tried, limits, "a limit without a test, or a test without a limit");
     let mut seen = BTreeSet::new();
-    for (limit, shared, isolated) in &trials {
+    for ((limit, shared, isolated), row) in trials.iter().zip(TABLE) {
         let mut tests = 0;
+        for (mode, tried) in [(Mode::Shared, shared), (Mode::Isolated, isolated)] {
+            let reached = matches!(tried, Tried::By(_));
+            assert_eq!(
+                reached,
+                row.modes.include(mode),
+                "{limit} is declared for {:?}, and reached in {mode}: {reached}",
+                row.modes
+            );
+        }
         for mode in [shared, isolated] {
             match mode {
                 Tried::By(by) => {
@@ -142,6 +156,21 @@ fn every_limit_is_reached_by_a_test() {
     }
 }
 
+/// Limits that the kernel refuses a process more of, and tells nobody.
+const NOT_COUNTED: [&str; 2] = ["process_memory_bytes_max", "open_files_max"];
+
+/// Whether a function of a file, or one of the file's that it calls, asks for the counter.
+fn counts(text: &str, function: &str) -> bool {
+    let body = |function: &str| {
+        let from = text.find(&format!("fn {function}(")).unwrap_or(text.len());
+        let rest = &text[from..];
+        &rest[..rest.find("\n}\n").unwrap_or(rest.len())]
+    };
+    let asks = |function: &str| body(function).contains("counted(") || body(function).contains("counted_and_told(");
+    let helpers = ["floods", "fills", "forks"];
+    asks(function) || helpers.into_iter().any(|helper| body(function).contains(&format!("{helper}(")) && asks(helper))
+}
+
 /// The function is a test that runs, and its file sets and names the limit.
 fn names_the_limit(test: &str, limit: &str) {
     let path: Vec<&str> = test.split("::").skip(1).collect();
@@ -152,4 +181,5 @@ fn names_the_limit(test: &str, limit: &str) {
     let attribute = text[..at].lines().rev().nth(1).unwrap();
     assert!(attribute.starts_with("#[tokio::test"), "{test} is not a test: {attribute}");
     assert!(text.contains(&format!("\"{limit}\"")), "{} never speaks of {limit}", file.display());
+    assert!(NOT_COUNTED.contains(&limit) || counts(&text, function), "{test} does not look whether {limit} is counted");
 }

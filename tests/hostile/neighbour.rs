@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::StatusCode;
-use mint_tests::{Reply, TestServer, bundle};
+use mint_tests::{Client, Reply, TestServer, bundle, eventually};
 use serde_json::Value;
 
 /// Longest time for the neighbour's answer, on a busy machine.
@@ -42,6 +42,24 @@ pub(crate) async fn beside<T>(server: &TestServer, trouble: impl Future<Output =
     };
     neighbour_answers(server).await;
     (outcome, answered)
+}
+
+/// The platform counted that a plugin reached a limit.
+pub(crate) async fn counted(client: &Client, slug: &str, limit: &str) {
+    eventually(limit, || async {
+        let limits = client.get(&format!("/api/plugins/{slug}/limits")).await.json();
+        let status = limits.as_array()?.iter().find(|status| status["name"] == limit)?.clone();
+        assert_eq!(status["holds"], true, "{status}");
+        (status["reached"].as_u64()? > 0).then_some(())
+    })
+    .await;
+}
+
+/// The same, and it stands in the plugin's log.
+pub(crate) async fn counted_and_told(client: &Client, slug: &str, limit: &str) {
+    counted(client, slug, limit).await;
+    let log = client.plugin(slug).await["log"].to_string();
+    assert!(log.contains(limit), "{limit} is not in {log}");
 }
 
 /// Asks the hostile plugin while the neighbour is asked, and checks that it is served again afterwards.

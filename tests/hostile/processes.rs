@@ -5,8 +5,8 @@ use mint_tests::{Guest, TestServer, bundle, eventually};
 use serde_json::{Value, json};
 
 use super::{
-    crowds::{busy, three_sleepers},
-    neighbour::{beside, neighbour_answers},
+    crowds::{asks_twice, busy, three_sleepers},
+    neighbour::{beside, counted_and_told, neighbour_answers},
 };
 use crate::subprocess::{Program, is_alive};
 
@@ -68,6 +68,7 @@ async fn forks(apart: u8) {
     for pid in started["pids"].as_array().unwrap() {
         assert!(!is_alive(pid), "{pid} still runs");
     }
+    counted_and_told(&server.admin, "greedy", "processes_max").await;
 }
 
 #[tokio::test]
@@ -126,6 +127,7 @@ pub(super) async fn a_crowd_before_a_process_waits_or_is_sent_away() {
     let (first, second, third) = tokio::join!(sleep(), second, third);
     busy(&third, "queue_max");
     assert_eq!((first.json(), second.json()), (json!({ "awake": true }), json!({ "awake": true })));
+    counted_and_told(&server.admin, "greedy", "queue_max").await;
 }
 
 #[tokio::test]
@@ -133,6 +135,14 @@ pub(super) async fn who_waits_for_a_process_too_long_is_sent_away() {
     let server = process_with(&greedy(), json!({ "concurrency_max": 1, "wall_ms_max": 1000 })).await;
     three_sleepers(&server, "greedy").await;
     assert_eq!(server.admin.get("/api/greedy/pid").await.status, StatusCode::OK);
+    counted_and_told(&server.admin, "greedy", "concurrency_max").await;
+}
+
+#[tokio::test]
+pub(super) async fn who_asks_a_process_too_often_is_sent_away() {
+    let server = process_with(&greedy(), json!({ "requests_per_second_max": 1 })).await;
+    beside(&server, asks_twice(&server, "greedy")).await;
+    counted_and_told(&server.admin, "greedy", "requests_per_second_max").await;
 }
 
 #[tokio::test]
@@ -202,6 +212,7 @@ pub(super) async fn a_process_puts_no_more_objects_than_its_quota() {
     let (status, said) = put("b").await;
     let expected = (429, &json!("QUOTA_EXCEEDED"), &json!("objects_bytes_max"));
     assert_eq!((status, &said["code"], &said["details"]["limit"]), expected, "{said}");
+    counted_and_told(&server.admin, "nosy", "objects_bytes_max").await;
 }
 
 #[tokio::test]
@@ -226,4 +237,5 @@ pub(super) async fn a_process_saves_no_longer_documents_than_its_limit() {
             }
         }
     }
+    counted_and_told(&server.admin, "nosy", "document_bytes_max").await;
 }

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     exhaust::stopped_at,
-    neighbour::{ask, beside, hostile_with, neighbour_answers},
+    neighbour::{ask, beside, counted_and_told, hostile_with, neighbour_answers},
 };
 
 const KIB: u64 = 1 << 10;
@@ -49,6 +49,7 @@ pub(super) async fn handles_end_at_their_limit() {
     assert_eq!(ask(&server, "/handles?count=50").await.text(), "50 handles held");
     let reply = ask(&server, "/handles?count=200").await;
     stopped_at(&reply, "handles_max", "more handles than its limit");
+    counted_and_told(&server.admin, "hostile", "handles_max").await;
 }
 
 #[tokio::test]
@@ -57,6 +58,7 @@ pub(super) async fn one_call_does_not_fill_the_hosts_memory() {
     assert_eq!(ask(&server, "/say?bytes=10000").await.text(), "10000 bytes said");
     let reply = ask(&server, "/say?bytes=200000").await;
     stopped_at(&reply, "host_memory_bytes_max", "more to the platform in one call");
+    counted_and_told(&server.admin, "hostile", "host_memory_bytes_max").await;
 }
 
 /// Fills a directory twice: what was deleted gives its room back.
@@ -72,6 +74,7 @@ async fn fills(directory: &str, limit: &str, bytes_max: u64) {
         assert!((bytes_max - 32 * KIB..=bytes_max).contains(&bytes), "{bytes} of {bytes_max} bytes");
     }
     log_names(&server, limit).await;
+    counted_and_told(&server.admin, "everything", limit).await;
 }
 
 #[tokio::test]
@@ -102,6 +105,7 @@ pub(super) async fn objects_end_at_their_quota() {
     let listed = call(&server, "objects.list", json!({ "experiment": id })).await.json();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     neighbour_answers(&server).await;
+    counted_and_told(&server.admin, "everything", "objects_bytes_max").await;
 }
 
 #[tokio::test]
@@ -114,6 +118,7 @@ pub(super) async fn documents_end_at_their_limit() {
         assert_eq!(reply.status, StatusCode::OK, "{function}: {reply:?}");
         refused(&server, "document_bytes_max", function, document(10_001)).await;
     }
+    counted_and_told(&server.admin, "everything", "document_bytes_max").await;
 }
 
 /// A server outside that takes its time, and a plugin that may ask it.
@@ -172,6 +177,7 @@ pub(super) async fn outbound_requests_at_once_end_at_their_limit() {
     assert_eq!(outside.answered(5).await, 2);
     log_names(&outside.server, "outbound_concurrency_max").await;
     assert_eq!(outside.answered(2).await, 2, "the places are free again");
+    counted_and_told(&outside.server.admin, "everything", "outbound_concurrency_max").await;
 }
 
 #[tokio::test]
@@ -180,4 +186,5 @@ pub(super) async fn outbound_requests_in_a_minute_end_at_their_limit() {
     assert_eq!(outside.answered(5).await, 3);
     log_names(&outside.server, "outbound_per_minute_max").await;
     assert_eq!(outside.answered(2).await, 0, "it is not over with the request");
+    counted_and_told(&outside.server.admin, "everything", "outbound_per_minute_max").await;
 }

@@ -6,6 +6,8 @@ use http::StatusCode;
 use mint_tests::{Client, Guest, Reply, TestServer, bundle, repackaged};
 use serde_json::{Value, json};
 
+use super::neighbour::counted_and_told;
+
 pub(crate) async fn ask(client: &Client, function: &str, arguments: Value) -> Reply {
     client.post(&format!("/api/everything/call/database.{function}"), &arguments).await
 }
@@ -76,6 +78,7 @@ pub(super) async fn tables_end_at_their_quota() {
         execute(admin, "drop table t").await;
         execute(admin, "create table t (a text)").await;
         assert_eq!(execute(admin, "insert into t values ('x')").await, 1, "what was dropped gives its room back");
+        counted_and_told(admin, "everything", "database_bytes_max").await;
     }
 }
 
@@ -105,6 +108,7 @@ pub(super) async fn statements_end_with_their_time() {
                 assert!(Instant::now() < patience, "it still runs at the server");
             }
         }
+        counted_and_told(&server.admin, "everything", "database_statement_ms_max").await;
     }
 }
 
@@ -116,6 +120,7 @@ pub(super) async fn answers_end_at_their_rows() {
         assert_eq!(call(admin, "query", some(1000)).await["rows"].as_array().unwrap().len(), 1000);
         reaches(admin, "database_rows_max", "query", some(1001)).await;
         assert_eq!(call(admin, "read", some(3000)).await, 3000, "a cursor goes on");
+        counted_and_told(admin, "everything", "database_rows_max").await;
     }
 }
 

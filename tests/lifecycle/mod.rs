@@ -14,6 +14,7 @@ mod plan;
 mod reload;
 mod restart;
 pub(crate) mod snapshots;
+mod terms;
 mod tidy;
 mod uninstall;
 mod upgrade;

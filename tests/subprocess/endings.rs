@@ -8,7 +8,7 @@ use mint_tests::{TestServer, bundle, eventually, resident_bytes};
 use serde_json::{Value, json};
 
 use super::{Program, is_alive};
-use crate::hostile::neighbour::neighbour_answers;
+use crate::hostile::neighbour::{counted, neighbour_answers};
 
 #[tokio::test]
 async fn one_that_ignores_sigterm_ends_with_its_children() {
@@ -69,6 +69,7 @@ pub(crate) async fn one_that_prints_without_end_is_bounded_and_answers() {
     assert!(log.iter().all(|line| line.len() <= LOG_LINE_BYTES_MAX + 64 && !line.contains('\u{1b}')), "{log:?}");
     assert!(log.iter().any(|line| line.contains("of very many")), "{log:?}");
     neighbour_answers(&server).await;
+    counted(admin, "talkative", "log_bytes_per_minute_max").await;
 
     let pid = shown["runtime"]["pid"].clone();
     assert_eq!(admin.uninstall("talkative", "keep").await["status"], "done");

@@ -6,7 +6,7 @@ use mint_tests::{Client, TestServer, bundle, eventually};
 use serde_json::json;
 
 use super::Program;
-use crate::hostile::neighbour::beside;
+use crate::hostile::neighbour::{beside, counted_and_told};
 
 const BODY_MAX: u64 = 4 << 20;
 
@@ -84,6 +84,7 @@ pub(crate) async fn a_body_that_breaks_off_or_is_too_long_never_looks_whole() {
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (500, "plugin.limit"), "{reply:?}");
     assert_eq!(reply.json()["details"]["limit"], "response_body_bytes_max");
     is_well(admin).await;
+    counted_and_told(admin, "odd", "response_body_bytes_max").await;
 }
 
 #[tokio::test]
@@ -99,6 +100,7 @@ pub(crate) async fn one_that_does_not_answer_in_time_is_given_up_and_its_place_i
         }
         is_well(admin).await;
     }
+    counted_and_told(admin, "odd", "wall_ms_max").await;
 }
 
 #[tokio::test]

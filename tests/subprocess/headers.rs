@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::Program;
-use crate::hostile::neighbour::beside;
+use crate::hostile::neighbour::{beside, counted_and_told};
 
 async fn serving() -> TestServer {
     let server = TestServer::start().await;
@@ -104,6 +104,7 @@ pub(crate) async fn a_body_that_is_too_long_is_refused_whether_it_says_so_or_not
     }
     let reply = admin.send(admin.request(Method::POST, "/api/nosy/echo").body(vec![7_u8; 1_000])).await;
     assert_eq!(reply.json()["bytes"], 1_000);
+    counted_and_told(admin, "nosy", "request_body_bytes_max").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that a person or CI runs in this repository.
 #![expect(clippy::disallowed_methods, reason = "starts tools and reads the environment; the rules are for the server")]
 
+mod audit;
 mod bench;
 mod debian;
 mod demo;
@@ -42,6 +43,8 @@ enum Command {
     },
     /// Shows it: a server, two real data sets, the plugins that analyse them
     Demo(demo::Options),
+    /// Fails where a newer release of the engine's series is out, or an advisory touches the lock file
+    Audit,
     /// Measures the server and its runtimes, in release mode
     Bench {
         /// Passed to the benchmark
@@ -70,6 +73,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Test { arguments } => test::run(&arguments),
         Command::Demo(options) => demo::run(&options),
+        Command::Audit => audit::run(),
         Command::Bench { arguments } => bench::run(&arguments),
     }
 }

@@ -8,6 +8,7 @@ mod config;
 mod db;
 mod dev;
 mod fsck;
+mod limits;
 mod plugin;
 mod plugin_archives;
 mod plugin_install;
@@ -58,6 +59,8 @@ enum Command {
     /// Installs, shows and removes plugins
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Shows or changes what plugins of the laboratory may use up where nothing is said of one of them
+    Limits(limits::Edits),
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
@@ -111,6 +114,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Build(arguments) => build::run(arguments, output),
         Command::Dev(arguments) => dev::run(arguments, config, output).await,
         Command::Plugin(command) => plugin::run(command, output).await,
+        Command::Limits(edits) => limits::of_laboratory(edits, output).await,
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Role(command) => role::run(command, output).await,

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
+use super::{limits, plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
@@ -46,6 +46,12 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Shows what a plugin may use up and what it uses, or changes its limits
+    Limits(limits::OfPlugin),
+    /// Grants capabilities to a plugin
+    Grant(limits::Capabilities),
+    /// Takes capabilities away from a plugin; it is refused them from its next call on
+    Revoke(limits::Capabilities),
     /// Removes a plugin; what it saved on experiments stays
     Uninstall {
         /// Slug
@@ -104,6 +110,9 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Snapshot(arguments) => plugin_snapshots::take(arguments, output).await,
         Command::Backup(arguments) => plugin_snapshots::backup(arguments, output).await,
         Command::Restore(arguments) => plugin_snapshots::restore(arguments, output).await,
+        Command::Limits(arguments) => limits::of_plugin(arguments, output).await,
+        Command::Grant(arguments) => limits::grant(arguments, output).await,
+        Command::Revoke(arguments) => limits::revoke(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
         Command::Uninstall { plugin, purge, archive, connection } => {

@@ -1,7 +1,7 @@
 //! Compares what the bundle asks for with what the administrator grants.
 
 use futures_util::future::BoxFuture;
-use mint_domain::{Grants, Kind, Limits, Refusal};
+use mint_domain::{Grants, Kind, Limits, Refusal, limit::LimitChanges};
 use serde_json::json;
 
 use super::Install;
@@ -27,7 +27,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             ));
         }
         // What the author suggests counts where the administrator says nothing; both are checked against the bounds.
-        let limits = Limits::default().merged(&manifest.limits).and_then(|limits| limits.merged(&decision.limits));
+        let limits = Limits::in_force(&manifest.limits, &LimitChanges::default(), &decision.limits);
         limits.map_err(|e| Refusal::invalid(e.to_string()))?;
         let granted: Vec<_> = grants.iter().map(ToString::to_string).collect();
         let note = if granted.is_empty() { "nothing granted".to_owned() } else { format!("granted {}", granted.join(", ")) };

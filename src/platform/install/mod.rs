@@ -202,6 +202,11 @@ impl Platform {
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
     pub async fn reload(self: &Arc<Self>, caller: Caller, slug: &str, how: Reload) -> Result<OperationId> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        self.begin_reload(caller, slug, how).await
+    }
+
+    /// The same, for whoever was permitted already.
+    pub(crate) async fn begin_reload(self: &Arc<Self>, caller: Caller, slug: &str, how: Reload) -> Result<OperationId> {
         self.start_again(caller, slug, &RELOAD, Event::ReloadAsked, how).await
     }
 

@@ -10,6 +10,7 @@ use mint_context::{
 use mint_domain::{
     Capability, Refusal,
     lifecycle::Failure,
+    limit::Limit,
     migration::{self, AppliedMigration, Direction, Migration, Mismatch, Pending},
 };
 use mint_store::installations::Installation;
@@ -46,13 +47,14 @@ impl Platform {
         if !installation.grants.allow(&Capability::Database) {
             return Ok(None);
         }
-        let mut activation = self.prepare(caller, &Terms::of(installation), release)?.activation;
+        let laboratory = self.laboratory_limits(caller.tenant).await?;
+        let mut activation = self.prepare(caller, &Terms::of(installation, &laboratory), release)?.activation;
         database::prepare(self.services(), &activation.authority).await?;
-        let mut authority = PluginAuthority::clone(&activation.authority);
+        let mut limits = activation.authority.limits();
         // A migration is no request: it computes and waits for as long as its own limit says.
-        authority.limits.cpu_ms_max = authority.limits.migration_ms_max;
-        authority.limits.wall_ms_max = authority.limits.migration_ms_max;
-        let authority = Arc::new(authority);
+        limits.cpu_ms_max = limits.migration_ms_max;
+        limits.wall_ms_max = limits.migration_ms_max;
+        let authority = Arc::new(activation.authority.under(limits));
         activation.authority = Arc::clone(&authority);
         activation.call.plugin = Some(Arc::clone(&authority));
         let services = Arc::clone(self.services());
@@ -135,15 +137,22 @@ impl History {
     }
 
     async fn call(&self, version: u32, direction: Direction, ops: &migration_ops::MigrationOps) -> Result<(), String> {
-        let time = Duration::from_millis(self.authority.limits.migration_ms_max);
-        match tokio::time::timeout(time, self.code.apply(version, direction, ops.clone())).await {
+        let time = Duration::from_millis(self.authority.limits().migration_ms_max);
+        let began = Instant::now();
+        let applied = tokio::time::timeout(time, self.code.apply(version, direction, ops.clone())).await;
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.authority.meters.observe(Limit::migration_ms_max, ms);
+        if began.elapsed() >= time {
+            self.authority.log.limit_reached(Limit::migration_ms_max.name());
+        }
+        match applied {
             Ok(done) => done,
             Err(_) => Err(format!("It took longer than {} s, its limit migration_ms_max.", time.as_secs_f64())),
         }
     }
 
     fn deadline(&self) -> Instant {
-        Instant::now() + Duration::from_millis(self.authority.limits.migration_ms_max)
+        Instant::now() + Duration::from_millis(self.authority.limits().migration_ms_max)
     }
 }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use mint_context::{PluginAuthority, Result, migration_ops, runtime::Release};
 use mint_domain::{
     Permission,
+    limit::LimitChanges,
     migration::{AppliedMigration, Migration},
 };
 use mint_store::installations::Installation;
@@ -92,7 +93,7 @@ impl Platform {
             return Ok(PluginMigrations { status, migrations: Vec::new() });
         }
         let declared = self.declared(caller, installation, release).await;
-        let Ok(prepared) = self.prepare(caller, &Terms::of(installation), release) else {
+        let Ok(prepared) = self.prepare(caller, &Terms::of(installation, &LimitChanges::default()), release) else {
             return Ok(PluginMigrations::default());
         };
         let authority: &PluginAuthority = &prepared.activation.authority;
@@ -110,7 +111,7 @@ impl Platform {
         if let Some(known) = self.declared_migrations().get(&release.digest) {
             return Some(known);
         }
-        let activation = self.prepare(caller, &Terms::of(installation), release).ok()?.activation;
+        let activation = self.prepare(caller, &Terms::of(installation, &LimitChanges::default()), release).ok()?.activation;
         let asked = async {
             match self.runtime(installation.mode()).migrations(activation).await? {
                 Some(code) => code.list().await,

@@ -10,6 +10,8 @@ pub(crate) mod development;
 pub(crate) mod enabling;
 pub(crate) mod experiments;
 pub(crate) mod health;
+pub(crate) mod limits;
+pub(crate) mod metrics;
 pub(crate) mod migrations;
 pub(crate) mod notifications;
 pub(crate) mod objects;

@@ -45,7 +45,11 @@ impl<T, E: Into<Error>> OrRefuse<T> for Result<T, E> {
             if error.is_fault() {
                 tracing::error!(request.id = %request_id, %error, causes = causes(&error), "a call of a plugin failed");
             }
-            Refused::new(error.public(), request_id)
+            let refusal = error.public();
+            if let Some(plugin) = &caller.call.plugin {
+                plugin.refused(&refusal);
+            }
+            Refused::new(refusal, request_id)
         })
     }
 }

@@ -134,5 +134,6 @@ pub(crate) async fn a_migration_that_never_ends_ends_at_its_limit() {
             assert_eq!(why["migrations"][1]["state"], "failed", "{why:#}");
             assert_eq!(rows(&server.admin, "select count(*) from t").await, json!([[0]]), "the old release answers");
         }
+        crate::hostile::neighbour::counted(&server.admin, "migrator", "migration_ms_max").await;
     }
 }

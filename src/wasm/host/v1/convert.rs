@@ -20,7 +20,11 @@ pub(crate) fn said(call: &Call, error: &Error) -> types::Error {
     if error.is_fault() {
         tracing::error!(request.id = %call.request_id, tenant.id = %call.tenant, error = %chain(error), "a call of a component failed");
     }
-    refused(call, error.public())
+    let refusal = error.public();
+    if let Some(plugin) = &call.plugin {
+        plugin.refused(&refusal);
+    }
+    refused(call, refusal)
 }
 
 /// The one table from kinds of refusals to cases of the WIT.

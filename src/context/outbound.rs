@@ -1,0 +1,102 @@
+//! How much of the world outside a plugin may ask: so many requests at once, so many in a minute.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use mint_domain::limit::Limit;
+use tokio::time::Instant;
+
+use crate::{PluginAuthority, logs::PluginLog};
+
+/// The way out of one installation.
+#[derive(Debug)]
+pub struct Outbound {
+    authority: Arc<PluginAuthority>,
+    log: Arc<PluginLog>,
+    in_progress: Arc<AtomicU64>,
+    per_minute: Mutex<Bucket>,
+}
+
+/// A request on its way; ends when dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OnItsWay(Arc<AtomicU64>);
+
+/// Requests that began lately; they are forgotten over a minute.
+#[derive(Debug)]
+struct Bucket {
+    begun: f64,
+    at: Instant,
+}
+
+impl Outbound {
+    /// The way out of what `authority` is about. Which limit was reached stands in `log`.
+    pub fn new(authority: Arc<PluginAuthority>, log: Arc<PluginLog>) -> Self {
+        let per_minute = Mutex::new(Bucket { begun: 0.0, at: Instant::now() });
+        Self { authority, log, in_progress: Arc::default(), per_minute }
+    }
+
+    /// Begins a request.
+    ///
+    /// # Errors
+    /// The limit that was reached; it is counted and written down.
+    pub fn begin(&self) -> Result<OnItsWay, Limit> {
+        let limits = self.authority.limits();
+        let meters = &self.authority.meters;
+        let refuse = |limit: Limit| {
+            self.log.limit_reached(limit.name());
+            limit
+        };
+        let before = self.in_progress.fetch_add(1, Ordering::AcqRel);
+        let on_its_way = OnItsWay(self.in_progress.clone());
+        if before >= limits.outbound_concurrency_max {
+            return Err(refuse(Limit::outbound_concurrency_max));
+        }
+        let begun =
+            self.per_minute.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now(), limits.outbound_per_minute_max);
+        let begun = begun.ok_or_else(|| refuse(Limit::outbound_per_minute_max))?;
+        meters.set(Limit::outbound_per_minute_max, begun);
+        meters.observe(Limit::outbound_concurrency_max, before + 1);
+        Ok(on_its_way)
+    }
+}
+
+impl Bucket {
+    /// How many have begun, this one included; none when it may not.
+    fn take(&mut self, now: Instant, max: u64) -> Option<u64> {
+        let max = max as f64;
+        let forgotten = now.saturating_duration_since(self.at).as_secs_f64() * max / 60.0;
+        self.begun = (self.begun - forgotten).max(0.0);
+        self.at = now;
+        if self.begun + 1.0 > max {
+            return None;
+        }
+        self.begun += 1.0;
+        Some(self.begun.ceil() as u64)
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn requests_per_minute_are_counted() {
+        let start = Instant::now();
+        let mut bucket = Bucket { begun: 0.0, at: start };
+        let mut taken = |seconds| bucket.take(start + Duration::from_secs(seconds), 2);
+        assert_eq!((taken(0), taken(0), taken(0)), (Some(1), Some(2), None));
+        assert_eq!((taken(30), taken(31)), (Some(2), None));
+        assert_eq!(taken(3_600), Some(1));
+    }
+}

@@ -17,6 +17,7 @@ pub mod frontends;
 pub mod fsck;
 pub mod health;
 pub mod install;
+pub mod launch;
 pub mod layout;
 mod lease;
 pub mod migrations;

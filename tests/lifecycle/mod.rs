@@ -5,6 +5,7 @@ mod backups;
 mod bundles;
 mod cancel;
 mod disable;
+mod dry_run;
 mod failed_start;
 mod install;
 mod made_components;

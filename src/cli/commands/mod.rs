@@ -6,6 +6,7 @@ mod bundle_argument;
 mod config;
 mod db;
 mod dev;
+mod dry_run;
 mod fsck;
 mod plugin;
 mod plugin_archives;

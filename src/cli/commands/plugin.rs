@@ -7,10 +7,14 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
+use super::{
+    dry_run::{self, DryRun},
+    plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots,
+};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
+    progress::Progress,
 };
 
 /// Installs, shows and removes plugins.
@@ -29,7 +33,7 @@ pub(super) enum Command {
     /// Lists the snapshots of a plugin, the latest first
     Snapshots(plugin_snapshots::Snapshots),
     /// Takes a snapshot of a plugin's tables, files and settings
-    Snapshot(plugin_snapshots::Snapshots),
+    Snapshot(plugin_snapshots::Take),
     /// Writes a plugin's tables, files and settings into a file that can be restored here or on another server
     Backup(plugin_snapshots::Backup),
     /// Puts a backup in the place of what a plugin holds; it does not answer meanwhile
@@ -57,6 +61,8 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "purge")]
         archive: bool,
         #[command(flatten)]
+        run: DryRun,
+        #[command(flatten)]
         connection: Connection,
     },
     /// Lists what plugins that were removed left behind
@@ -79,6 +85,8 @@ pub(super) enum Command {
         #[arg(long)]
         allow_destructive: bool,
         #[command(flatten)]
+        run: DryRun,
+        #[command(flatten)]
         connection: Connection,
     },
 }
@@ -88,6 +96,8 @@ pub(super) enum Command {
 pub(super) struct Named {
     /// Slug
     plugin: String,
+    #[command(flatten)]
+    run: DryRun,
     #[command(flatten)]
     connection: Connection,
 }
@@ -106,14 +116,15 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Restore(arguments) => plugin_snapshots::restore(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
-        Command::Uninstall { plugin, purge, archive, connection } => {
+        Command::Uninstall { plugin, purge, archive, run, connection } => {
             let client = connection.client()?;
             let data = match (purge, archive) {
                 (true, _) => "purge",
                 (_, true) => "archive",
                 _ => "keep",
             };
-            let begun = client.send(client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"))).await?;
+            let request = client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"));
+            let begun = client.send(run.on(request)).await?;
             watch(&client, output, begun).await
         }
         Command::Archives(arguments) => plugin_archives::list(arguments, output).await,
@@ -122,10 +133,10 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Reset(arguments) => plugin_migrations::reset(arguments, output).await,
         Command::Disable(named) => switch(named, "disable", output).await,
         Command::Enable(named) => switch(named, "enable", output).await,
-        Command::Reload { plugin, allow_destructive, connection } => {
+        Command::Reload { plugin, allow_destructive, run, connection } => {
             let client = connection.client()?;
             let path = format!("/api/plugins/{plugin}/reload?allow_destructive={allow_destructive}");
-            let begun = client.send(client.request(Method::POST, &path)).await?;
+            let begun = client.send(run.on(client.request(Method::POST, &path))).await?;
             watch(&client, output, begun).await
         }
     }
@@ -133,21 +144,20 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
 
 async fn switch(named: Named, verb: &str, output: Output) -> anyhow::Result<ExitCode> {
     let client = named.connection.client()?;
-    let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{}/{verb}", named.plugin))).await?;
+    let request = client.request(Method::POST, &format!("/api/plugins/{}/{verb}", named.plugin));
+    let begun = client.send(named.run.on(request)).await?;
     watch(&client, output, begun).await
 }
 
-/// Prints the steps of an operation as they end, until it has ended itself.
+/// Prints the steps of an operation as they end, until it has ended itself; or what one would do.
 pub(super) async fn watch(client: &Client, output: Output, mut operation: Value) -> anyhow::Result<ExitCode> {
+    if operation.get("id").is_none() {
+        return dry_run::print(&operation, output);
+    }
     let id = operation.get("id").and_then(Value::as_i64).context("the server gave no operation")?;
-    let (mut told, mut asked_to_stop) = (0, false);
+    let (mut progress, mut asked_to_stop) = (Progress::new(output), false);
     loop {
-        let steps = operation.get("steps").and_then(Value::as_array).cloned().unwrap_or_default();
-        for step in steps.iter().skip(told).take_while(|step| text(step, "status") != "running") {
-            let mark = if text(step, "status") == "done" { "done  " } else { "failed" };
-            output.note(&format!("{mark} {:<9} {}", text(step, "name"), text(step, "note")));
-            told += 1;
-        }
+        progress.show(&operation);
         if text(&operation, "status") != "running" {
             break;
         }
@@ -159,9 +169,9 @@ pub(super) async fn watch(client: &Client, output: Output, mut operation: Value)
                     bail!("left alone; operation {id} goes on");
                 }
                 asked_to_stop = true;
-                output.note("stopping …");
+                progress.note("stopping …");
                 if let Err(error) = client.send(client.request(Method::POST, &format!("/api/operations/{id}/cancel"))).await {
-                    output.note(&format!("{error:#} It goes on."));
+                    progress.note(&format!("{error:#} It goes on."));
                 }
             }
         }

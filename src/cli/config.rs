@@ -116,6 +116,8 @@ pub struct Plugins {
     pub snapshot_days: NonZeroU32,
     /// Seconds that a new release answers before the old one is let go.
     pub trial_seconds: u32,
+    /// Seconds for which what answers may go on with what it has begun, when it makes way.
+    pub drain_seconds: u32,
     /// Seconds after which an isolated plugin of which nobody wants anything is stopped; 0 for never.
     pub idle_seconds: u32,
     /// Whether imports of isolated Python plugins stay in memory.
@@ -254,6 +256,7 @@ impl Default for Plugins {
             snapshots_kept: NonZeroU32::new(5).unwrap_or(NonZeroU32::MIN),
             snapshot_days: NonZeroU32::new(30).unwrap_or(NonZeroU32::MIN),
             trial_seconds: 10,
+            drain_seconds: 30,
             idle_seconds: 900,
             warm_parent: false,
             dev: None,

@@ -211,6 +211,11 @@ pub trait Generation: Send + Sync + fmt::Debug {
     /// Waits until it has stopped being able to answer for good, and tells why. Never returns while it can.
     async fn failed(&self) -> Failure;
 
+    /// Whether it has something to do that nobody waits for, such as jobs. What cannot tell is not.
+    async fn is_at_work(&self) -> bool {
+        false
+    }
+
     /// What an administrator sees of it right now.
     fn status(&self) -> Value;
 

@@ -1,6 +1,7 @@
 //! Bodies that count: how much passed, and what is held until they end.
 
 use std::{
+    fmt,
     pin::Pin,
     sync::{
         Arc,
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use mint_context::runtime::{Body, BodyError};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// A body that was longer than its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +56,59 @@ where
     let overrun = Overrun::default();
     let body = Bounded { body, limit, max, passed: 0, held: Some(()), overrun: Some(overrun.clone()) };
     (body.boxed_unsync(), overrun)
+}
+
+/// A body that goes on until somebody says that it is over. It ends as if it were whole where `may_be_short`, else so that whoever
+/// reads it sees that it was cut.
+pub fn until(body: Body, over: CancellationToken, may_be_short: bool) -> Until {
+    Until { body, over, told: None, may_be_short }
+}
+
+/// What [`until`] makes.
+pub struct Until {
+    body: Body,
+    over: CancellationToken,
+    told: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    may_be_short: bool,
+}
+
+impl fmt::Debug for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Until").field("may_be_short", &self.may_be_short).finish_non_exhaustive()
+    }
+}
+
+/// A body that was cut because its plugin makes way.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the plugin makes way for another release, or is taken down")]
+pub struct Cut;
+
+impl HttpBody for Until {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if !this.over.is_cancelled() {
+            // Most bodies are there at once, and nothing has to be waited for beside them.
+            if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+                return Poll::Ready(frame);
+            }
+            let over = &this.over;
+            ready!(this.told.get_or_insert_with(|| Box::pin(over.clone().cancelled_owned())).as_mut().poll(context));
+        }
+        // What answers is let go of at once.
+        this.body = empty();
+        Poll::Ready((!this.may_be_short).then(|| Err(Cut.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A body with nothing in it.
@@ -135,5 +190,18 @@ mod tests {
         let body = bounded(http_body_util::Full::new(Bytes::from_static(b"1234")), "request_body_bytes_max", 4, held.clone());
         assert_eq!(body.collect().await.unwrap().to_bytes(), "1234");
         assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[tokio::test]
+    async fn a_body_goes_on_until_it_is_over() {
+        let silent = || http_body_util::StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BodyError>>());
+        for may_be_short in [true, false] {
+            let over = CancellationToken::new();
+            let body = until(silent().boxed_unsync(), over.clone(), may_be_short).collect();
+            let (ended, ()) = tokio::join!(body, async { over.cancel() });
+            assert_eq!(ended.is_ok(), may_be_short);
+        }
+        let whole = until(full("12345"), CancellationToken::new(), false).collect().await.unwrap();
+        assert_eq!(whole.to_bytes(), "12345");
     }
 }

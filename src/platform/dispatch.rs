@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH, request::Parts};
+use http::{
+    HeaderMap, Request, Response,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    request::Parts,
+};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 use mint_context::{
@@ -16,6 +20,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{Caller, Platform, admission::Admitted, body, routes, running::Active};
+
+/// How the type of a stream of events begins.
+const EVENTS: &[u8] = b"text/event-stream";
 
 /// A request's place in service.
 pub(crate) struct Turn {
@@ -101,7 +108,13 @@ where
     let incoming = incoming.map_frame(|frame| cleaned(frame, trailers::strip_request));
     let (incoming, overrun) = body::watched(incoming, "request_body_bytes_max", limits.request_body_bytes_max);
     let request_id = call.request_id.clone();
-    match active.plugin.handle(call, Request::from_parts(parts, incoming)).await {
+    let answer = active.plugin.handle(call, Request::from_parts(parts, incoming));
+    let answer = tokio::select! {
+        biased;
+        answer = answer => answer,
+        () = active.admission.over() => return Err(cut_off()),
+    };
+    match answer {
         // Whatever the plugin made of half a body.
         Ok(_) if overrun.happened() => Err(too_large(limits.request_body_bytes_max)),
         Ok(response) => Ok(outgoing(&active, response, admitted)),
@@ -117,9 +130,19 @@ where
 pub(crate) fn outgoing(active: &Active, response: Response<Body>, admitted: Admitted) -> Response<Body> {
     let (mut parts, outgoing) = response.into_parts();
     headers::strip_response(&mut parts.headers);
+    // Who reads events comes back for more when they end. Half of anything else must not look like all of it.
+    let is_stream = parts.headers.get(CONTENT_TYPE).is_some_and(|of| of.as_bytes().starts_with(EVENTS));
+    let farewell = active.admission.farewell();
+    let over = if is_stream { farewell.of_streams() } else { farewell.of_all() };
+    let outgoing = body::until(outgoing, over.clone(), is_stream);
     let outgoing = outgoing.map_frame(|frame| cleaned(frame, trailers::strip_response));
     let max = active.authority.limits.response_body_bytes_max;
     Response::from_parts(parts, body::bounded(outgoing, "response_body_bytes_max", max, admitted))
+}
+
+pub(crate) fn cut_off() -> Refusal {
+    let message = "The plugin made way for another release, or was taken down, before it answered. Send the request again.";
+    Refusal::new(Kind::Unavailable, "plugin.replaced", message).retry_after(1)
 }
 
 /// Trailers are headers that come late.

@@ -27,6 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller,
+    admission::Patience,
     developments::Developments,
     frontends::{Origins, Visits},
     health::{CHECKS_AT_ONCE, HealthOptions},
@@ -45,8 +46,10 @@ const IDENTITY_TTL: Duration = Duration::from_secs(1);
 const IDENTITIES_MAX: u64 = 10_000;
 /// Releases whose migrations are remembered.
 const RELEASES_MAX: u64 = 10_000;
-/// How long a replaced generation may go on answering what it has begun.
+/// How long what was begun may take when the platform ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between two looks at whether a plugin is done with what it does of its own accord.
+const WORK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a plugin may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -69,6 +72,8 @@ pub struct Options {
     pub origins: Origins,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
+    /// How long what answers may go on with what it has begun, when it makes way.
+    pub drain: Duration,
     /// Which snapshots of an installation are kept.
     pub snapshots: Policy,
     /// What stands in the cache goes when nothing has used it for that long.
@@ -98,6 +103,7 @@ pub struct Platform {
     python: Arc<PlatformPython>,
     origins: Origins,
     trial: Duration,
+    drain: Duration,
     snapshots: Policy,
     unused_for: Duration,
     abort_at: Option<Moment>,
@@ -133,6 +139,7 @@ impl Platform {
             python: Arc::new(options.python),
             origins: options.origins,
             trial: options.trial,
+            drain: options.drain,
             snapshots: options.snapshots,
             unused_for: options.unused_for,
             abort_at: options.abort_at,
@@ -328,19 +335,36 @@ impl Platform {
         self.watch_health(active);
     }
 
-    /// Waits until a replaced generation has answered what it had begun, and ends it.
-    pub(crate) async fn drain(&self, old: Arc<Active>) {
-        let _leaving = self.running.leave(&old);
-        if !old.admission.drained(Instant::now() + DRAIN_TIMEOUT).await {
-            tracing::warn!(plugin.slug = %old.slug(), "requests were cut off when a plugin was replaced");
-        }
-        old.plugin.stop(STOP_GRACE).await;
+    /// Waits until a replaced generation has done what it had begun, and ends it. What is not done in time is told to go.
+    pub(crate) fn drain(self: &Arc<Self>, old: Arc<Active>) -> impl Future<Output = ()> + Send + use<> {
+        self.let_go(old, Patience { streams: self.drain, all: self.drain })
     }
 
-    /// Stops what runs of an installation, if its start is still `generation` (any, where none is given).
-    pub(crate) async fn take_down(&self, tenant: TenantId, installation: InstallationId, generation: Option<i64>) {
+    fn let_go(self: &Arc<Self>, old: Arc<Active>, patience: Patience) -> impl Future<Output = ()> + Send + use<> {
+        // From now on, not from when this is awaited.
+        let leaving = self.running.leave(&old);
+        let platform = self.clone();
+        async move {
+            let deadline = Instant::now() + patience.all;
+            if !old.admission.drained(patience).await {
+                tracing::warn!(plugin.slug = %old.slug(), "what a plugin had begun was cut off when it made way");
+            }
+            while old.plugin.is_at_work().await && Instant::now() < deadline {
+                tokio::select! {
+                    () = tokio::time::sleep(WORK_INTERVAL) => {}
+                    () = platform.stopping.cancelled() => break,
+                }
+            }
+            old.plugin.stop(STOP_GRACE).await;
+            drop(leaving);
+        }
+    }
+
+    /// Stops what runs of an installation, if its start is still `generation` (any, where none is given). Nothing takes its
+    /// place, so what has no end of its own is told to go at once.
+    pub(crate) async fn take_down(self: &Arc<Self>, tenant: TenantId, installation: InstallationId, generation: Option<i64>) {
         if let Some(active) = self.running.remove(tenant, installation, generation) {
-            self.drain(active).await;
+            self.let_go(active, Patience { streams: Duration::ZERO, all: self.drain }).await;
         }
     }
 

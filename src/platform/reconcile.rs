@@ -135,8 +135,7 @@ impl Platform {
         for active in installed.filter(unwanted) {
             let (tenant, id) = (active.authority.tenant, active.authority.installation);
             if let Some(removed) = self.running().remove(tenant, id, Some(active.generation)) {
-                let platform = self.clone();
-                self.track(async move { platform.drain(removed).await });
+                self.track(self.drain(removed));
             }
         }
         if must_look {
@@ -203,7 +202,8 @@ impl Platform {
         match started.await {
             Ok(active) => {
                 if let Some(old) = self.put_up(&Arc::new(active)) {
-                    self.drain(old).await;
+                    // Streams may take their time; the next look does not wait for them.
+                    self.track(self.drain(old));
                 }
             }
             // What is down may come back; what runs elsewhere is not broken.

@@ -109,12 +109,12 @@ pub struct Saving<'a> {
 
 /// Held while a start that was replaced finishes what it began.
 #[derive(Debug)]
-pub(crate) struct Leaving<'a> {
-    running: &'a Running,
+pub(crate) struct Leaving {
+    running: Arc<Running>,
     active: Arc<Active>,
 }
 
-impl Drop for Leaving<'_> {
+impl Drop for Leaving {
     fn drop(&mut self) {
         let mut leaving = self.running.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         leaving.retain(|other| !Arc::ptr_eq(other, &self.active));
@@ -145,9 +145,9 @@ impl Running {
     }
 
     /// Marks that a start has something to finish.
-    pub(crate) fn leave(&self, active: &Arc<Active>) -> Leaving<'_> {
+    pub(crate) fn leave(self: &Arc<Self>, active: &Arc<Active>) -> Leaving {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(active.clone());
-        Leaving { running: self, active: active.clone() }
+        Leaving { running: self.clone(), active: active.clone() }
     }
 
     /// What runs for a tenant, by slug.

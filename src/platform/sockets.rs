@@ -1,7 +1,5 @@
 //! A WebSocket to a plugin: admitted like a request, and in its place until it ends.
 
-use std::future::pending;
-
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -11,11 +9,10 @@ use mint_context::{
     socket::{Opened, Socket},
 };
 use mint_domain::{InstallationId, Refusal};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Caller, Platform,
-    admission::Admitted,
+    admission::{Admitted, Farewell},
     body,
     dispatch::{self, Turn},
 };
@@ -38,20 +35,17 @@ pub struct OpenSocket {
     pub place: Place,
 }
 
-/// The place of a WebSocket.
+/// The place of a WebSocket, given back when dropped.
 #[derive(Debug)]
 pub struct Place {
-    admitted: Admitted,
-    leaving: CancellationToken,
+    _admitted: Admitted,
+    farewell: Farewell,
 }
 
 impl Place {
-    /// Holds the place until the plugin is to be stopped: nobody waits then for an end that may never come, and the plugin
-    /// itself says farewell when it is told to end. Never returns.
-    pub async fn hold(self) {
-        self.leaving.cancelled().await;
-        drop(self.admitted);
-        pending().await
+    /// Waits until the WebSocket is to end, because what answers makes way.
+    pub async fn over(&self) {
+        self.farewell.of_streams().cancelled().await;
     }
 }
 
@@ -83,13 +77,18 @@ async fn open(turn: Turn, mut request: Request<Body>) -> Result<Connected, Refus
     active.usage.request();
     headers::present(request.headers_mut(), &call, &active.forwarded_prefix);
     let request_id = call.request_id.clone();
-    match active.plugin.open(call, request).await {
+    let opened = tokio::select! {
+        biased;
+        opened = active.plugin.open(call, request) => opened,
+        () = active.admission.over() => return Err(dispatch::cut_off()),
+    };
+    match opened {
         Ok(Opened::Socket(response)) => {
             let (mut parts, socket) = response.into_parts();
             headers::strip_response(&mut parts.headers);
             Ok(Connected::Socket(Response::from_parts(
                 parts,
-                OpenSocket { socket, place: Place { admitted, leaving: active.admission.leaving() } },
+                OpenSocket { socket, place: Place { _admitted: admitted, farewell: active.admission.farewell() } },
             )))
         }
         Ok(Opened::Answer(response)) => Ok(Connected::Answer(dispatch::outgoing(&active, response, admitted))),

@@ -8,6 +8,7 @@ mod auth;
 mod door;
 mod error;
 mod extract;
+mod frames;
 mod framing;
 mod frontends;
 mod gateway;

@@ -93,10 +93,6 @@ async fn serve_connection(http: http1::Builder, stream: TcpStream, site: Site, s
     match (served, ends.get()) {
         (Err(error), _) => tracing::debug!(%error, "a connection ended with an error"),
         (Ok(()), None) => {}
-        // Who has one open learns of the server's end by the end of it.
-        (Ok(()), Some(ends)) => tokio::select! {
-            () = ends.join() => {}
-            () = stop.cancelled() => {}
-        },
+        (Ok(()), Some(ends)) => ends.join(&stop).await,
     }
 }

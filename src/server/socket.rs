@@ -1,10 +1,11 @@
 //! WebSockets to plugins: from the answer to a handshake to the last byte.
 //!
-//! What travels is not looked at. Each direction has one small buffer: who does not read makes the other side wait.
+//! Of what travels only the lengths of frames are looked at, so that both sides can be told when a WebSocket has to end. Each
+//! direction has one small buffer: who does not read makes the other side wait.
 
 use std::{
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -22,6 +23,9 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
+
+use crate::frames::{Frames, GOING_AWAY, GOING_AWAY_MASKED};
 
 /// Longest time in which no byte goes either way. Servers and browsers of today send pings more often.
 const IDLE_MAX: Duration = Duration::from_secs(300);
@@ -43,32 +47,48 @@ pub(crate) fn response(head: Response<OpenSocket>, client: OnUpgrade) -> Respons
 }
 
 impl Ends {
-    /// Carries bytes between the two until one of them ends, or neither says anything any more.
-    pub(crate) async fn join(&self) {
+    /// Carries bytes between the two until one of them ends, neither says anything any more, or both were told that the
+    /// plugin makes way, or that the server stops.
+    pub(crate) async fn join(&self, stop: &CancellationToken) {
         let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((client, OpenSocket { socket, place })) = ends else { return };
         match client.await {
-            Ok(client) => tokio::select! {
-                () = carry(TokioIo::new(client), socket, IDLE_MAX) => {}
-                () = place.hold() => {}
-            },
+            Ok(client) => {
+                let over = async {
+                    tokio::select! {
+                        () = place.over() => {}
+                        () = stop.cancelled() => {}
+                    }
+                };
+                carry(TokioIo::new(client), socket, IDLE_MAX, over).await;
+            }
             Err(error) => tracing::debug!(%error, "a client left before its WebSocket was open"),
         }
     }
 }
 
-async fn carry<C: AsyncRead + AsyncWrite>(client: C, plugin: Socket, idle_max: Duration) {
-    let passed = Arc::new(AtomicU64::new(0));
+async fn carry<C: AsyncRead + AsyncWrite>(client: C, plugin: Socket, idle_max: Duration, over: impl Future<Output = ()>) {
+    let (passed, going) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
     let (from_client, mut to_client) = tokio::io::split(client);
     let Socket { reader: from_plugin, writer: mut to_plugin, ended } = plugin;
     let mut from_client = Counted { reader: from_client, passed: Arc::clone(&passed) };
     let from_plugin = Counted { reader: from_plugin, passed: Arc::clone(&passed) };
-    tokio::select! {
-        _ = copy(&mut from_client, &mut to_plugin) => {}
-        // What the plugin said last is still read after its end.
-        _ = copy(from_plugin, &mut to_client) => {}
-        () = async { ended.await; sleep(LAST_BYTES).await } => {}
-        () = idle(&passed, idle_max) => tracing::debug!("a WebSocket was closed because nothing was said"),
+    {
+        let mut there = pin!(copy(&mut from_client, &mut to_plugin, &going, GOING_AWAY_MASKED));
+        let mut back = pin!(copy(from_plugin, &mut to_client, &going, GOING_AWAY));
+        tokio::select! {
+            // One side has ended, or was told; then the other is told, too.
+            _ = &mut there => if going.is_cancelled() {
+                let _gone = timeout(LAST_BYTES, back).await;
+            },
+            // What the plugin said last is still read after its end.
+            _ = &mut back => if going.is_cancelled() {
+                let _gone = timeout(LAST_BYTES, there).await;
+            },
+            () = async { ended.await; sleep(LAST_BYTES).await } => {}
+            () = async { over.await; going.cancel(); sleep(LAST_BYTES).await } => {}
+            () = idle(&passed, idle_max) => tracing::debug!("a WebSocket was closed because nothing was said"),
+        }
     }
     let _gone = timeout(LAST_BYTES, to_plugin.shutdown()).await;
     // A connection that is closed before its client's bytes were read is reset, and takes the plugin's last ones along.
@@ -79,12 +99,26 @@ async fn carry<C: AsyncRead + AsyncWrite>(client: C, plugin: Socket, idle_max: D
     .await;
 }
 
-async fn copy(mut from: impl AsyncRead + Unpin, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-    let mut buffer = vec![0; BUFFER_BYTES];
+/// Copies until `from` ends, or, when `going` is cancelled, to the end of the frame that is under way and the `farewell` after it.
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    to: &mut (impl AsyncWrite + Unpin),
+    going: &CancellationToken,
+    farewell: &[u8],
+) -> io::Result<()> {
+    let (mut buffer, mut frames) = (vec![0; BUFFER_BYTES], Frames::default());
     loop {
-        let length = from.read(&mut buffer).await?;
+        let length = tokio::select! {
+            biased;
+            () = going.cancelled(), if frames.is_between() => {
+                to.write_all(farewell).await?;
+                return to.flush().await;
+            }
+            length = from.read(&mut buffer) => length?,
+        };
         let Some(read) = buffer.get(..length).filter(|read| !read.is_empty()) else { return Ok(()) };
-        to.write_all(read).await?;
+        let passed = if going.is_cancelled() { frames.pass_one(read) } else { frames.pass(read) };
+        to.write_all(read.get(..passed).unwrap_or(read)).await?;
         to.flush().await?;
     }
 }
@@ -131,11 +165,18 @@ mod tests {
 
     /// The two far ends, and what carries between them.
     fn joined(ended: impl Future<Output = ()> + Send + 'static) -> (DuplexStream, DuplexStream, impl Future<Output = ()>) {
+        joined_until(ended, pending())
+    }
+
+    fn joined_until(
+        ended: impl Future<Output = ()> + Send + 'static,
+        over: impl Future<Output = ()>,
+    ) -> (DuplexStream, DuplexStream, impl Future<Output = ()>) {
         let (client, near_client) = duplex(1_000);
         let (plugin, near_plugin) = duplex(1_000);
         let (reader, writer) = tokio::io::split(near_plugin);
         let socket = Socket { reader: Box::new(reader), writer: Box::new(writer), ended: Box::pin(ended) };
-        (client, plugin, carry(near_client, socket, IDLE))
+        (client, plugin, carry(near_client, socket, IDLE, over))
     }
 
     #[tokio::test(start_paused = true)]
@@ -185,5 +226,28 @@ mod tests {
         }
         let lasted = began.elapsed();
         assert!(lasted > IDLE * 17 / 2 && lasted < IDLE * 10, "{lasted:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn both_are_told_that_it_is_over_and_neither_in_the_middle_of_a_frame() {
+        let (mut client, mut plugin, carried) = joined_until(pending(), sleep(IDLE / 2));
+        let talk = async {
+            plugin.write_all(&[0x81, 5, b'h', b'e']).await.unwrap();
+            sleep(IDLE / 2 + LAST_BYTES / 2).await;
+            // The rest of it, and one that is too late.
+            plugin.write_all(&[b'l', b'l', b'o', 0x81, 1, b'x']).await.unwrap();
+            let mut heard = Vec::new();
+            plugin.read_to_end(&mut heard).await.unwrap();
+            heard
+        };
+        let listen = async {
+            let mut heard = Vec::new();
+            client.read_to_end(&mut heard).await.unwrap();
+            drop(client);
+            heard
+        };
+        let ((), by_plugin, by_client) = tokio::join!(carried, talk, listen);
+        assert_eq!(by_client, [&[0x81, 5], &b"hello"[..], GOING_AWAY].concat());
+        assert_eq!(by_plugin, GOING_AWAY_MASKED);
     }
 }

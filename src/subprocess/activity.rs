@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::incarnation::Incarnation;
 
@@ -14,6 +14,7 @@ use crate::incarnation::Incarnation;
 #[derive(Debug)]
 pub(crate) struct Activity {
     state: Mutex<State>,
+    rest: Notify,
 }
 
 #[derive(Debug)]
@@ -38,10 +39,10 @@ pub(crate) struct InUse {
 impl Activity {
     /// Nothing yet.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { uses: 0, last: Instant::now(), is_over: false }) })
+        Arc::new(Self { state: Mutex::new(State { uses: 0, last: Instant::now(), is_over: false }), rest: Notify::new() })
     }
 
-    /// Notes that something begins; none when the process is about to be stopped for being idle.
+    /// Notes that something begins; none when the process is about to be stopped.
     pub(crate) fn begin(self: &Arc<Self>) -> Option<Use> {
         let mut state = self.state();
         if state.is_over {
@@ -61,6 +62,18 @@ impl Activity {
         while let Some(earliest) = self.end_if_idle(after) {
             tokio::time::sleep_until(earliest).await;
         }
+    }
+
+    /// Lets nothing begin from now on, and waits until all that is under way has ended, for `most` at most.
+    pub(crate) async fn over(&self, most: Duration) {
+        self.state().is_over = true;
+        let at_rest = async {
+            while self.state().uses > 0 {
+                self.rest.notified().await;
+            }
+        };
+        // What takes longer is ended with the process.
+        let _in_time = tokio::time::timeout(most, at_rest).await;
     }
 
     /// When to look again; none when it was idle for so long, and nothing begins from now on.
@@ -86,11 +99,14 @@ impl Drop for Use {
         let mut state = self.0.state();
         state.uses -= 1;
         state.last = Instant::now();
+        if state.is_over && state.uses == 0 {
+            self.0.rest.notify_one();
+        }
     }
 }
 
 impl InUse {
-    /// Uses a process; none when it is about to be stopped for being idle.
+    /// Uses a process; none when it is about to be stopped.
     pub(crate) fn of(incarnation: &Arc<Incarnation>) -> Option<Self> {
         let begun = incarnation.activity.begin()?;
         Some(Self { incarnation: Arc::clone(incarnation), _use: begun })
@@ -138,5 +154,27 @@ mod tests {
         };
         tokio::join!(activity.idle(AFTER), works);
         assert_eq!(began.elapsed(), AFTER + AFTER / 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_over_when_all_that_is_under_way_has_ended_or_took_too_long() {
+        let activity = Activity::new();
+        let (first, second) = (activity.begin().unwrap(), activity.begin().unwrap());
+        let began = Instant::now();
+        let uses = async {
+            tokio::time::sleep(AFTER / 4).await;
+            assert!(activity.begin().is_none(), "nothing begins meanwhile");
+            drop(first);
+            tokio::time::sleep(AFTER / 4).await;
+            drop(second);
+        };
+        tokio::join!(activity.over(AFTER), uses);
+        assert_eq!(began.elapsed(), AFTER / 2);
+
+        let endless = Activity::new();
+        let _use = endless.begin().unwrap();
+        let began = Instant::now();
+        endless.over(AFTER).await;
+        assert_eq!(began.elapsed(), AFTER);
     }
 }

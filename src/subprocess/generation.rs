@@ -164,6 +164,14 @@ impl Generation for IsolatedGeneration {
         self.supervisor.apply(settings).await
     }
 
+    async fn is_at_work(&self) -> bool {
+        let Launch::Python(_) = self.setup.launch else { return false };
+        match self.supervisor.look(Duration::ZERO).await {
+            Ok(Some(process)) => shim::jobs(process.peer()).await.is_ok_and(|jobs| jobs > 0),
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     async fn failed(&self) -> Failure {
         self.supervisor.failed().await
     }

@@ -291,6 +291,7 @@ impl Keeper {
     fn retire(&mut self, old: Running) {
         self.retiring.retain(|retired| !retired.is_finished());
         self.retiring.push(task::owned(async move {
+            old.incarnation().activity.over(DRAIN).await;
             old.stop(DRAIN).await;
         }));
     }

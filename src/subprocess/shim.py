@@ -138,6 +138,7 @@ class Host:
         self.answers = {
             ("GET", "about"): self.about,
             ("GET", "health"): self.health,
+            ("GET", "work"): self.work,
             ("POST", "hook"): self.hook,
             ("POST", "settings"): self.settings,
         }
@@ -186,6 +187,15 @@ class Host:
             "message": None if message is None else str(message)[:TEXT_MAX],
             "details": details if isinstance(details, dict) else {},
         }
+
+    async def work(self, _asked):
+        """Jobs that are not done. The SDKs before those with jobs, and this platform's own, have none."""
+        manager = getattr(getattr(self.app, "state", None), "job_manager", None)
+        look = getattr(manager, "activity_snapshot", None)
+        if look is None:
+            return {"jobs": 0}
+        seen = look()
+        return {"jobs": int(seen.queued) + int(seen.running)}
 
     async def hook(self, asked):
         event, payload = asked["event"], asked["payload"]

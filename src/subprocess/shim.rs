@@ -24,6 +24,7 @@ pub(crate) const HOOK: &str = "/__platform/hook";
 const ABOUT: &str = "/__platform/about";
 const HEALTH: &str = "/__platform/health";
 const SETTINGS: &str = "/__platform/settings";
+const WORK: &str = "/__platform/work";
 
 /// Longest wait for a sign of life.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
@@ -172,6 +173,16 @@ pub(crate) async fn health(peer: &Peer) -> Result<Health, Silence> {
     };
     let details = said.details.filter(Value::is_object).unwrap_or_else(|| Health::unknown().details);
     Ok(Health { status, message: said.message, details })
+}
+
+/// How many jobs the plugin's process has begun, or is going to.
+pub(crate) async fn jobs(peer: &Peer) -> Result<u64, Silence> {
+    #[derive(Deserialize)]
+    struct Said {
+        jobs: u64,
+    }
+    let (status, body) = ask(peer, Method::GET, WORK, None, PROBE_PATIENCE).await?;
+    Ok(parsed::<Said>(status, &body)?.jobs)
 }
 
 /// Gives the plugin new settings. It goes back to `previous` itself when it refuses them.

@@ -113,7 +113,7 @@ impl Supervisor {
             let (until, why) = match &*phase.borrow_and_update() {
                 Phase::Up(incarnation) => match InUse::of(incarnation) {
                     Some(in_use) => return Ok(in_use),
-                    // About to be idle.
+                    // About to be stopped.
                     None => (deadline, "it is being stopped"),
                 },
                 Phase::Idle | Phase::Starting => {

@@ -75,3 +75,24 @@ async fn a_job_of_mint_sdk_1_2_10_runs_in_a_process_of_its_own() {
     let pid = server.admin.plugin(fixture.slug()).await["runtime"]["pid"].to_string();
     assert!(said.contains("42 in ") && !said.contains(&pid), "{said}");
 }
+
+/// What was begun with one release is done with it, when another takes its place.
+#[tokio::test]
+async fn a_job_of_mint_sdk_1_2_10_is_done_before_its_release_makes_way() {
+    let fixture = || Fixture::of("mint_sdk_1_2_10").edited("await self.released.wait()", "await asyncio.sleep(25)");
+    let Some(python) = fixture().python() else { return };
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python), ("MINT_PLUGINS__DRAIN_SECONDS", "120")]).await;
+    let (first, second) = (fixture(), fixture().release("9.0.0"));
+    let (admin, slug, grants) = (&server.admin, first.slug(), json!({ "grants": first.grants() }));
+    assert_eq!(admin.install(&first.bundle(), grants.clone()).await["status"], "done");
+    let experiment = admin.experiment("Run 1").await;
+    let stranger = server.client("viewer").await.get("/api/auth/verify").await.json()["id"].clone();
+    let member = server.client("member").await;
+    begin(&member, slug, "save_later", json!({ "experiment": experiment, "stranger": stranger })).await;
+    let ended = admin.upgrade(slug, &second.bundle(), &grants).await;
+    assert_eq!(ended["status"], "done", "{ended:#}");
+    assert_eq!(admin.plugin(slug).await["version"], "9.0.0");
+    let saved = admin.get(&format!("/api/experiments/{experiment}/results/{slug}")).await;
+    assert_eq!(saved.status, StatusCode::OK, "{saved:?}");
+    assert_eq!(saved.json()["result"], json!({ "saved for": "member" }), "{saved:?}");
+}

@@ -176,7 +176,7 @@ async fn tables_of_processes_end_at_their_limits() {
     let fixture = Fixture::of("tables");
     for server in servers(&fixture).await {
         let (admin, slug) = (&server.admin, fixture.slug());
-        install(admin, &fixture, json!({ "database_bytes_max": 2 << 20, "database_statement_ms_max": 700 })).await;
+        install(admin, &fixture, json!({ "database_bytes_max": 2 << 20, "database_statement_ms_max": 3000 })).await;
         let many = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 30000)";
         let fill = format!("{many} insert into notes (words) select 'words that take some room in the table of notes' from n");
         let mut ended = Value::Null;
@@ -193,7 +193,8 @@ async fn tables_of_processes_end_at_their_limits() {
         }
         let words = if is_postgres(&server) { "would take more than" } else { "database or disk is full" };
         assert!(ended.as_str().is_some_and(|ended| ended.contains(words)), "{ended}");
-        assert!(!notes(admin, slug).await["notes"].as_array().unwrap().is_empty(), "it can still be read");
+        let left = sql(admin, slug, "select count(*) from notes").await;
+        assert!(left["rows"][0][0].as_u64().is_some_and(|notes| notes > 0), "it can still be read: {left}");
         if is_postgres(&server) {
             let endless = sql(admin, slug, "select set_config('statement_timeout', '0', false), pg_sleep(30)").await;
             assert!(endless["error"].as_str().unwrap().contains("canceling statement"), "{endless}");

@@ -71,7 +71,7 @@ async fn who_asks_while_it_starts_is_told_to_ask_again() {
     let reply = reply.await;
     assert_eq!(reply.code(), "plugin.not_ready", "{reply:?}");
     let state = reply.json()["details"]["state"].as_str().unwrap().to_owned();
-    assert!(["installing", "initializing"].contains(&state.as_str()), "{reply:?}");
+    assert!(["installing", "migrating", "initializing"].contains(&state.as_str()), "{reply:?}");
     assert!(reply.headers.contains_key("retry-after"), "{reply:?}");
     let ended = server.admin.ended(&upload.json()).await;
     assert_eq!(ended["status"], "failed", "{ended:#}");

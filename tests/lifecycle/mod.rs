@@ -6,6 +6,7 @@ mod bundles;
 mod cancel;
 mod disable;
 mod dry_run;
+mod drain;
 mod failed_start;
 mod install;
 mod made_components;

@@ -10,6 +10,7 @@ mod killed_host;
 mod packages;
 mod program;
 pub(crate) mod sandbox;
+mod settings;
 mod sockets;
 mod starts;
 mod tokens;

@@ -45,6 +45,11 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("plugins.snapshotDays", Kind::Number, "Days after which a snapshot is deleted; by default 30"),
     ("plugins.trialSeconds", Kind::Number, "How long a new release answers before the old one is let go; by default 10"),
     (
+        "plugins.drainSeconds",
+        Kind::Number,
+        "How long a release that makes way may go on with requests, streams, WebSockets and jobs; by default 30",
+    ),
+    (
         "plugins.dev",
         Kind::Bool,
         "Let developers' own servers answer, by `mint dev` or config.dev.toml; by default on loopback only",

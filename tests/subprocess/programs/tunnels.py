@@ -1,5 +1,7 @@
 """Answers handshakes of WebSockets, well and badly."""
 
+from urllib.parse import parse_qs
+
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\n"
 SWITCH = b"connection: Upgrade\r\nupgrade: websocket\r\n"
 ACCEPT = b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
@@ -27,6 +29,28 @@ def echo(handler):
     handler.send_raw(PROPER + b"hello")
     while data := handler.rfile.read1(65536):
         handler.wfile.write(data)
+
+
+@route("/frames")
+def frames(handler):
+    """Says one frame, and listens to the end."""
+    handler.send_raw(PROPER + b"\x81\x05hello")
+    while handler.rfile.read1(65536):
+        pass
+
+
+@route("/ticks")
+def ticks(handler):
+    """`?type=`, `?count=`: says so many times that it is still there, ten times a second."""
+    asked = parse_qs(handler.path.partition("?")[2])
+    handler.send_response(200)
+    handler.send_header("content-type", asked.get("type", ["text/event-stream"])[0])
+    handler.send_header("transfer-encoding", "chunked")
+    handler.end_headers()
+    for _ in range(int(asked.get("count", ["1000000"])[0])):
+        handler.wfile.write(b"c\r\ndata: tick\n\n\r\n")
+        time.sleep(0.1)
+    handler.wfile.write(b"0\r\n\r\n")
 
 
 @route("/flood")

@@ -5,7 +5,7 @@ mod border;
 mod exhaust;
 mod leak;
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use mint_sdk::bindings::routes::exports::mint::plugin::routes;
 use mint_sdk::{Request, Response, Result, Route, Router};
@@ -23,6 +23,7 @@ static ROUTER: Router = Router::new(&[
     Route::get("/endless", exhaust::endless),
     Route::get("/deep", exhaust::deep),
     Route::get("/sleep", sleep),
+    Route::get("/ticks", ticks),
     Route::post("/hold", hold),
     Route::get("/remember", leak::remember),
     Route::get("/recall", leak::recall),
@@ -69,6 +70,20 @@ fn well_behaved(_request: Request) -> Result<Response> {
 fn sleep(request: Request) -> Result<Response> {
     std::thread::sleep(Duration::from_millis(request.parse_query("ms")?.unwrap_or(1000)));
     Ok(Response::text("awake"))
+}
+
+/// `?type=`, `?count=`: says so many times that it is still there, ten times a second.
+fn ticks(request: Request) -> Result<Response> {
+    let content_type = request.parse_query("type")?.unwrap_or_else(|| "text/event-stream".to_owned());
+    let count: u32 = request.parse_query("count")?.unwrap_or(u32::MAX);
+    Ok(Response::stream(content_type, move |body| {
+        for _ in 0..count {
+            body.write_all(b"data: tick\n\n")?;
+            body.flush()?;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }))
 }
 
 /// `?ms=`: holds the request so long without reading its body, then answers without having read it.

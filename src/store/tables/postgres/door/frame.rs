@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// The length counts itself.
 const LENGTH_BYTES: usize = 4;
@@ -44,7 +44,7 @@ pub(super) async fn body(from: &mut (impl AsyncRead + Unpin), length: usize, max
 
 /// Carries a message over, whatever its length. `begun` was read of its body.
 pub(super) async fn carry(
-    from: &mut (impl AsyncRead + Unpin),
+    from: &mut (impl AsyncBufRead + Unpin),
     head: Head,
     begun: &[u8],
     to: &mut (impl AsyncWrite + Unpin),
@@ -56,16 +56,26 @@ pub(super) async fn carry(
     rest_of(from, head, begun, to).await
 }
 
-/// Carries over what was not read of a body.
+/// Carries over what was not read of a body. Flushes nothing: an answer of many rows has many messages.
 pub(super) async fn rest_of(
-    from: &mut (impl AsyncRead + Unpin),
+    from: &mut (impl AsyncBufRead + Unpin),
     head: Head,
     begun: &[u8],
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
-    let expected = head.length.saturating_sub(begun.len()) as u64;
-    let carried = tokio::io::copy(&mut from.take(expected), to).await?;
-    if carried < expected { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    let mut left = head.length.saturating_sub(begun.len());
+    while left > 0 {
+        let there = from.fill_buf().await?;
+        let part = there.get(..left.min(there.len())).unwrap_or_default();
+        if part.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        to.write_all(part).await?;
+        let carried = part.len();
+        from.consume(carried);
+        left -= carried;
+    }
+    Ok(())
 }
 
 /// Splits a text off that ends with a zero.

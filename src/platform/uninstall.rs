@@ -6,7 +6,7 @@ use std::{io, sync::Arc};
 use futures_util::future::BoxFuture;
 use mint_context::{Result, database};
 use mint_domain::{
-    ArchiveName, Permission, State,
+    ArchiveName, Permission, Refusal, State,
     lifecycle::{Event, Failure},
 };
 use mint_store::{
@@ -80,12 +80,25 @@ impl Platform {
     /// Begins to remove a plugin.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
-    pub async fn uninstall(self: &Arc<Self>, caller: Caller, slug: &str, data: DataAction, dry_run: bool) -> Result<Begun> {
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `VALIDATION_ERROR` for a purge that `confirm` does not say to be meant, `CONFLICT` while
+    /// another operation on it runs.
+    pub async fn uninstall(
+        self: &Arc<Self>,
+        caller: Caller,
+        slug: &str,
+        data: DataAction,
+        confirm: &str,
+        dry_run: bool,
+    ) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let archive = slug.parse().ok().filter(|_| data == DataAction::Archive);
         let archive = archive.map(|slug| ArchiveName::new(slug, self.services().clock.now()));
         let state = Uninstall::new(self, caller.clone(), slug, Input { data, archive }).await?;
+        if data == DataAction::Purge && !dry_run && confirm != slug {
+            let message =
+                "What the plugin holds is lost. Give its slug as `confirm`, to say that it is meant, or archive its data.";
+            return Err(Refusal::invalid(message).into());
+        }
         let (plugin, input) = (slug.to_owned(), json!(state.input));
         self.launch(&caller, Launch { plugin, input, change: &UNINSTALL, state, on_failure: failed, dry_run }).await
     }

@@ -38,6 +38,7 @@ async fn the_life_of_a_plugin_at_a_shell() {
         &["plugin", "list"],
         &["plugin", "reload", "hello"],
         &["plugin", "uninstall", "hello", "--purge"],
+        &["plugin", "uninstall", "hello", "--purge", "--confirm", "hello"],
         &["plugin", "uninstall", "hello"],
         &["plugin", "list"],
     ]));

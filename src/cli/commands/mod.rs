@@ -15,6 +15,7 @@ mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
 mod plugin_snapshots;
+mod plugin_uninstall;
 mod serve;
 mod status;
 mod typed;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     dry_run::{self, DryRun},
-    plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots,
+    plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots, plugin_uninstall,
 };
 use crate::{
     client::{Client, Connection},
@@ -51,20 +51,7 @@ pub(super) enum Command {
         connection: Connection,
     },
     /// Removes a plugin; what it saved on experiments stays
-    Uninstall {
-        /// Slug
-        plugin: String,
-        /// Also delete the plugin's own files
-        #[arg(long)]
-        purge: bool,
-        /// Archive the plugin's own files, tables and settings, for a later installation that adopts them
-        #[arg(long, conflicts_with = "purge")]
-        archive: bool,
-        #[command(flatten)]
-        run: DryRun,
-        #[command(flatten)]
-        connection: Connection,
-    },
+    Uninstall(plugin_uninstall::Arguments),
     /// Lists what plugins that were removed left behind
     Archives(plugin_archives::Archives),
     /// Deletes an archive for good
@@ -116,17 +103,7 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Restore(arguments) => plugin_snapshots::restore(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
-        Command::Uninstall { plugin, purge, archive, run, connection } => {
-            let client = connection.client()?;
-            let data = match (purge, archive) {
-                (true, _) => "purge",
-                (_, true) => "archive",
-                _ => "keep",
-            };
-            let request = client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"));
-            let begun = client.send(run.on(request)).await?;
-            watch(&client, output, begun).await
-        }
+        Command::Uninstall(arguments) => plugin_uninstall::run(arguments, output).await,
         Command::Archives(arguments) => plugin_archives::list(arguments, output).await,
         Command::Purge(arguments) => plugin_archives::purge(arguments, output).await,
         Command::Migrations(arguments) => plugin_migrations::list(arguments, output).await,

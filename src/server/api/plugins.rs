@@ -47,6 +47,10 @@ pub(crate) struct Leaving {
     #[serde(default)]
     #[param(value_type = Option<String>)]
     data: DataAction,
+    /// For `purge`, the plugin's slug, to say that it is meant: what the plugin holds is lost.
+    #[serde(default)]
+    #[param(required = false)]
+    confirm: String,
 }
 
 /// New settings.
@@ -118,7 +122,7 @@ pub(crate) async fn uninstall(
     Query(run): Query<Run>,
     Query(leaving): Query<Leaving>,
 ) -> Result<Response, ApiError> {
-    let begun = state.platform.uninstall(caller.clone(), &name, leaving.data, run.dry_run).await?;
+    let begun = state.platform.uninstall(caller.clone(), &name, leaving.data, &leaving.confirm, run.dry_run).await?;
     operations::begun(&state, &caller, begun).await
 }
 

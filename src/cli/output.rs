@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// How to print.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,15 @@ impl Output {
             // A closed pipe is no reason to stop the work.
             let _ = writeln!(io::stderr(), "{line}");
         }
+    }
+}
+
+/// A field of a JSON object as a cell; nothing for null, or what is not there.
+pub(crate) fn cell(object: &Value, key: &str) -> String {
+    match object.get(key) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }
 

@@ -1,9 +1,7 @@
 //! Who acts, and who else belongs to the tenant.
 
-use std::collections::BTreeMap;
-
-use mint_domain::{Actor, Capability, Permission, Refusal, TenantId, UserId, permission::SystemRole};
-use mint_store::{Page, plugin_roles, users};
+use mint_domain::{Actor, Capability, Permission, PluginAccess, Refusal, Rights, TenantId, UserId, permission::SystemRole};
+use mint_store::{Page, Tx, plugin_roles, roles, users};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -16,7 +14,7 @@ pub struct Person {
     pub user_id: i64,
     /// Name to sign in with.
     pub username: String,
-    /// Slug of the system role.
+    /// Slug of the role.
     pub role: String,
     /// Role inside this plugin.
     pub plugin_role: Option<String>,
@@ -29,7 +27,7 @@ pub struct User {
     pub id: i64,
     /// Name to sign in with.
     pub username: String,
-    /// Slug of the system role.
+    /// Slug of the role.
     pub role: String,
     /// Whether the person may sign in.
     pub is_active: bool,
@@ -66,10 +64,30 @@ impl From<users::User> for User {
     }
 }
 
+/// What a role of the tenant allows; none for a role that there is not.
+///
+/// # Errors
+/// The database's.
+pub async fn rights_of(tx: &mut Tx, tenant: TenantId, role: &str) -> Result<Option<Rights>> {
+    if let Some(system) = SystemRole::parse(role) {
+        return Ok(Some(system.into()));
+    }
+    let custom = roles::find(tx, tenant, role).await?;
+    Ok(custom.map(|custom| Rights {
+        permissions: custom.permissions.0,
+        plugin_access: custom.plugins.map_or(PluginAccess::All, |plugins| PluginAccess::Listed(plugins.0)),
+    }))
+}
+
 /// A person as the platform knows them, with what their role allows.
-pub fn with_permissions(id: UserId, username: String, role: String, plugin_roles: BTreeMap<String, String>) -> mint_domain::User {
-    let permissions = SystemRole::parse(&role).map(SystemRole::permissions).unwrap_or_default();
-    mint_domain::User { id, username, role, permissions, plugin_roles }
+///
+/// # Errors
+/// The database's.
+pub async fn with_rights(tx: &mut Tx, tenant: TenantId, id: UserId, username: String, role: String) -> Result<mint_domain::User> {
+    let rights = rights_of(tx, tenant, &role).await?.unwrap_or_else(Rights::none);
+    let plugin_roles = plugin_roles::of_user(tx, tenant, id).await?;
+    let Rights { permissions, plugin_access } = rights;
+    Ok(mint_domain::User { id, username, role, permissions, plugin_access, plugin_roles })
 }
 
 /// A person as they are now; none when they are not of the tenant, or may not sign in any more.
@@ -79,8 +97,7 @@ pub fn with_permissions(id: UserId, username: String, role: String, plugin_roles
 pub async fn person(services: &Services, tenant: TenantId, id: UserId) -> Result<Option<mint_domain::User>> {
     let mut tx = services.db.read().await?;
     let Some(row) = users::get(&mut tx, tenant, id).await?.filter(|row| row.is_active) else { return Ok(None) };
-    let plugin_roles = plugin_roles::of_user(&mut tx, tenant, id).await?;
-    Ok(Some(with_permissions(row.id, row.username, row.role, plugin_roles)))
+    Ok(Some(with_rights(&mut tx, tenant, row.id, row.username, row.role).await?))
 }
 
 /// The acting person; none when a plugin or the platform acts on its own.

@@ -2,21 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Serialize;
-
-use crate::{Permission, Slug, UserId};
+use crate::{Permission, PluginAccess, Rights, Slug, UserId};
 
 /// A signed-in person, as the credential and the database say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Identifier.
     pub id: UserId,
     /// Name to sign in with.
     pub username: String,
-    /// Slug of the system role.
+    /// Slug of the role.
     pub role: String,
     /// What the role allows.
     pub permissions: Vec<Permission>,
+    /// The plugins that the role lets the person see and use.
+    pub plugin_access: PluginAccess,
     /// Roles inside plugins, by the plugin's slug. Free text that the plugin understands.
     pub plugin_roles: BTreeMap<String, String>,
 }
@@ -25,6 +25,11 @@ impl User {
     /// Whether this is a platform administrator.
     pub fn is_admin(&self) -> bool {
         self.role.eq_ignore_ascii_case("admin")
+    }
+
+    /// What the person may do.
+    pub fn rights(&self) -> Rights {
+        Rights { permissions: self.permissions.clone(), plugin_access: self.plugin_access.clone() }
     }
 }
 
@@ -54,6 +59,15 @@ impl Actor {
     pub fn may(&self, permission: Permission) -> bool {
         match self {
             Self::User(user) => user.permissions.contains(&permission),
+            Self::Plugin(_) | Self::System => true,
+            Self::Anonymous => false,
+        }
+    }
+
+    /// Whether the plugin is one that the actor may know of.
+    pub fn sees_plugin(&self, plugin: &str) -> bool {
+        match self {
+            Self::User(user) => user.plugin_access.allows(plugin),
             Self::Plugin(_) | Self::System => true,
             Self::Anonymous => false,
         }

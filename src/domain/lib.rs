@@ -23,6 +23,7 @@ pub mod policy;
 pub mod prefix;
 pub mod refusal;
 pub mod requirement;
+pub mod role;
 pub mod slug;
 
 pub use actor::{Actor, User};
@@ -42,4 +43,5 @@ pub use permission::Permission;
 pub use plan::Plan;
 pub use prefix::Prefix;
 pub use refusal::{Kind, Refusal};
+pub use role::{PluginAccess, Rights};
 pub use slug::Slug;

@@ -52,14 +52,21 @@ permissions! {
     PluginsInstall = "plugins.install",
     /// See users.
     UsersView = "users.view",
-    /// Invite users.
+    /// Make users with rights that one has.
     UsersInvite = "users.invite",
     /// Create, change and remove users.
     UsersManage = "users.manage",
     /// Change the platform's configuration.
     PlatformConfigure = "platform.configure",
-    /// Read the platform's log.
+    /// Read who changed what.
     PlatformViewLogs = "platform.view_logs",
+}
+
+impl Permission {
+    /// Whether anything is behind it yet. System roles show all names, as programs expect them; a custom role is made of these.
+    pub fn is_enforced(self) -> bool {
+        !matches!(self, Self::ProjectsEdit | Self::ProjectsDelete | Self::ProjectsManageMembers | Self::PlatformConfigure)
+    }
 }
 
 impl fmt::Display for Permission {

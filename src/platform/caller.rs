@@ -23,12 +23,14 @@ pub struct Caller {
     pub tenant_slug: Slug,
     /// In which request.
     pub request_id: RequestId,
+    /// Hash of the token of the session by which the actor is known, where that is one.
+    pub session: Option<Arc<str>>,
 }
 
 impl Caller {
     /// The platform itself, on behalf of a tenant.
     pub fn system(tenant: TenantId, tenant_slug: Slug, request_id: RequestId) -> Self {
-        Self { actor: Actor::System, tenant, tenant_slug, request_id }
+        Self { actor: Actor::System, tenant, tenant_slug, request_id, session: None }
     }
 
     /// The context of a call that this caller makes without a plugin.

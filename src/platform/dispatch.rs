@@ -63,7 +63,8 @@ impl Platform {
     ) -> Option<Result<Turn, Refusal>> {
         let path = head.uri.path();
         while let Some(active) = self.running().find(caller.tenant, path) {
-            if only.is_some_and(|only| only != active.authority.installation) {
+            let is_asked = only.is_none_or(|only| only == active.authority.installation);
+            if !is_asked || !caller.actor.sees_plugin(active.slug().as_str()) {
                 return None;
             }
             let patience = Duration::from_millis(active.authority.limits.wall_ms_max);

@@ -24,6 +24,7 @@ pub mod migrations;
 mod not_ready;
 pub mod operation;
 mod passwords;
+pub mod people;
 pub mod planning;
 pub mod platform;
 pub mod plugins;

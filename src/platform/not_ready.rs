@@ -25,7 +25,8 @@ impl Platform {
                     .into_iter()
                     .filter(|installation| routes::is_below(path, &format!("/api{}", installation.prefix)))
                     .max_by_key(|installation| installation.prefix.len())
-                    .filter(|longest| only.is_none_or(|only| only == longest.id))?;
+                    .filter(|longest| only.is_none_or(|only| only == longest.id))
+                    .filter(|longest| caller.actor.sees_plugin(&longest.slug))?;
                 Some(refusal(&longest, self.services().clock.now()))
             }
             Err(error) => {

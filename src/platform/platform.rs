@@ -308,7 +308,7 @@ impl Platform {
     pub(crate) async fn find_installation(&self, caller: &Caller, slug: &str) -> Result<(Installation, Arc<Release>)> {
         let mut tx = self.services.db.read().await?;
         let found = installations::find(&mut tx, caller.tenant, slug).await?;
-        let installation = found.ok_or_else(|| not_installed(slug))?;
+        let installation = found.filter(|_| caller.actor.sees_plugin(slug)).ok_or_else(|| not_installed(slug))?;
         let row = releases::get(&mut tx, installation.release_id).await?.ok_or_else(|| not_installed(slug))?;
         let directory = self.layout.release(&row.digest);
         Ok((installation, Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory })))

@@ -92,13 +92,17 @@ impl Platform {
         let mut tx = self.services().db.read().await?;
         let mut plugins = Vec::new();
         for installation in installations::list(&mut tx, caller.tenant).await? {
+            if !caller.actor.sees_plugin(&installation.slug) {
+                continue;
+            }
             if let Some(release) = releases::get(&mut tx, installation.release_id).await? {
                 plugins.push(self.summary(installation, &release.digest, &release.manifest));
             }
         }
         drop(tx);
         let developed = self.running().of_tenant(caller.tenant);
-        plugins.extend(developed.iter().filter_map(|active| developed_summary(active)));
+        let seen = developed.iter().filter(|active| caller.actor.sees_plugin(active.slug().as_str()));
+        plugins.extend(seen.filter_map(|active| developed_summary(active)));
         Ok(plugins)
     }
 
@@ -108,7 +112,7 @@ impl Platform {
     /// `NOT_FOUND`, `PERMISSION_DENIED`.
     pub async fn show_plugin(&self, caller: &Caller, slug: &str) -> Result<PluginDetails> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsView)?;
-        if let Some(active) = self.running().developed(caller.tenant, slug, None) {
+        if let Some(active) = self.developed(caller, slug) {
             return self.developed_details(&active).await;
         }
         let (installation, release) = self.find_installation(caller, slug).await?;
@@ -158,11 +162,16 @@ impl Platform {
     }
 
     async fn whose_settings(&self, caller: &Caller, slug: &str) -> Result<(InstallationId, Arc<Manifest>)> {
-        if let Some(active) = self.running().developed(caller.tenant, slug, None) {
+        if let Some(active) = self.developed(caller, slug) {
             return Ok((active.authority.installation, active.authority.manifest.clone()));
         }
         let (installation, release) = self.find_installation(caller, slug).await?;
         Ok((installation.id, release.manifest.clone()))
+    }
+
+    /// A plugin that its developer runs, and the caller may see.
+    fn developed(&self, caller: &Caller, slug: &str) -> Option<Arc<Active>> {
+        self.running().developed(caller.tenant, slug, None).filter(|_| caller.actor.sees_plugin(slug))
     }
 
     async fn developed_details(&self, active: &Active) -> Result<PluginDetails> {

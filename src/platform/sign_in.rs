@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mint_context::{Result, identity::with_permissions};
+use mint_context::{Result, identity::with_rights};
 use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User};
-use mint_store::{plugin_roles, sessions, tenants, users};
+use mint_store::{sessions, tenants, users};
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -35,6 +35,8 @@ pub struct Identity {
     pub tenant_slug: Slug,
     /// Person.
     pub user: Arc<User>,
+    /// Hash of the session's token.
+    pub session: Arc<str>,
 }
 
 impl Platform {
@@ -63,9 +65,9 @@ impl Platform {
         let row = users::get(&mut tx, tenant.id, id).await?.ok_or_else(wrong)?;
         sessions::delete_expired(&mut tx, now).await?;
         sessions::insert(&mut tx, &hashed(&token), tenant.id, id, now, expires_at).await?;
-        let plugin_roles = plugin_roles::of_user(&mut tx, tenant.id, row.id).await?;
+        let user = with_rights(&mut tx, tenant.id, row.id, row.username, row.role).await?;
         tx.commit().await?;
-        Ok(Signed { token: token.into(), expires_at, user: with_permissions(row.id, row.username, row.role, plugin_roles) })
+        Ok(Signed { token: token.into(), expires_at, user })
     }
 
     /// Ends a session. Other replicas follow within a second.
@@ -102,11 +104,12 @@ impl Platform {
         let mut tx = self.services().db.read().await?;
         let session = sessions::find(&mut tx, &hash, self.services().clock.now()).await?;
         let Some(session) = session else { return Ok(None) };
-        let plugin_roles = plugin_roles::of_user(&mut tx, session.tenant_id, session.user_id).await?;
+        let user = with_rights(&mut tx, session.tenant_id, session.user_id, session.username, session.role).await?;
         let identity = Identity {
             tenant: session.tenant_id,
             tenant_slug: session.tenant_slug,
-            user: Arc::new(with_permissions(session.user_id, session.username, session.role, plugin_roles)),
+            user: Arc::new(user),
+            session: hash.as_str().into(),
         };
         self.identities().insert(hash, identity.clone());
         Ok(Some(identity))
@@ -116,7 +119,13 @@ impl Platform {
 impl Identity {
     /// This person as the caller of a use case.
     pub fn caller(self, request_id: RequestId) -> Caller {
-        Caller { actor: Actor::User(self.user), tenant: self.tenant, tenant_slug: self.tenant_slug, request_id }
+        Caller {
+            actor: Actor::User(self.user),
+            tenant: self.tenant,
+            tenant_slug: self.tenant_slug,
+            request_id,
+            session: Some(self.session),
+        }
     }
 }
 

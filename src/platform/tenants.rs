@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use mint_context::{Result, Services};
-use mint_domain::{Refusal, Slug, permission::SystemRole};
+use mint_domain::{RequestId, Slug};
 use mint_store::{
     tenants::{self, Tenant},
     users::{self, User},
 };
+use rand::Rng as _;
 use secrecy::SecretString;
 
-use crate::{Platform, passwords};
+use crate::{
+    Caller, Platform, passwords,
+    people::{self, NewUser},
+};
 
 /// Makes tenants and people. All it needs is the data, so that an operator can use it without a server.
 #[derive(Clone, Debug)]
@@ -43,14 +47,19 @@ impl Accounts {
     /// # Errors
     /// `CONFLICT` when the name is taken; `VALIDATION_ERROR` for a bad name, role or password.
     pub async fn create_user(&self, tenant: &Tenant, username: &str, password: &SecretString, role: &str) -> Result<User> {
-        if username.is_empty() || username.len() > 100 || username.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(Refusal::invalid("A user name has 1 to 100 bytes and no spaces or control characters.").into());
-        }
-        let role = SystemRole::parse(role)
-            .ok_or_else(|| Refusal::invalid(format!("There is no role `{role}`; use admin, member or viewer.")))?;
+        let new = NewUser {
+            username: username.to_owned(),
+            password: None,
+            role: role.to_owned(),
+            email: None,
+            shortname: None,
+            first_name: None,
+            last_name: None,
+        };
         let hash = passwords::hash(password).await?;
+        let operator = Caller::system(tenant.id, tenant.slug.clone(), RequestId::from_bits(rand::rng().random()));
         let mut tx = self.services.db.begin().await?;
-        let user = users::insert(&mut tx, tenant.id, username, Some(&hash), role.as_str(), self.services.clock.now()).await?;
+        let user = people::insert(&mut tx, &operator, &new, Some(&hash), self.services.clock.now()).await?;
         tx.commit().await?;
         Ok(user)
     }

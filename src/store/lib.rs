@@ -28,6 +28,7 @@ pub mod plugin_roles;
 pub mod projects;
 pub mod releases;
 pub mod replicas;
+pub mod roles;
 pub mod sessions;
 pub mod snapshots;
 pub mod tables;

@@ -78,3 +78,17 @@ pub async fn delete(tx: &mut Tx, token_sha256: &str) -> Result<bool> {
 pub async fn delete_expired(tx: &mut Tx, now: OffsetDateTime) -> Result<u64> {
     execute!(tx, "delete from sessions where expires_at <= $1", now)
 }
+
+/// Ends a person's sessions, but for `kept`.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_of_user(tx: &mut Tx, tenant: TenantId, user: UserId, kept: Option<&str>) -> Result<u64> {
+    execute!(
+        tx,
+        "delete from sessions where tenant_id = $1 and user_id = $2 and token_sha256 <> $3",
+        tenant.0,
+        user.0,
+        kept.unwrap_or_default(),
+    )
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// The whole list of what anybody may ask. It may only shrink.
 const PUBLIC: &[&str] = &["GET /api/health", "GET /api/health/ready", "GET /livez", "GET /readyz", "POST /api/auth/login"];
 /// What a viewer may ask although it is no reading. It may only shrink.
-const FOR_EVERYBODY: &[&str] = &["POST /api/auth/login", "POST /api/auth/logout"];
+const FOR_EVERYBODY: &[&str] = &["POST /api/auth/login", "POST /api/auth/logout", "PUT /api/users/me/password"];
 /// What answers about the asking laboratory, whatever the path names, and finds nothing there. It may only shrink.
 const EMPTY_ELSEWHERE: &[&str] = &["GET /api/admin/plugin-roles/{plugin}"];
 /// What the router serves beside the operations of the document, with the place that tests it.
@@ -39,6 +39,8 @@ impl Laboratory {
         let project = admin.post("/api/projects", &json!({ "name": SECRET, "description": SECRET })).await.json();
         let new = json!({ "name": SECRET, "experiment_type": "t", "project": SECRET, "notes": SECRET });
         let experiment = admin.post("/api/experiments", &new).await.json()["id"].as_i64().unwrap();
+        let role = json!({ "slug": "keeper", "name": SECRET, "permissions": ["users.view"] });
+        assert_eq!(admin.post("/api/roles", &role).await.status, StatusCode::CREATED);
         let operation = server.install(&bundle("everything")).await;
         assert_eq!(operation["status"], "done", "{operation}");
         for (function, arguments) in [
@@ -75,6 +77,7 @@ impl Laboratory {
             .replace("{id}", &id.to_string())
             .replace("{user}", &self.viewer.to_string())
             .replace("{name}", "everything")
+            .replace("{role}", "keeper")
             .replace("{plugin}", "everything")
             .replace("{snapshot}", &self.snapshot.to_string())
             .replace("{archive}", "archived_20260101000000000_everything")
@@ -120,6 +123,12 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "/api/plugins/{name}/reset") => json!({ "revision": 0, "confirm": "n" }),
         ("POST", "/api/plugins/{name}/restore") => json!({ "snapshot": 1 }),
         ("POST", "/api/plugins/dev") => json!({ "plugin": { "slug": "n", "version": "1" }, "address": "127.0.0.1:9" }),
+        ("POST", "/api/users") => json!({ "username": "n" }),
+        ("PATCH", "/api/users/{id}") => json!({ "role": "admin" }),
+        ("PUT", "/api/users/{id}/password") => json!({ "new": "another password" }),
+        ("PUT", "/api/users/me/password") => json!({ "present": "n", "new": "another password" }),
+        ("POST", "/api/roles") => json!({ "slug": "n", "name": "n", "permissions": [] }),
+        ("PATCH", "/api/roles/{role}") => json!({ "permissions": [] }),
         ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),
         _ => return None,
     };

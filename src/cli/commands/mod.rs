@@ -16,6 +16,7 @@ mod plugin_plan;
 mod plugin_releases;
 mod plugin_snapshots;
 mod plugin_uninstall;
+mod role;
 mod serve;
 mod status;
 mod typed;
@@ -59,9 +60,12 @@ enum Command {
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
-    /// Makes users, at the machine of the server
+    /// Makes, changes and removes users
     #[command(subcommand)]
     User(user::Command),
+    /// Lists, makes, changes and removes roles
+    #[command(subcommand)]
+    Role(role::Command),
     /// Looks after the platform's tables, at the machine of the server
     #[command(subcommand)]
     Db(db::Command),
@@ -99,6 +103,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
+        Command::Role(command) => role::run(command, output).await,
         Command::Db(command) => db::run(command, config, output).await,
         Command::Fsck(arguments) => fsck::run(arguments, config, output).await,
         Command::Config(command) => config::run(&command, output),

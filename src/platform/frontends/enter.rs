@@ -57,7 +57,8 @@ impl Platform {
         let mounts = frontends::mounts(&mut tx, caller.tenant).await?;
         drop(tx);
         let below = mounts.into_iter().filter(|mount| routes::is_below(path, &mount.prefix));
-        let Some(mount) = below.max_by_key(|mount| mount.prefix.len()) else { return Ok(None) };
+        let longest = below.max_by_key(|mount| mount.prefix.len());
+        let Some(mount) = longest.filter(|mount| caller.actor.sees_plugin(&mount.slug)) else { return Ok(None) };
         if mount.state == State::Disabled {
             return Err(disabled(&mount.slug).into());
         }

@@ -8,10 +8,11 @@ use mint_context::{
 };
 use mint_domain::{ExperimentId, Refusal, experiment::ExperimentStatus};
 use mint_store::Page;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::given;
 use crate::{
     auth::Authenticated,
     error::ApiError,
@@ -96,11 +97,6 @@ pub(crate) struct ExperimentChange {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     end_date: Option<Option<String>>,
-}
-
-/// Tells a field that is null from one that is absent.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 fn change<T>(field: Option<Option<T>>) -> Change<T> {

@@ -4,6 +4,7 @@ pub(crate) mod archives;
 pub(crate) mod auth;
 mod bundle_form;
 pub(crate) mod calendar;
+pub(crate) mod custom_roles;
 pub(crate) mod development;
 pub(crate) mod enabling;
 pub(crate) mod experiments;
@@ -23,7 +24,7 @@ pub(crate) mod users;
 
 use mint_context::headers::SESSION_COOKIE;
 use mint_store::Page;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::{
     IntoParams,
     openapi::{
@@ -52,6 +53,11 @@ impl From<Window> for Page {
     fn from(window: Window) -> Self {
         Self::new(window.skip, window.limit)
     }
+}
+
+/// Tells a field that is null from one that is absent.
+pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// Describes the two ways to show who one is.

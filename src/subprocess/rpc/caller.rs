@@ -144,7 +144,9 @@ async fn served_before(bearer: &Bearer, id: UserId, request_id: &RequestId) -> R
         tracing::error!(request.id = %request_id, %error, "it could not be read for whom a plugin acts");
         error.public()
     })?;
-    let person = found.map(|user| Actor::User(Arc::new(user))).filter(|person| person.may(Permission::PluginsUse));
+    let person = found
+        .map(|user| Actor::User(Arc::new(user)))
+        .filter(|person| person.may(Permission::PluginsUse) && person.sees_plugin(bearer.session.slug().as_str()));
     person.ok_or_else(|| not_served(id))
 }
 

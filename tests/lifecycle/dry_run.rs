@@ -18,8 +18,11 @@ async fn found(client: &Client, data: &std::path::Path) -> Value {
         plugin.as_object_mut().unwrap().remove("health_status");
     }
     let mut found = vec![plugins, client.get("/api/archives").await.json()];
-    for list in ["migrations", "snapshots", "releases", "config"] {
-        found.push(client.get(&format!("/api/plugins/migrator/{list}")).await.json());
+    for plugin in ["migrator", "hello"] {
+        for list in ["migrations", "snapshots", "releases", "config"] {
+            let reply = client.get(&format!("/api/plugins/{plugin}/{list}")).await;
+            found.push(if reply.status == StatusCode::OK { reply.json() } else { json!(reply.status.as_u16()) });
+        }
     }
     for id in 1.. {
         let operation = client.get(&format!("/api/operations/{id}")).await;

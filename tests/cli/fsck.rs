@@ -185,14 +185,19 @@ async fn archives_and_their_rows_are_compared() {
         assert_eq!(admin.uninstall("everything", "archive").await["status"], "done");
         let name = admin.get("/api/archives").await.json()[0]["name"].as_str().unwrap().to_owned();
         mint.end(Signal::TERM);
-        assert_eq!(fsck(&mint, &[]), (Some(0), Vec::new()));
+        // The release that nobody uses any more is tidied away later, and is told of until then.
+        let archives = |mint: &Mint| -> Vec<String> {
+            let (_, found) = fsck(mint, &[]);
+            found.into_iter().filter(|line| line.starts_with("archive: ")).collect()
+        };
+        assert_eq!(archives(&mint), Vec::<String>::new());
 
         fs::rename(own.join(name), own.join("archived_20260101000000000_gone")).unwrap();
-        let (code, found) = fsck(&mint, &[]);
+        let found = archives(&mint);
         // Where servers share a database, an archive's files stand at one of them.
         let expected: &[&str] =
             if is_file { &["archive: its files are gone", "archive: no row names it"] } else { &["archive: no row names it"] };
         let matches = found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected));
-        assert!(code == Some(1) && found.len() == expected.len() && matches, "{found:?}");
+        assert!(found.len() == expected.len() && matches, "{found:?}");
     }
 }

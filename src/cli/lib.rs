@@ -12,6 +12,7 @@ pub mod key;
 mod lock;
 mod open_files;
 mod output;
+mod progress;
 pub mod serve;
 
 pub use commands::run;

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use mint_context::{Result, database};
-use mint_domain::{ArchiveName, Kind, OperationId, Permission, Refusal, lifecycle::Failure};
+use mint_domain::{ArchiveName, Kind, Permission, Refusal, lifecycle::Failure};
 use mint_store::{
     archives::{self, Archive},
     installations,
@@ -20,16 +20,23 @@ use time::OffsetDateTime;
 
 use crate::{
     Caller, Platform,
+    launch::{Begun, Launch},
     lease::Hold,
-    operation::{Change, Step, Stop, Subject, Work, nothing_to_undo},
+    operation::{Change, Step, Stop, Work, nothing_to_undo, said},
 };
 
 const PURGE: Change<Purge> = Change {
     kind: "purge",
     can_stop: false,
     steps: &[
-        Step { name: "files", run: delete, undo: nothing_to_undo, may_be_cut: false },
-        Step { name: "remove", run: forget, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "files", run: delete, undo: nothing_to_undo, would: would_delete, may_be_cut: false },
+        Step {
+            name: "remove",
+            run: forget,
+            undo: nothing_to_undo,
+            would: |_| said("forgets the archive and its settings"),
+            may_be_cut: false,
+        },
     ],
 };
 
@@ -91,22 +98,23 @@ impl Platform {
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `VALIDATION_ERROR` without the confirmation, `CONFLICT` while another operation on
     /// its plugin runs.
-    pub async fn purge_archive(self: &Arc<Self>, caller: Caller, name: &ArchiveName, confirm: &str) -> Result<OperationId> {
+    pub async fn purge_archive(
+        self: &Arc<Self>,
+        caller: Caller,
+        name: &ArchiveName,
+        confirm: &str,
+        dry_run: bool,
+    ) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let found = archives::find(&mut self.services().db.read().await?, caller.tenant, name).await?;
         found.ok_or_else(|| unknown(name))?;
-        if confirm != name.plugin().as_str() {
+        if !dry_run && confirm != name.plugin().as_str() {
             let message = "What the archive holds is lost. Give its plugin's slug as `confirm`, to say that it is meant.";
             return Err(Refusal::invalid(message).into());
         }
-        let slug = name.plugin().as_str();
-        let input = json!({ "archive": name });
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: PURGE.kind, input }).await?;
-        let id = hold.lease.operation;
-        let mut purge = Purge { platform: self.clone(), caller, lease: None, name: name.clone() };
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &PURGE, &mut purge, failed).await });
-        Ok(id)
+        let (plugin, input) = (name.plugin().to_string(), json!({ "archive": name }));
+        let state = Purge { platform: self.clone(), caller: caller.clone(), lease: None, name: name.clone() };
+        self.launch(&caller, Launch { plugin, input, change: &PURGE, state, on_failure: failed, dry_run }).await
     }
 
     /// Finishes the deletion of an archive whose process died.
@@ -193,6 +201,10 @@ fn delete(purge: &mut Purge) -> BoxFuture<'_, Result<String, Stop>> {
         .await?;
         Ok("tables and files are deleted".to_owned())
     })
+}
+
+fn would_delete(purge: &mut Purge) -> BoxFuture<'_, Result<String, Stop>> {
+    said(format!("deletes the tables and files of {} for good", purge.name))
 }
 
 fn forget(purge: &mut Purge) -> BoxFuture<'_, Result<String, Stop>> {

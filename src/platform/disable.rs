@@ -6,7 +6,7 @@ use std::{io, sync::Arc};
 use futures_util::future::BoxFuture;
 use mint_context::Result;
 use mint_domain::{
-    OperationId, Permission, State,
+    Permission, State,
     lifecycle::{Event, Failure},
 };
 use mint_store::{installations::Installation, operations::Lease};
@@ -14,8 +14,9 @@ use serde_json::json;
 
 use crate::{
     Caller, Platform,
+    launch::{Begun, Launch},
     lease::Hold,
-    operation::{Change, Step, Stop, Subject, Work, nothing_to_undo},
+    operation::{Change, Step, Stop, Work, nothing_to_undo, said},
     state::advance,
 };
 
@@ -23,8 +24,14 @@ const DISABLE: Change<Disable> = Change {
     kind: "disable",
     can_stop: false,
     steps: &[
-        Step { name: "disable", run: disable, undo: nothing_to_undo, may_be_cut: false },
-        Step { name: "stop", run: stop, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "disable", run: disable, undo: nothing_to_undo, would: would_disable, may_be_cut: false },
+        Step {
+            name: "stop",
+            run: stop,
+            undo: nothing_to_undo,
+            would: |_| said("stops it on every server; what it holds stays"),
+            may_be_cut: false,
+        },
     ],
 };
 
@@ -45,15 +52,12 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
-    pub async fn disable(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+    pub async fn disable(self: &Arc<Self>, caller: Caller, slug: &str, dry_run: bool) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let (installation, _) = self.find_installation(&caller, slug).await?;
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: DISABLE.kind, input: json!({}) }).await?;
-        let id = hold.lease.operation;
-        let mut disable = Disable { platform: self.clone(), caller, lease: None, installation };
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &DISABLE, &mut disable, failed).await });
-        Ok(id)
+        let state = Disable { platform: self.clone(), caller: caller.clone(), lease: None, installation };
+        let (plugin, input) = (slug.to_owned(), json!({}));
+        self.launch(&caller, Launch { plugin, input, change: &DISABLE, state, on_failure: failed, dry_run }).await
     }
 
     /// Finishes what a process that died had begun.
@@ -90,6 +94,10 @@ fn disable(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
         tx.commit().await?;
         Ok(format!("was {was}"))
     })
+}
+
+fn would_disable(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
+    said(format!("lets nobody reach it, at {} or elsewhere, until it is enabled", disable.installation.prefix))
 }
 
 fn stop(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::{Caller, Platform, install::Reload};
+use crate::{Caller, Platform, install::Reload, launch::Begun};
 
 /// What an administrator decides.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -56,7 +56,7 @@ impl Platform {
         let mut changed = row;
         changed.grants = grants.clone();
         self.follow_terms(&changed, &self.limits_of(caller.tenant).await?);
-        let operation = if changed.state.serves() { Some(self.start_with_terms(caller, slug).await?) } else { None };
+        let operation = if changed.state.serves() { self.start_with_terms(caller, slug).await? } else { None };
         Ok(GrantsSet { grants, operation })
     }
 
@@ -64,8 +64,11 @@ impl Platform {
     ///
     /// # Errors
     /// `CONFLICT` while another operation on it runs.
-    pub async fn start_with_terms(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
-        self.begin_reload(caller, slug, Reload::default()).await
+    pub async fn start_with_terms(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<Option<OperationId>> {
+        match self.begin_reload(caller, slug, Reload::default()).await? {
+            Begun::Runs(operation) => Ok(Some(operation)),
+            Begun::Would(_) => Ok(None),
+        }
     }
 }
 

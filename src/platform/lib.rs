@@ -21,6 +21,7 @@ pub mod grants;
 pub mod health;
 mod home;
 pub mod install;
+pub mod launch;
 pub mod layout;
 mod lease;
 pub mod limits;

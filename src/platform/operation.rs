@@ -43,6 +43,8 @@ pub(crate) struct Step<S> {
     pub(crate) run: for<'a> fn(&'a mut S) -> BoxFuture<'a, Result<String, Stop>>,
     /// Takes it back. Must not fail: what cannot be taken back now is left for the sweep, and logged.
     pub(crate) undo: for<'a> fn(&'a mut S) -> BoxFuture<'a, ()>,
+    /// Says what it would do, and changes nothing. What later steps go by is in `S` afterwards, as after `run`.
+    pub(crate) would: for<'a> fn(&'a mut S) -> BoxFuture<'a, Result<String, Stop>>,
     /// Whether it may be cut off in the middle, since nothing half-done by it counts.
     pub(crate) may_be_cut: bool,
 }
@@ -371,6 +373,11 @@ pub(crate) fn busy(running: Option<operations::Operation>, plugin: &str) -> Refu
 
 fn cancelled() -> Refusal {
     Refusal::new(Kind::Conflict, "operation.cancelled", "It was stopped before it was done.")
+}
+
+/// What a step would do, where that is known at once.
+pub(crate) fn said(text: impl Into<String>) -> BoxFuture<'static, Result<String, Stop>> {
+    Box::pin(std::future::ready(Ok(text.into())))
 }
 
 /// For steps that leave nothing to take back.

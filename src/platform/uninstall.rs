@@ -6,7 +6,7 @@ use std::{io, sync::Arc};
 use futures_util::future::BoxFuture;
 use mint_context::{Result, database};
 use mint_domain::{
-    ArchiveName, OperationId, Permission, State,
+    ArchiveName, Permission, Refusal, State,
     lifecycle::{Event, Failure},
 };
 use mint_store::{
@@ -22,8 +22,9 @@ use serde_json::{Value, json};
 
 use crate::{
     Caller, Platform,
+    launch::{Begun, Launch},
     lease::Hold,
-    operation::{Change, Step, Stop, Subject, Work, nothing_to_undo},
+    operation::{Change, Step, Stop, Work, nothing_to_undo, said},
     state::advance,
 };
 
@@ -31,9 +32,9 @@ const UNINSTALL: Change<Uninstall> = Change {
     kind: "uninstall",
     can_stop: false,
     steps: &[
-        Step { name: "stop", run: stop, undo: fail, may_be_cut: false },
-        Step { name: "files", run: files, undo: put_back, may_be_cut: false },
-        Step { name: "remove", run: remove, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "stop", run: stop, undo: fail, would: |_| said("stops it on every server"), may_be_cut: false },
+        Step { name: "files", run: files, undo: put_back, would: would_move, may_be_cut: false },
+        Step { name: "remove", run: remove, undo: nothing_to_undo, would: would_remove, may_be_cut: false },
     ],
 };
 
@@ -79,21 +80,30 @@ impl Platform {
     /// Begins to remove a plugin.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
-    pub async fn uninstall(self: &Arc<Self>, caller: Caller, slug: &str, data: DataAction) -> Result<OperationId> {
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `VALIDATION_ERROR` for a purge that `confirm` does not say to be meant, `CONFLICT` while
+    /// another operation on it runs.
+    pub async fn uninstall(
+        self: &Arc<Self>,
+        caller: Caller,
+        slug: &str,
+        data: DataAction,
+        confirm: &str,
+        dry_run: bool,
+    ) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let archive = slug.parse().ok().filter(|_| data == DataAction::Archive);
         let archive = archive.map(|slug| ArchiveName::new(slug, self.services().clock.now()));
-        let mut uninstall = Uninstall::new(self, caller.clone(), slug, Input { data, archive }).await?;
-        if data != DataAction::Keep {
-            self.expect_files(&uninstall.installation.grants).await?;
+        let state = Uninstall::new(self, caller.clone(), slug, Input { data, archive }).await?;
+        if data == DataAction::Purge && !dry_run && confirm != slug {
+            let message =
+                "What the plugin holds is lost. Give its slug as `confirm`, to say that it is meant, or archive its data.";
+            return Err(Refusal::invalid(message).into());
         }
-        let input = json!(uninstall.input);
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UNINSTALL.kind, input }).await?;
-        let id = hold.lease.operation;
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &UNINSTALL, &mut uninstall, failed).await });
-        Ok(id)
+        if data != DataAction::Keep {
+            self.expect_files(&state.installation.grants).await?;
+        }
+        let (plugin, input) = (slug.to_owned(), json!(state.input));
+        self.launch(&caller, Launch { plugin, input, change: &UNINSTALL, state, on_failure: failed, dry_run }).await
     }
 
     /// Finishes an uninstall whose process died.
@@ -174,6 +184,19 @@ fn files(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
             Ok(()) | Err(_) => Ok("the plugin's own files and tables are deleted".to_owned()),
         }
     })
+}
+
+fn would_move(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
+    said(match (uninstall.input.data, &uninstall.input.archive) {
+        (DataAction::Archive, Some(_)) => "archives its tables, files and settings for a later installation",
+        (DataAction::Purge, _) => "deletes its tables and files for good",
+        _ => "keeps its tables and files",
+    })
+}
+
+fn would_remove(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
+    let settings = if uninstall.input.archive.is_some() { "" } else { ", its settings" };
+    said(format!("forgets the installation of {}{settings}, its snapshots and the releases that only it uses", uninstall.version))
 }
 
 /// What was archived has its names again.

@@ -42,7 +42,7 @@ async fn begin(client: &Client, kind: &str) {
         "disable" => client.request(Method::POST, "/api/plugins/hello/disable"),
         "enable" => client.request(Method::POST, "/api/plugins/hello/enable"),
         "snapshot" => client.request(Method::POST, "/api/plugins/hello/snapshots"),
-        "uninstall" => client.request(Method::DELETE, "/api/plugins/hello?data=purge"),
+        "uninstall" => client.request(Method::DELETE, "/api/plugins/hello?data=purge&confirm=hello"),
         other => panic!("{other}: a kind of change that this test does not know how to begin"),
     };
     let _answered_or_not = request.send().await;

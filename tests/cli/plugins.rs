@@ -39,6 +39,7 @@ async fn the_life_of_a_plugin_at_a_shell() {
         &["plugin", "list"],
         &["plugin", "reload", "hello"],
         &["plugin", "uninstall", "hello", "--purge"],
+        &["plugin", "uninstall", "hello", "--purge", "--confirm", "hello"],
         &["plugin", "uninstall", "hello"],
         &["plugin", "list"],
     ]));
@@ -180,4 +181,28 @@ async fn what_cannot_be_installed_is_refused_with_the_reason() {
         &["plugin", "install", &hello, "--yes", "--mode", "isolated"],
         &["plugin", "list"],
     ]));
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a program that makes a terminal for the one under test")]
+async fn at_a_terminal_the_step_that_runs_is_shown() {
+    let mint = signed_in().await;
+    let endless = bundle("endless-start").path.display().to_string();
+    let command = mint.command(&["plugin", "install", &endless, "--yes"]);
+    let words: Vec<_> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_str().unwrap()).collect();
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["-qec", &words.join(" "), "/dev/null"]).current_dir(mint.home());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    let shown = terminal.stdin(std::process::Stdio::null()).output().unwrap();
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(text.contains("done   verify") && text.contains("failed start"), "{text}");
+    // The line of the step that ran was drawn and taken away again.
+    let drawn = text.split('\r').any(|piece| piece.contains(" start ") && piece.trim_end().ends_with('s'));
+    assert!(drawn && text.contains('\u{1b}'), "{text:?}");
 }

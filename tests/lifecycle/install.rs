@@ -108,7 +108,9 @@ async fn only_an_administrator_changes_what_is_installed() {
     assert_eq!(refused.json()["details"]["required_permission"], "plugins.install");
     assert_eq!(server.admin.get("/api/plugins").await.json()["installed"], json!([]));
     server.admin.installed(&guest, json!({})).await;
-    for (method, path) in [(Method::POST, "/api/plugins/hello/reload"), (Method::DELETE, "/api/plugins/hello?data=purge")] {
+    for (method, path) in
+        [(Method::POST, "/api/plugins/hello/reload"), (Method::DELETE, "/api/plugins/hello?data=purge&confirm=hello")]
+    {
         let refused = member.send(member.request(method.clone(), path)).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{method} {path}: {refused:?}");
     }

@@ -6,6 +6,7 @@ mod bundles;
 mod cancel;
 mod disable;
 mod drain;
+mod dry_run;
 mod failed_start;
 mod install;
 mod made_components;

@@ -27,6 +27,8 @@ async fn routes_go_and_files_stay_until_they_are_purged() {
     assert_eq!(other.get("/api/hello/").await.status, StatusCode::OK, "another laboratory keeps its own");
 
     server.admin.installed(&guest, json!({})).await;
+    let unsaid = server.admin.delete("/api/plugins/hello?data=purge").await;
+    assert_eq!((unsaid.status, unsaid.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{unsaid:?}");
     assert!(own("default").is_file());
     assert_eq!(server.admin.get("/api/hello/").await.status, StatusCode::OK);
     assert_eq!(server.admin.uninstall("hello", "purge").await["status"], "done");

@@ -61,7 +61,7 @@ async fn run_operation(client: &Client, kind: &str, guest: &Guest) {
         "upgrade" => client.request(Method::POST, "/api/plugins/hello/upgrade").multipart(form()),
         "rollback" => client.request(Method::POST, "/api/plugins/hello/rollback").json(&json!({})),
         "reload" => client.request(Method::POST, "/api/plugins/hello/reload"),
-        "uninstall" => client.request(Method::DELETE, "/api/plugins/hello?data=purge"),
+        "uninstall" => client.request(Method::DELETE, "/api/plugins/hello?data=purge&confirm=hello"),
         other => panic!("{other}"),
     };
     let _answered_or_not = request.timeout(std::time::Duration::from_secs(10)).send().await;

@@ -181,7 +181,7 @@ impl Client {
 
     /// Removes a plugin and gives the operation as it ended.
     pub async fn uninstall(&self, slug: &str, data: &str) -> Value {
-        let reply = self.delete(&format!("/api/plugins/{slug}?data={data}")).await;
+        let reply = self.delete(&format!("/api/plugins/{slug}?data={data}&confirm={slug}")).await;
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{reply:?}");
         self.ended(&reply.json()).await
     }

@@ -7,10 +7,14 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{limits, plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots};
+use super::{
+    dry_run::{self, DryRun},
+    limits, plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots, plugin_uninstall,
+};
 use crate::{
     client::{Client, Connection},
     output::{Output, table},
+    progress::Progress,
 };
 
 /// Installs, shows and removes plugins.
@@ -29,7 +33,7 @@ pub(super) enum Command {
     /// Lists the snapshots of a plugin, the latest first
     Snapshots(plugin_snapshots::Snapshots),
     /// Takes a snapshot of a plugin's tables, files and settings
-    Snapshot(plugin_snapshots::Snapshots),
+    Snapshot(plugin_snapshots::Take),
     /// Writes a plugin's tables, files and settings into a file that can be restored here or on another server
     Backup(plugin_snapshots::Backup),
     /// Puts a backup in the place of what a plugin holds; it does not answer meanwhile
@@ -53,18 +57,7 @@ pub(super) enum Command {
     /// Takes capabilities away from a plugin; it is refused them from its next call on
     Revoke(limits::Capabilities),
     /// Removes a plugin; what it saved on experiments stays
-    Uninstall {
-        /// Slug
-        plugin: String,
-        /// Also delete the plugin's own files
-        #[arg(long)]
-        purge: bool,
-        /// Archive the plugin's own files, tables and settings, for a later installation that adopts them
-        #[arg(long, conflicts_with = "purge")]
-        archive: bool,
-        #[command(flatten)]
-        connection: Connection,
-    },
+    Uninstall(plugin_uninstall::Arguments),
     /// Lists what plugins that were removed left behind
     Archives(plugin_archives::Archives),
     /// Deletes an archive for good
@@ -85,6 +78,8 @@ pub(super) enum Command {
         #[arg(long)]
         allow_destructive: bool,
         #[command(flatten)]
+        run: DryRun,
+        #[command(flatten)]
         connection: Connection,
     },
 }
@@ -94,6 +89,8 @@ pub(super) enum Command {
 pub(super) struct Named {
     /// Slug
     plugin: String,
+    #[command(flatten)]
+    run: DryRun,
     #[command(flatten)]
     connection: Connection,
 }
@@ -115,26 +112,17 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Revoke(arguments) => limits::revoke(arguments, output).await,
         Command::List { connection } => list(&connection.client()?, output).await,
         Command::Show { plugin, connection } => show(&connection.client()?, output, &plugin).await,
-        Command::Uninstall { plugin, purge, archive, connection } => {
-            let client = connection.client()?;
-            let data = match (purge, archive) {
-                (true, _) => "purge",
-                (_, true) => "archive",
-                _ => "keep",
-            };
-            let begun = client.send(client.request(Method::DELETE, &format!("/api/plugins/{plugin}?data={data}"))).await?;
-            watch(&client, output, begun).await
-        }
+        Command::Uninstall(arguments) => plugin_uninstall::run(arguments, output).await,
         Command::Archives(arguments) => plugin_archives::list(arguments, output).await,
         Command::Purge(arguments) => plugin_archives::purge(arguments, output).await,
         Command::Migrations(arguments) => plugin_migrations::list(arguments, output).await,
         Command::Reset(arguments) => plugin_migrations::reset(arguments, output).await,
         Command::Disable(named) => switch(named, "disable", output).await,
         Command::Enable(named) => switch(named, "enable", output).await,
-        Command::Reload { plugin, allow_destructive, connection } => {
+        Command::Reload { plugin, allow_destructive, run, connection } => {
             let client = connection.client()?;
             let path = format!("/api/plugins/{plugin}/reload?allow_destructive={allow_destructive}");
-            let begun = client.send(client.request(Method::POST, &path)).await?;
+            let begun = client.send(run.on(client.request(Method::POST, &path))).await?;
             watch(&client, output, begun).await
         }
     }
@@ -142,21 +130,20 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
 
 async fn switch(named: Named, verb: &str, output: Output) -> anyhow::Result<ExitCode> {
     let client = named.connection.client()?;
-    let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{}/{verb}", named.plugin))).await?;
+    let request = client.request(Method::POST, &format!("/api/plugins/{}/{verb}", named.plugin));
+    let begun = client.send(named.run.on(request)).await?;
     watch(&client, output, begun).await
 }
 
-/// Prints the steps of an operation as they end, until it has ended itself.
+/// Prints the steps of an operation as they end, until it has ended itself; or what one would do.
 pub(super) async fn watch(client: &Client, output: Output, mut operation: Value) -> anyhow::Result<ExitCode> {
+    if operation.get("id").is_none() {
+        return dry_run::print(&operation, output);
+    }
     let id = operation.get("id").and_then(Value::as_i64).context("the server gave no operation")?;
-    let (mut told, mut asked_to_stop) = (0, false);
+    let (mut progress, mut asked_to_stop) = (Progress::new(output), false);
     loop {
-        let steps = operation.get("steps").and_then(Value::as_array).cloned().unwrap_or_default();
-        for step in steps.iter().skip(told).take_while(|step| text(step, "status") != "running") {
-            let mark = if text(step, "status") == "done" { "done  " } else { "failed" };
-            output.note(&format!("{mark} {:<9} {}", text(step, "name"), text(step, "note")));
-            told += 1;
-        }
+        progress.show(&operation);
         if text(&operation, "status") != "running" {
             break;
         }
@@ -168,9 +155,9 @@ pub(super) async fn watch(client: &Client, output: Output, mut operation: Value)
                     bail!("left alone; operation {id} goes on");
                 }
                 asked_to_stop = true;
-                output.note("stopping …");
+                progress.note("stopping …");
                 if let Err(error) = client.send(client.request(Method::POST, &format!("/api/operations/{id}/cancel"))).await {
-                    output.note(&format!("{error:#} It goes on."));
+                    progress.note(&format!("{error:#} It goes on."));
                 }
             }
         }

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::{
+    dry_run::DryRun,
     plugin::{text, watch},
     typed::typed,
 };
@@ -30,6 +31,8 @@ pub(super) struct Purge {
     /// The plugin's slug, to say that it is meant: what the archive holds is lost
     #[arg(long, value_name = "SLUG")]
     confirm: Option<String>,
+    #[command(flatten)]
+    run: DryRun,
     #[command(flatten)]
     connection: Connection,
 }
@@ -63,9 +66,10 @@ pub(super) async fn purge(arguments: Purge, output: Output) -> anyhow::Result<Ex
     let plugin = arguments.archive.plugin().as_str();
     let confirm = match arguments.confirm {
         Some(confirm) => confirm,
+        None if arguments.run.dry_run => String::new(),
         None => typed(plugin, &format!("What {} holds", arguments.archive), output)?,
     };
     let path = format!("/api/archives/{}", arguments.archive);
-    let begun = client.send(client.request(Method::DELETE, &path).query(&[("confirm", confirm)])).await?;
+    let begun = client.send(arguments.run.on(client.request(Method::DELETE, &path)).query(&[("confirm", confirm)])).await?;
     watch(&client, output, begun).await
 }

@@ -10,7 +10,7 @@ use mint_domain::{ArchiveName, Capability, Grants, Manifest, limit::LimitChanges
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{bundle_argument::BundleArgument, plugin::watch};
+use super::{bundle_argument::BundleArgument, dry_run::DryRun, plugin::watch};
 use crate::{client::Connection, output::Output};
 
 /// What to install, and what to grant.
@@ -33,6 +33,8 @@ pub(super) struct Arguments {
     /// Let migrations take away what earlier releases use, once none of them answers any more
     #[arg(long)]
     allow_destructive: bool,
+    #[command(flatten)]
+    run: DryRun,
     #[command(flatten)]
     connection: Connection,
 }
@@ -62,7 +64,7 @@ pub(super) async fn install(install: Install, output: Output) -> anyhow::Result<
         decision.insert("adopt".to_owned(), json!(adopt));
     }
     let form = bundle.form(&decision).await?;
-    let begun = client.send(client.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;
+    let begun = client.send(arguments.run.on(client.request(Method::POST, "/api/plugins/upload")).multipart(form)).await?;
     watch(&client, output, begun).await
 }
 
@@ -76,7 +78,7 @@ pub(super) async fn upgrade(arguments: Arguments, output: Output) -> anyhow::Res
     let granted: Grants = serde_json::from_value(granted).context("the server did not say what is granted")?;
     let decision = arguments.decision(&bundle.manifest, granted, output)?;
     let form = bundle.form(&decision).await?;
-    let begun = client.send(client.request(Method::POST, &format!("{path}/upgrade")).multipart(form)).await?;
+    let begun = client.send(arguments.run.on(client.request(Method::POST, &format!("{path}/upgrade"))).multipart(form)).await?;
     watch(&client, output, begun).await
 }
 
@@ -87,7 +89,7 @@ impl Arguments {
         let limits: LimitChanges = serde_json::from_value(limits).context("unknown limit")?;
         let granted = Grants::new(granted.iter().chain(&self.grant).cloned());
         let missing = granted.missing(manifest.requested());
-        let grant_requested = self.yes || missing.is_empty() || agreed(manifest, &missing, output)?;
+        let grant_requested = self.yes || missing.is_empty() || (!self.run.dry_run && agreed(manifest, &missing, output)?);
         Ok(json!({ "grants": self.grant, "grant_requested": grant_requested, "limits": limits, "mode": self.mode,
             "allow_destructive": self.allow_destructive }))
     }

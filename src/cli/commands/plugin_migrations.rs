@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
+    dry_run::DryRun,
     plugin::{text, watch},
     typed::typed,
 };
@@ -34,6 +35,8 @@ pub(super) struct Reset {
     /// The slug once more, to say that it is meant: what later migrations brought is lost
     #[arg(long, value_name = "SLUG")]
     confirm: Option<String>,
+    #[command(flatten)]
+    run: DryRun,
     #[command(flatten)]
     connection: Connection,
 }
@@ -70,10 +73,11 @@ pub(super) async fn reset(arguments: Reset, output: Output) -> anyhow::Result<Ex
     let client = arguments.connection.client()?;
     let confirm = match arguments.confirm {
         Some(confirm) => confirm,
+        None if arguments.run.dry_run => String::new(),
         None => typed(&arguments.plugin, &format!("What migrations after {} brought", arguments.revision), output)?,
     };
     let to = json!({ "revision": arguments.revision, "confirm": confirm });
     let path = format!("/api/plugins/{}/reset", arguments.plugin);
-    let begun = client.send(client.request(Method::POST, &path).json(&to)).await?;
+    let begun = client.send(arguments.run.on(client.request(Method::POST, &path)).json(&to)).await?;
     watch(&client, output, begun).await
 }

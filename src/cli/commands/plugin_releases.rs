@@ -6,7 +6,10 @@ use mint_domain::Capability;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::plugin::{text, watch};
+use super::{
+    dry_run::DryRun,
+    plugin::{text, watch},
+};
 use crate::{
     client::Connection,
     output::{Output, table},
@@ -29,6 +32,8 @@ pub(super) struct RollBack {
     /// Grant a capability that the earlier release asks for; may be repeated
     #[arg(long, value_name = "CAPABILITY")]
     grant: Vec<Capability>,
+    #[command(flatten)]
+    run: DryRun,
     #[command(flatten)]
     connection: Connection,
 }
@@ -53,7 +58,7 @@ pub(super) async fn roll_back(arguments: RollBack, output: Output) -> anyhow::Re
         None => ("rollback", json!({ "version": arguments.to, "grants": arguments.grant })),
     };
     let path = format!("/api/plugins/{}/{verb}", arguments.plugin);
-    let begun = client.send(client.request(Method::POST, &path).json(&to)).await?;
+    let begun = client.send(arguments.run.on(client.request(Method::POST, &path)).json(&to)).await?;
     watch(&client, output, begun).await
 }
 

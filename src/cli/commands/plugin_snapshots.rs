@@ -11,7 +11,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use super::plugin::{text, watch};
+use super::{
+    dry_run::DryRun,
+    plugin::{text, watch},
+};
 use crate::{
     client::Connection,
     output::{Output, table},
@@ -22,6 +25,17 @@ use crate::{
 pub(super) struct Snapshots {
     /// Slug
     plugin: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Of what to take one.
+#[derive(Debug, clap::Args)]
+pub(super) struct Take {
+    /// Slug
+    plugin: String,
+    #[command(flatten)]
+    run: DryRun,
     #[command(flatten)]
     connection: Connection,
 }
@@ -125,9 +139,9 @@ pub(super) async fn list(arguments: Snapshots, output: Output) -> anyhow::Result
 }
 
 /// Takes one, and prints the steps.
-pub(super) async fn take(arguments: Snapshots, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn take(arguments: Take, output: Output) -> anyhow::Result<ExitCode> {
     let client = arguments.connection.client()?;
     let path = format!("/api/plugins/{}/snapshots", arguments.plugin);
-    let begun = client.send(client.request(Method::POST, &path)).await?;
+    let begun = client.send(arguments.run.on(client.request(Method::POST, &path))).await?;
     watch(&client, output, begun).await
 }

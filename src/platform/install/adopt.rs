@@ -4,7 +4,10 @@
 use futures_util::future::BoxFuture;
 use mint_context::{Result, settings};
 use mint_domain::{ArchiveName, Refusal};
-use mint_store::{archives, installations};
+use mint_store::{
+    archives::{self, Archive},
+    installations,
+};
 use serde_json::{Value, json};
 
 use super::{Install, approve, failed, frontend, migrate, out_of_order, plan, register, stage, start, switch, verify};
@@ -15,7 +18,7 @@ use crate::{
     operation::{Change, Step, Stop},
 };
 
-const ADOPT: Step<Install> = Step { name: "adopt", run, undo, may_be_cut: false };
+const ADOPT: Step<Install> = Step { name: "adopt", run, undo, would, may_be_cut: false };
 
 /// As an install.
 pub(super) const INSTALL_WITH: Change<Install> = Change {
@@ -59,21 +62,36 @@ fn name(install: &Install) -> Result<ArchiveName, Stop> {
     install.decision.adopt.clone().ok_or_else(|| out_of_order("archive"))
 }
 
+/// The archive, if it is there, whose settings fit the release.
+async fn fitting(install: &Install, name: &ArchiveName) -> Result<Option<Archive>, Stop> {
+    let services = install.platform.services();
+    let found = archives::find(&mut services.db.read().await?, install.caller.tenant, name).await?;
+    let Some(archive) = found else { return Ok(None) };
+    let manifest = &install.release()?.manifest;
+    settings::check(manifest, &archive.settings, &services.plugin_environment).map_err(|refusal| {
+        let message = format!(
+            "The archived settings do not fit {}: {} Install {} with them, change them, and upgrade.",
+            manifest.plugin.version, refusal.message, archive.version
+        );
+        Refusal { message, ..refusal }
+    })?;
+    Ok(Some(archive))
+}
+
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let name = name(install)?;
+        let version = fitting(install, &name).await?.map(|archive| archive.version).unwrap_or_default();
+        Ok(format!("gives it the tables, files and settings of {name}, which are of {version}"))
+    })
+}
+
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (platform, name) = (install.platform.clone(), name(install)?);
         let (tenant, row) = (install.caller.tenant, install.installation()?.clone());
-        let found = archives::find(&mut platform.services().db.read().await?, tenant, &name).await?;
         // It was done before the server died.
-        let Some(archive) = found else { return Ok(format!("{name} is its own again")) };
-        let manifest = install.release()?.manifest.clone();
-        settings::check(&manifest, &archive.settings, &platform.services().plugin_environment).map_err(|refusal| {
-            let message = format!(
-                "The archived settings do not fit {}: {} Install {} with them, change them, and upgrade.",
-                manifest.plugin.version, refusal.message, archive.version
-            );
-            Refusal { message, ..refusal }
-        })?;
+        let Some(archive) = fitting(install, &name).await? else { return Ok(format!("{name} is its own again")) };
         // From here on there is something to undo.
         install.adopted = Some(archive.clone());
         platform.take_out(&install.caller, &name).await?;

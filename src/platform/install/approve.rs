@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Install;
 use crate::operation::{Step, Stop, nothing_to_undo};
 
-pub(super) const STEP: Step<Install> = Step { name: "approve", run, undo: nothing_to_undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step { name: "approve", run, undo: nothing_to_undo, would: run, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

@@ -2,11 +2,12 @@
 
 use futures_util::future::BoxFuture;
 use mint_context::Result;
-use mint_domain::{OperationId, Permission, State, lifecycle::Event};
+use mint_domain::{Permission, State, lifecycle::Event};
 
 use super::{Install, Reload, failed, migrate, stage, start, switch};
 use crate::{
     Caller, Platform,
+    launch::Begun,
     lease::Hold,
     operation::{Change, Step, Stop},
     state::advance,
@@ -16,7 +17,7 @@ pub(super) const ENABLE: Change<Install> = Change {
     kind: "enable",
     can_stop: false,
     steps: &[
-        Step { name: "enable", run: enable, undo: disable_again, may_be_cut: false },
+        Step { name: "enable", run: enable, undo: disable_again, would: would_enable, may_be_cut: false },
         stage::STEP,
         migrate::STEP,
         start::STEP,
@@ -29,9 +30,9 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
-    pub async fn enable(self: &std::sync::Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+    pub async fn enable(self: &std::sync::Arc<Self>, caller: Caller, slug: &str, dry_run: bool) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        self.start_again(caller, slug, &ENABLE, Event::EnableAsked, Reload::default()).await
+        self.start_again(caller, slug, &ENABLE, Event::EnableAsked, Reload { dry_run, ..Reload::default() }).await
     }
 
     /// Finishes what a process that died had begun.
@@ -59,7 +60,7 @@ fn enable(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let mut tx = install.begin().await?;
         let state = advance(&mut tx, row.tenant_id, row.id, events, now).await?;
         if is_on {
-            return Err(Stop::Nothing(format!("{} is not disabled; nothing was changed.", row.slug)));
+            return Err(nothing(&row.slug));
         }
         install.caller.note(&mut tx, "plugin.enable", &row.slug, &serde_json::json!({}), now).await?;
         tx.commit().await?;
@@ -68,6 +69,20 @@ fn enable(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         }
         Ok("it may answer again".to_owned())
     })
+}
+
+fn would_enable(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let row = install.installation()?;
+        match row.state {
+            State::Disabled => Ok("lets it answer again, once it has started".to_owned()),
+            _ => Err(nothing(&row.slug)),
+        }
+    })
+}
+
+fn nothing(slug: &str) -> Stop {
+    Stop::Nothing(format!("{slug} is not disabled; nothing was changed."))
 }
 
 fn disable_again(install: &mut Install) -> BoxFuture<'_, ()> {

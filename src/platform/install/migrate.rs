@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use mint_domain::{
-    Kind, Refusal,
+    Capability, InstallationId, Kind, Mode, Refusal,
     migration::{self, Migration, Pending},
 };
 use mint_store::history;
@@ -13,9 +13,10 @@ use super::Install;
 use crate::{
     migrations::{History, refused},
     operation::{Step, Stop, nothing_to_undo},
+    start::Terms,
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "migrate", run, undo: nothing_to_undo, may_be_cut: true };
+pub(super) const STEP: Step<Install> = Step { name: "migrate", run, undo: nothing_to_undo, would, may_be_cut: true };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -57,6 +58,70 @@ pub(super) async fn restored(install: &mut Install) -> Result<String, Stop> {
     }
 }
 
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let Some(pending) = pending(install).await? else { return Ok(unknown(install)) };
+        let may_contract = install.decision.allow_destructive || install.installation.is_none() || is_alone(install).await?;
+        Ok(words(&if may_contract { pending.at_once() } else { pending }))
+    })
+}
+
+/// As [`would`], while the release of before answers.
+pub(super) async fn would_beside(install: &mut Install) -> Result<String, Stop> {
+    let Some(pending) = pending(install).await? else { return Ok(unknown(install)) };
+    migration::can_wait(&pending).map_err(|mismatch| Stop::Failed(refused(&mismatch)))?;
+    if !pending.contract.is_empty() && !install.decision.allow_destructive {
+        return Err(Stop::Refused(unallowed(&pending.contract)));
+    }
+    Ok(words(&pending))
+}
+
+/// What is missing in the tables, so far as that can be known before anything is made of the release but its compiled code.
+pub(super) async fn pending(install: &Install) -> Result<Option<Pending>, Stop> {
+    let (plan, release, platform) = (install.plan()?, install.release()?, &install.platform);
+    if !install.grants.allow(&Capability::Database) {
+        return Ok(Some(Pending::default()));
+    }
+    if plan.mode == Mode::Isolated || plan.findings.builds_component || install.decision.adopt.is_some() {
+        return Ok(None);
+    }
+    platform.runtime(plan.mode).stage(release, &install.grants).await.map_err(Stop::Failed)?;
+    let prefix = release.manifest.prefix().map_err(|error| Refusal::invalid(error.to_string()))?;
+    let none = json!({});
+    let laboratory = platform.laboratory_limits(install.caller.tenant).await.map_err(Stop::Failed)?;
+    let terms = match &install.installation {
+        Some(installation) => Terms { grants: &install.grants, ..Terms::of(installation, &laboratory) },
+        None => Terms {
+            id: InstallationId(0),
+            prefix: prefix.as_str(),
+            grants: &install.grants,
+            limits: &install.decision.limits,
+            laboratory: &laboratory,
+            settings: &none,
+            generation: 0,
+            revision: 0,
+        },
+    };
+    platform.foresee_migrations(&install.caller, &terms, plan.mode, release).await.map_err(Stop::Failed)
+}
+
+/// For a release that tells its migrations only when it can run.
+fn unknown(install: &Install) -> String {
+    let version = install.release.as_ref().map(|release| release.manifest.plugin.version.clone()).unwrap_or_default();
+    format!("applies those migrations of {version} that its tables do not have, if there are any")
+}
+
+fn words(pending: &Pending) -> String {
+    let mut words = match pending.expand.is_empty() {
+        true => "no tables to change".to_owned(),
+        false => format!("applies {}", names(&pending.expand)),
+    };
+    if !pending.contract.is_empty() {
+        words.push_str(&format!("; later {}", names(&pending.contract)));
+    }
+    words
+}
+
 async fn find(install: &Install) -> Result<Option<History>, Stop> {
     let history = install.platform.history(&install.caller, install.installation()?, install.release()?).await;
     history.map_err(Stop::Failed)
@@ -92,7 +157,7 @@ fn unallowed(migrations: &[Migration]) -> Refusal {
 }
 
 /// Migrations in a line.
-pub(super) fn names(migrations: &[Migration]) -> String {
+pub(crate) fn names(migrations: &[Migration]) -> String {
     let names: Vec<_> = migrations.iter().map(|one| format!("{} ({})", one.version, one.name)).collect();
     names.join(", ")
 }

@@ -23,20 +23,23 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    ArchiveName, Capability, Grants, Mode, OperationId, Permission, Plan, Refusal, SnapshotId, State,
+    ArchiveName, Capability, Grants, Mode, Permission, Plan, Refusal, SnapshotId, State,
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
 use mint_store::{Tx, archives::Archive, installations::Installation, operations::Lease, snapshots::Snapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tempfile::TempDir;
 
+pub(crate) use self::migrate::names;
 pub use self::upgrade::{KeptRelease, Restore, RollBack};
 use crate::{
     Caller, Platform, content,
+    launch::{Begun, Launch},
     lease::Hold,
     migrations::RESET,
-    operation::{Change, Step, Stop, Subject, Work},
+    operation::{Change, Step, Stop, Work},
     running::Active,
     snapshots::Unpacked,
     state::advance,
@@ -120,6 +123,9 @@ pub struct Reload {
     /// Lets migrations take away what code of before may use.
     #[param(required = false)]
     pub allow_destructive: bool,
+    /// Only tells what it would do.
+    #[param(required = false)]
+    pub dry_run: bool,
 }
 
 /// A change in progress: what was asked for, and what the steps found out.
@@ -128,6 +134,8 @@ pub(crate) struct Install {
     caller: Caller,
     lease: Option<Lease>,
     upload: Option<Upload>,
+    /// Where the bundle is unpacked when it is only asked what would be done.
+    scratch: Option<TempDir>,
     decision: Decision,
     bundle: Option<Bundle>,
     release: Option<Arc<Release>>,
@@ -172,7 +180,7 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `CONFLICT` while another operation on this plugin runs, or what is wrong with the bundle.
-    pub async fn install(self: &Arc<Self>, caller: Caller, upload: Upload, decision: Decision) -> Result<OperationId> {
+    pub async fn install(self: &Arc<Self>, caller: Caller, upload: Upload, decision: Decision, dry_run: bool) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let bundle = content::open(&upload.0).await?;
         let plugin = &bundle.manifest().plugin;
@@ -185,33 +193,30 @@ impl Platform {
             }
             None => &INSTALL,
         };
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug.as_str(), kind: change.kind, input }).await?;
-        let id = hold.lease.operation;
-        let mut install = Install::new(self.clone(), caller);
+        let mut install = Install::new(self.clone(), caller.clone());
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, change, &mut install, failed).await });
-        Ok(id)
+        let plugin = slug.to_string();
+        self.launch(&caller, Launch { plugin, input, change, state: install, on_failure: failed, dry_run }).await
     }
 
     /// Begins to start a plugin again, from whatever state it is in.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on it runs.
-    pub async fn reload(self: &Arc<Self>, caller: Caller, slug: &str, how: Reload) -> Result<OperationId> {
+    pub async fn reload(self: &Arc<Self>, caller: Caller, slug: &str, how: Reload) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         self.begin_reload(caller, slug, how).await
     }
 
     /// The same, for whoever was permitted already.
-    pub(crate) async fn begin_reload(self: &Arc<Self>, caller: Caller, slug: &str, how: Reload) -> Result<OperationId> {
+    pub(crate) async fn begin_reload(self: &Arc<Self>, caller: Caller, slug: &str, how: Reload) -> Result<Begun> {
         self.start_again(caller, slug, &RELOAD, Event::ReloadAsked, how).await
     }
 
     /// Begins to start a quarantined plugin again.
-    pub(crate) async fn probe(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+    pub(crate) async fn probe(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<Begun> {
         self.start_again(caller, slug, &PROBE, Event::ProbeDue, Reload::default()).await
     }
 
@@ -222,7 +227,7 @@ impl Platform {
         change: &'static Change<Install>,
         asked: Event,
         how: Reload,
-    ) -> Result<OperationId> {
+    ) -> Result<Begun> {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         if install.installation.as_ref().is_some_and(|row| row.state == State::Disabled) && asked != Event::EnableAsked {
             let message = format!("Plugin `{slug}` is disabled. Enable it: that starts it again.");
@@ -230,11 +235,8 @@ impl Platform {
         }
         install.asked = asked;
         install.decision.allow_destructive = how.allow_destructive;
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: change.kind, input: json!({}) }).await?;
-        let id = hold.lease.operation;
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, change, &mut install, failed).await });
-        Ok(id)
+        let (plugin, input) = (slug.to_owned(), json!({}));
+        self.launch(&caller, Launch { plugin, input, change, state: install, on_failure: failed, dry_run: how.dry_run }).await
     }
 
     /// Finishes an install or reload whose process died.
@@ -252,6 +254,7 @@ impl Install {
             caller,
             lease: None,
             upload: None,
+            scratch: None,
             decision: Decision::default(),
             bundle: None,
             release: None,

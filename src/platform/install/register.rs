@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use mint_context::{Result, database};
-use mint_domain::State;
+use mint_domain::{Prefix, Refusal, State};
 use mint_store::{
     Error as StoreError, audit, history,
     installations::{self, NewInstallation},
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Install, Kept, out_of_order};
 use crate::operation::{Step, Stop};
 
-pub(super) const STEP: Step<Install> = Step { name: "register", run, undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step { name: "register", run, undo, would, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -40,11 +40,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             limits: &install.decision.limits,
         };
         let installation = installations::insert(&mut tx, caller.tenant, &new, now).await.map_err(|error| match error {
-            StoreError::Duplicate { .. } => Stop::Refused(mint_domain::Refusal::conflict(
-                "installation",
-                "routes_prefix",
-                format!("Another plugin answers under {} already.", prefix.public()),
-            )),
+            StoreError::Duplicate { .. } => taken(&prefix),
             other => Stop::from(other),
         })?;
         history::begin(&mut tx, installation.id, row.id, now).await?;
@@ -68,6 +64,25 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         install.installation = Some(installation);
         Ok(format!("answers under {}", prefix.public()))
     })
+}
+
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let manifest = install.release()?.manifest.clone();
+        let prefix = manifest.prefix().map_err(|_| out_of_order("prefix"))?;
+        let (tenant, slug) = (install.caller.tenant, manifest.plugin.slug.as_str());
+        install.platform.refuse_where_developed(tenant, slug, &prefix)?;
+        let there = installations::list(&mut install.platform.services().db.read().await?, tenant).await?;
+        if there.iter().any(|other| other.prefix == prefix.as_str()) {
+            return Err(taken(&prefix));
+        }
+        Ok(format!("installs it, with its routes under {}", prefix.public()))
+    })
+}
+
+fn taken(prefix: &Prefix) -> Stop {
+    let message = format!("Another plugin answers under {} already.", prefix.public());
+    Stop::Refused(Refusal::conflict("installation", "routes_prefix", message))
 }
 
 fn undo(install: &mut Install) -> BoxFuture<'_, ()> {

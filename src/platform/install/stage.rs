@@ -1,11 +1,12 @@
 //! Makes what can be made before a start: compiles the component, or builds the venv.
 
 use futures_util::future::BoxFuture;
+use mint_domain::Mode;
 
 use super::Install;
 use crate::operation::{Step, Stop, nothing_to_undo};
 
-pub(super) const STEP: Step<Install> = Step { name: "stage", run, undo: nothing_to_undo, may_be_cut: true };
+pub(super) const STEP: Step<Install> = Step { name: "stage", run, undo: nothing_to_undo, would, may_be_cut: true };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -29,6 +30,18 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let asked = install.asked.clone();
         install.advance(|state| state.toward_migration(asked)).await?;
         Ok(format!("{note}prepared in {:.1} s", began.elapsed().as_secs_f64()))
+    })
+}
+
+pub(super) fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let plan = install.plan()?;
+        let words = match plan.mode {
+            Mode::Shared if plan.findings.builds_component => "makes a component of its wheels, and compiles it",
+            Mode::Shared => "compiles its component",
+            Mode::Isolated => "makes what its process runs from",
+        };
+        Ok(format!("{words}, where that is not there already"))
     })
 }
 

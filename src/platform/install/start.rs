@@ -9,7 +9,7 @@ use mint_store::installations;
 use super::{Install, stage};
 use crate::operation::{Step, Stop};
 
-pub(super) const STEP: Step<Install> = Step { name: "start", run, undo, may_be_cut: true };
+pub(super) const STEP: Step<Install> = Step { name: "start", run, undo, would, may_be_cut: true };
 
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
@@ -30,6 +30,14 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             other => other?,
         }
         Ok(format!("{note}answers after {:.2} s", began.elapsed().as_secs_f64()))
+    })
+}
+
+pub(super) fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let version = &install.release()?.manifest.plugin.version;
+        let beside = if install.replaced.is_some() { " beside the release that answers" } else { "" };
+        Ok(format!("starts {version}{beside}, and waits until it can answer"))
     })
 }
 

@@ -4,9 +4,15 @@ use futures_util::future::BoxFuture;
 use mint_domain::State;
 
 use super::{Install, out_of_order};
-use crate::operation::{Step, Stop, nothing_to_undo};
+use crate::operation::{Step, Stop, nothing_to_undo, said};
 
-pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo: nothing_to_undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step {
+    name: "switch",
+    run,
+    undo: nothing_to_undo,
+    would: |_| said("lets it answer; an earlier start of it finishes what it has begun, and ends"),
+    may_be_cut: false,
+};
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

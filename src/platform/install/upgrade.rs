@@ -15,7 +15,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    Kind, OperationId, Permission, Refusal, State,
+    Kind, Permission, Refusal, State,
     lifecycle::{Event, Failure},
 };
 use mint_store::{
@@ -32,13 +32,16 @@ pub(super) use self::restore::{RESTORE, SNAPSHOT};
 use super::{Decision, Install, Upload, approve, frontend, migrate, stage, start, verify};
 use crate::{
     Caller, Platform, content,
-    operation::{Change, Step, Stop, Subject, not_installed, nothing_to_undo},
+    launch::{Begun, Launch},
+    operation::{Change, Step, Stop, not_installed, nothing_to_undo},
     state::advance,
 };
 
-const STAGE: Step<Install> = Step { name: "stage", run: stage_beside, undo: nothing_to_undo, may_be_cut: true };
-const MIGRATE: Step<Install> = Step { name: "migrate", run: migrate_beside, undo: nothing_to_undo, may_be_cut: true };
-const START: Step<Install> = Step { name: "start", run: start_beside, undo: start::undo, may_be_cut: true };
+const STAGE: Step<Install> =
+    Step { name: "stage", run: stage_beside, undo: nothing_to_undo, would: stage::would, may_be_cut: true };
+const MIGRATE: Step<Install> =
+    Step { name: "migrate", run: migrate_beside, undo: nothing_to_undo, would: would_migrate, may_be_cut: true };
+const START: Step<Install> = Step { name: "start", run: start_beside, undo: start::undo, would: start::would, may_be_cut: true };
 
 pub(super) const UPGRADE: Change<Install> = Change {
     kind: "upgrade",
@@ -133,7 +136,8 @@ impl Platform {
         slug: &str,
         upload: Upload,
         decision: Decision,
-    ) -> Result<OperationId> {
+        dry_run: bool,
+    ) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let bundle = content::open(&upload.0).await?;
         let plugin = &bundle.manifest().plugin;
@@ -147,14 +151,11 @@ impl Platform {
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let previous = install.installation().map_err(|_| not_installed(slug))?.state.clone();
         let input = Input { version: plugin.version.clone(), digest: bundle.digest(), previous, decision: decision.clone() };
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UPGRADE.kind, input: json!(input) }).await?;
-        let id = hold.lease.operation;
         install.upload = Some(upload);
         install.decision = decision;
         install.bundle = Some(bundle);
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &UPGRADE, &mut install, unexpected).await });
-        Ok(id)
+        let (plugin, input) = (slug.to_owned(), json!(input));
+        self.launch(&caller, Launch { plugin, input, change: &UPGRADE, state: install, on_failure: unexpected, dry_run }).await
     }
 
     /// Begins to put an earlier release back in its place.
@@ -162,7 +163,7 @@ impl Platform {
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND` also for a release that is not kept, `CONFLICT` while another operation on this
     /// plugin runs.
-    pub async fn roll_back(self: &Arc<Self>, caller: Caller, slug: &str, to: RollBack) -> Result<OperationId> {
+    pub async fn roll_back(self: &Arc<Self>, caller: Caller, slug: &str, to: RollBack, dry_run: bool) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let installation = install.installation().map_err(|_| not_installed(slug))?;
@@ -170,15 +171,12 @@ impl Platform {
         let decision = Decision { grants: to.grants, ..Decision::default() };
         let previous = installation.state.clone();
         let input = Input { version: row.version.clone(), digest: row.digest, previous, decision: decision.clone() };
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: ROLL_BACK.kind, input: json!(input) }).await?;
-        let id = hold.lease.operation;
         let directory = self.layout().release(&row.digest);
         install.release = Some(Arc::new(Release { manifest: Arc::new(row.manifest), digest: row.digest, directory }));
         install.decision = decision;
         install.reason = "rollback";
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &ROLL_BACK, &mut install, unexpected).await });
-        Ok(id)
+        let (plugin, input) = (slug.to_owned(), json!(input));
+        self.launch(&caller, Launch { plugin, input, change: &ROLL_BACK, state: install, on_failure: unexpected, dry_run }).await
     }
 
     /// The releases of a plugin that it can go back to, after the active one.
@@ -267,6 +265,10 @@ fn stage_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
 
 fn migrate_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move { migrate::beside(install).await.map_err(refused) })
+}
+
+fn would_migrate(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move { migrate::would_beside(install).await.map_err(refused) })
 }
 
 fn start_beside(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {

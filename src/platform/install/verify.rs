@@ -8,11 +8,11 @@ use mint_context::runtime::Release;
 
 use super::{Install, out_of_order};
 use crate::{
-    content::{bundle_name, unpack_once},
+    content::{bundle_name, refused, unpack_once},
     operation::{Step, Stop, nothing_to_undo},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "verify", run, undo: nothing_to_undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step { name: "verify", run, undo: nothing_to_undo, would, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -27,5 +27,21 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let note = format!("{} {} {digest}", manifest.plugin.slug, manifest.plugin.version);
         install.release = Some(Arc::new(Release { manifest, digest, directory }));
         Ok(note)
+    })
+}
+
+/// Unpacks it to where it goes with the question.
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let bundle = install.bundle.take().ok_or_else(|| out_of_order("bundle"))?;
+        let (manifest, digest) = (Arc::new(bundle.manifest().clone()), bundle.digest());
+        let scratch = tempfile::Builder::new().prefix(".plan-").tempdir_in(install.platform.layout().uploads())?;
+        let directory = scratch.path().join("bundle");
+        let target = directory.clone();
+        let unpacked = tokio::task::spawn_blocking(move || bundle.unpack(&target).map_err(refused));
+        unpacked.await.map_err(io::Error::other)??;
+        let words = format!("checks and keeps {} {} {digest}", manifest.plugin.slug, manifest.plugin.version);
+        (install.release, install.scratch) = (Some(Arc::new(Release { manifest, digest, directory })), Some(scratch));
+        Ok(words)
     })
 }

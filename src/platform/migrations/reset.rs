@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    Kind, OperationId, Permission, Refusal,
+    Kind, Permission, Refusal,
     lifecycle::{Event, Failure},
     migration::Migration,
 };
@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 use super::History;
 use crate::{
     Caller, Platform,
+    install::names,
+    launch::{Begun, Launch},
     lease::Hold,
-    operation::{Change, Step, Stop, Subject, Work, nothing_to_undo},
+    operation::{Change, Step, Stop, Work, nothing_to_undo, said},
     state::advance,
 };
 
@@ -26,9 +28,9 @@ pub(crate) const RESET: Change<Resetting> = Change {
     kind: "reset",
     can_stop: false,
     steps: &[
-        Step { name: "check", run: check, undo: nothing_to_undo, may_be_cut: false },
-        Step { name: "stop", run: stop, undo: nothing_to_undo, may_be_cut: false },
-        Step { name: "revert", run: revert, undo: nothing_to_undo, may_be_cut: false },
+        Step { name: "check", run: check, undo: nothing_to_undo, would: check, may_be_cut: false },
+        Step { name: "stop", run: stop, undo: nothing_to_undo, would: |_| said("stops it on every server"), may_be_cut: false },
+        Step { name: "revert", run: revert, undo: nothing_to_undo, would: would_revert, may_be_cut: false },
     ],
 };
 
@@ -57,19 +59,15 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `VALIDATION_ERROR` without the confirmation, `CONFLICT` while another operation on it runs.
-    pub async fn reset(self: &Arc<Self>, caller: Caller, slug: &str, to: Reset) -> Result<OperationId> {
+    pub async fn reset(self: &Arc<Self>, caller: Caller, slug: &str, to: Reset, dry_run: bool) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let mut resetting = Resetting::new(self, caller.clone(), slug, to.revision).await?;
-        if to.confirm != slug {
+        let state = Resetting::new(self, caller.clone(), slug, to.revision).await?;
+        if !dry_run && to.confirm != slug {
             let message = "What later migrations brought is lost. Give the plugin's slug as `confirm`, to say that it is meant.";
             return Err(Refusal::invalid(message).into());
         }
-        let input = json!({ "revision": to.revision });
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: RESET.kind, input }).await?;
-        let id = hold.lease.operation;
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &RESET, &mut resetting, failed).await });
-        Ok(id)
+        let (plugin, input) = (slug.to_owned(), json!({ "revision": to.revision }));
+        self.launch(&caller, Launch { plugin, input, change: &RESET, state, on_failure: failed, dry_run }).await
     }
 
     /// Finishes a reset whose process died.
@@ -170,6 +168,14 @@ fn revert(resetting: &mut Resetting) -> BoxFuture<'_, Result<String, Stop>> {
         resetting.fail(Failure::new("reset", reason, hint)).await?;
         note(resetting).await?;
         Ok(format!("{count} taken back, to revision {revision}"))
+    })
+}
+
+fn would_revert(resetting: &mut Resetting) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let history = resetting.history().await?;
+        let beyond = history.map(|history| resetting.beyond(&history)).unwrap_or_default();
+        Ok(format!("takes back {}; it does not answer until it is rolled back or reloaded", names(&beyond)))
     })
 }
 

@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mint_context::{PluginAuthority, Result, migration_ops, runtime::Release};
+use mint_context::{PluginAuthority, Result, database, migration_ops, runtime::Release};
 use mint_domain::{
-    Permission,
+    Mode, Permission,
+    lifecycle::Failure,
     limit::LimitChanges,
-    migration::{AppliedMigration, Migration},
+    migration::{self, AppliedMigration, Migration, Pending},
 };
 use mint_store::installations::Installation;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use super::refused;
 use crate::{Caller, Platform, start::Terms};
 
 /// How long the database may take to tell.
@@ -92,8 +94,10 @@ impl Platform {
             let status = SchemaStatus { pending_migrations: Some(0), ..SchemaStatus::default() };
             return Ok(PluginMigrations { status, migrations: Vec::new() });
         }
-        let declared = self.declared(caller, installation, release).await;
-        let Ok(prepared) = self.prepare(caller, &Terms::of(installation, &LimitChanges::default()), release) else {
+        let unchanged = LimitChanges::default();
+        let terms = Terms::of(installation, &unchanged);
+        let declared = self.declared(caller, &terms, installation.mode(), release).await;
+        let Ok(prepared) = self.prepare(caller, &terms, release) else {
             return Ok(PluginMigrations::default());
         };
         let authority: &PluginAuthority = &prepared.activation.authority;
@@ -101,19 +105,46 @@ impl Platform {
         Ok(status(declared.as_deref().map(Vec::as_slice), &applied))
     }
 
+    /// What a staged release would still do to the tables of an installation, which need not be there yet. None while it cannot be
+    /// asked.
+    ///
+    /// # Errors
+    /// It cannot go on from what was done to them; the database does not answer.
+    pub(crate) async fn foresee_migrations(
+        &self,
+        caller: &Caller,
+        terms: &Terms<'_>,
+        mode: Mode,
+        release: &Arc<Release>,
+    ) -> Result<Option<Pending>, Failure> {
+        let outage = |error: mint_context::Error| Failure::new("migrate", error.public().message, "Try again.");
+        let Some(declared) = self.declared(caller, terms, mode, release).await else { return Ok(None) };
+        let slug = release.manifest.plugin.slug.as_str();
+        let applied = match database::exist(self.services(), &caller.tenant_slug, slug).await.map_err(outage)? {
+            false => Vec::new(),
+            true => {
+                let authority = self.prepare(caller, terms, release)?.activation.authority;
+                let asked = migration_ops::applied(self.services(), &authority, Instant::now() + LOOK_TIMEOUT).await;
+                asked.map_err(outage)?
+            }
+        };
+        migration::pending(&declared, &applied).map(Some).map_err(|mismatch| refused(&mismatch))
+    }
+
     /// What a release declares. It never changes, so it is asked once; none while it cannot be asked.
     async fn declared(
         &self,
         caller: &Caller,
-        installation: &Installation,
+        terms: &Terms<'_>,
+        mode: Mode,
         release: &Arc<Release>,
     ) -> Option<Arc<Vec<Migration>>> {
         if let Some(known) = self.declared_migrations().get(&release.digest) {
             return Some(known);
         }
-        let activation = self.prepare(caller, &Terms::of(installation, &LimitChanges::default()), release).ok()?.activation;
+        let activation = self.prepare(caller, terms, release).ok()?.activation;
         let asked = async {
-            match self.runtime(installation.mode()).migrations(activation).await? {
+            match self.runtime(mode).migrations(activation).await? {
                 Some(code) => code.list().await,
                 None => Ok(Vec::new()),
             }
@@ -125,7 +156,7 @@ impl Platform {
                 Some(declared)
             }
             Err(failure) => {
-                tracing::info!(plugin.slug = installation.slug, error = %failure, "a release does not tell its migrations");
+                tracing::info!(plugin.slug = %release.manifest.plugin.slug, error = %failure, "a release does not tell its migrations");
                 None
             }
         }

@@ -1,13 +1,12 @@
 //! What plugins that were removed left behind.
 
-use axum::{Json, extract::State as AxumState};
-use http::StatusCode;
+use axum::{Json, extract::State as AxumState, response::Response};
 use mint_domain::{ArchiveName, Refusal};
-use mint_platform::archives::ArchivedPlugin;
+use mint_platform::{archives::ArchivedPlugin, launch::Foreseen};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::operations::{self, Operation};
+use super::operations::{self, Operation, Run};
 use crate::{
     auth::Authenticated,
     error::ApiError,
@@ -35,15 +34,16 @@ pub(crate) async fn list(
 }
 
 /// Begins to delete an archive.
-#[utoipa::path(delete, path = "/api/archives/{archive}", tag = "plugins", params(("archive" = String, Path), Confirmed),
-    responses((status = 202, body = Operation), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+#[utoipa::path(delete, path = "/api/archives/{archive}", tag = "plugins", params(("archive" = String, Path), Confirmed, Run),
+    responses((status = 200, body = Foreseen), (status = 202, body = Operation), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn purge(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(archive): Path<String>,
+    Query(run): Query<Run>,
     Query(confirmed): Query<Confirmed>,
-) -> Result<(StatusCode, Json<Operation>), ApiError> {
+) -> Result<Response, ApiError> {
     let name: ArchiveName = archive.parse().map_err(|_| Refusal::not_found("archive", &archive))?;
-    let id = state.platform.purge_archive(caller.clone(), &name, &confirmed.confirm).await?;
-    Ok((StatusCode::ACCEPTED, Json(operations::show(&state, &caller, id).await?)))
+    let begun = state.platform.purge_archive(caller.clone(), &name, &confirmed.confirm, run.dry_run).await?;
+    operations::begun(&state, &caller, begun).await
 }

@@ -20,7 +20,7 @@ const DECISION_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "describes the form for the OpenAPI document")]
 pub(crate) struct UploadForm {
-    /// JSON: `{"grants": ["experiments:read"], "grant_requested": false, "limits": {}, "mode": null}`. Comes before the bundle.
+    /// JSON: `{"grants": ["experiments:read"], "grant_requested": false, "limits": {}, "mode": null, "adopt": null}`. Comes before the bundle.
     decision: Option<String>,
     /// The `.mint` file.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]

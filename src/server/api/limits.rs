@@ -59,7 +59,7 @@ pub(crate) async fn change(
     Json(edits): Json<Edits>,
 ) -> Result<Answer<ChangedLimits>, ApiError> {
     let set = state.platform.set_plugin_limits(&caller, &name, &edits).await?;
-    let operation = if set.needs_start { Some(state.platform.start_with_terms(caller, &name).await?) } else { None };
+    let operation = if set.needs_start { state.platform.start_with_terms(caller, &name).await? } else { None };
     Ok(Answer(ChangedLimits { limits: set.limits, operation }))
 }
 

@@ -6,18 +6,18 @@ use axum::{
     Json,
     extract::State as AxumState,
     response::{
-        Sse,
+        IntoResponse as _, Response, Sse,
         sse::{Event, KeepAlive},
     },
 };
 use futures_util::{Stream, stream};
 use http::StatusCode;
 use mint_domain::OperationId;
-use mint_platform::Caller;
-use serde::Serialize;
+use mint_platform::{Caller, launch::Begun};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{auth::Authenticated, error::ApiError, extract::Path, router::State};
 
@@ -123,6 +123,24 @@ impl Watch {
             operation = show(&self.state, &self.caller, self.id).await.ok()?;
         }
     }
+}
+
+/// That a change is only asked what it would do.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Run {
+    /// Tells the steps, each with what it would do, and changes nothing.
+    #[serde(default)]
+    #[param(required = false)]
+    pub(super) dry_run: bool,
+}
+
+/// The answer to whoever asked for a change.
+pub(super) async fn begun(state: &State, caller: &Caller, begun: Begun) -> Result<Response, ApiError> {
+    Ok(match begun {
+        Begun::Runs(id) => (StatusCode::ACCEPTED, Json(show(state, caller, id).await?)).into_response(),
+        Begun::Would(foreseen) => Json(foreseen).into_response(),
+    })
 }
 
 /// An operation as it stands.

@@ -5,11 +5,12 @@ use axum::{
     extract::{Request, State as AxumState},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use mint_context::settings::Snapshot;
 use mint_domain::{Kind, Refusal, State as PluginState};
 use mint_platform::{
     install::Reload,
+    launch::Foreseen,
     planning::PlannedPlugin,
     plugins::{PluginDetails, PluginSummary},
     uninstall::DataAction,
@@ -20,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     bundle_form::{self, UploadForm},
-    operations::{self, Operation},
+    operations::{self, Operation, Run},
 };
 use crate::{
     auth::Authenticated,
@@ -46,6 +47,10 @@ pub(crate) struct Leaving {
     #[serde(default)]
     #[param(value_type = Option<String>)]
     data: DataAction,
+    /// For `purge`, the plugin's slug, to say that it is meant: what the plugin holds is lost.
+    #[serde(default)]
+    #[param(required = false)]
+    confirm: String,
 }
 
 /// New settings.
@@ -69,17 +74,18 @@ pub(crate) async fn list(
 }
 
 /// Begins to install a bundle. Watch the operation that is given back.
-#[utoipa::path(post, path = "/api/plugins/upload", tag = "plugins",
+#[utoipa::path(post, path = "/api/plugins/upload", tag = "plugins", params(Run),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
-    responses((status = 202, body = Operation), (status = 400), (status = 401), (status = 403), (status = 409), (status = 413)))]
+    responses((status = 200, body = Foreseen), (status = 202, body = Operation), (status = 400), (status = 401), (status = 403), (status = 409), (status = 413)))]
 pub(crate) async fn upload(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
+    Query(run): Query<Run>,
     request: Request,
-) -> Result<(StatusCode, Answer<Operation>), ApiError> {
+) -> Result<Response, ApiError> {
     let (decision, upload) = bundle_form::receive(&state, &caller, request).await?;
-    let id = state.platform.install(caller.clone(), upload, decision).await?;
-    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+    let begun = state.platform.install(caller.clone(), upload, decision, run.dry_run).await?;
+    operations::begun(&state, &caller, begun).await
 }
 
 /// Tells where a bundle would run, and why. Installs nothing; of the decision only the mode counts.
@@ -107,29 +113,30 @@ pub(crate) async fn show(
 }
 
 /// Begins to remove a plugin. What it saved on experiments stays.
-#[utoipa::path(delete, path = "/api/plugins/{name}", tag = "plugins", params(("name" = String, Path), Leaving),
-    responses((status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
+#[utoipa::path(delete, path = "/api/plugins/{name}", tag = "plugins", params(("name" = String, Path), Leaving, Run),
+    responses((status = 200, body = Foreseen), (status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn uninstall(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
+    Query(run): Query<Run>,
     Query(leaving): Query<Leaving>,
-) -> Result<(StatusCode, Answer<Operation>), ApiError> {
-    let id = state.platform.uninstall(caller.clone(), &name, leaving.data).await?;
-    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+) -> Result<Response, ApiError> {
+    let begun = state.platform.uninstall(caller.clone(), &name, leaving.data, &leaving.confirm, run.dry_run).await?;
+    operations::begun(&state, &caller, begun).await
 }
 
 /// Begins to start a plugin again, from whatever state it is in.
 #[utoipa::path(post, path = "/api/plugins/{name}/reload", tag = "plugins", params(("name" = String, Path), Reload),
-    responses((status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
+    responses((status = 200, body = Foreseen), (status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn reload(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
     Query(how): Query<Reload>,
-) -> Result<(StatusCode, Answer<Operation>), ApiError> {
-    let id = state.platform.reload(caller.clone(), &name, how).await?;
-    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+) -> Result<Response, ApiError> {
+    let begun = state.platform.reload(caller.clone(), &name, how).await?;
+    operations::begun(&state, &caller, begun).await
 }
 
 /// The settings of a plugin. The header `ETag` is what a change must show in `If-Match`.

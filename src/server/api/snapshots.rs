@@ -11,15 +11,16 @@ use http::{HeaderValue, StatusCode, header};
 use mint_domain::{Kind, Refusal, SnapshotId};
 use mint_platform::{
     install::{Restore, Upload},
+    launch::Foreseen,
     snapshots::ShownSnapshot,
 };
 use tokio::io::AsyncWriteExt as _;
 
-use super::operations::{self, Operation};
+use super::operations::{self, Operation, Run};
 use crate::{
     auth::Authenticated,
     error::ApiError,
-    extract::{Json, Path},
+    extract::{Json, Path, Query},
     router::State,
 };
 
@@ -38,15 +39,16 @@ pub(crate) async fn list(
 }
 
 /// Begins to take a snapshot of a plugin's tables, files and settings, which goes on meanwhile.
-#[utoipa::path(post, path = "/api/plugins/{name}/snapshots", tag = "plugins", params(("name" = String, Path)),
-    responses((status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
+#[utoipa::path(post, path = "/api/plugins/{name}/snapshots", tag = "plugins", params(("name" = String, Path), Run),
+    responses((status = 200, body = Foreseen), (status = 202, body = Operation), (status = 401), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn take(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
-) -> Result<(StatusCode, Answer<Operation>), ApiError> {
-    let id = state.platform.snapshot_plugin(caller.clone(), &name).await?;
-    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+    Query(run): Query<Run>,
+) -> Result<Response, ApiError> {
+    let begun = state.platform.snapshot_plugin(caller.clone(), &name, run.dry_run).await?;
+    operations::begun(&state, &caller, begun).await
 }
 
 /// The archive of a snapshot.
@@ -119,14 +121,15 @@ pub(crate) async fn delete(
 }
 
 /// Begins to put a snapshot back: tables, files, settings and release. The plugin does not answer meanwhile.
-#[utoipa::path(post, path = "/api/plugins/{name}/restore", tag = "plugins", params(("name" = String, Path)), request_body = Restore,
-    responses((status = 202, body = Operation), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
+#[utoipa::path(post, path = "/api/plugins/{name}/restore", tag = "plugins", params(("name" = String, Path), Run), request_body = Restore,
+    responses((status = 200, body = Foreseen), (status = 202, body = Operation), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn restore(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
+    Query(run): Query<Run>,
     Json(to): Json<Restore>,
-) -> Result<(StatusCode, Answer<Operation>), ApiError> {
-    let id = state.platform.restore_snapshot(caller.clone(), &name, to).await?;
-    Ok((StatusCode::ACCEPTED, Answer(operations::show(&state, &caller, id).await?)))
+) -> Result<Response, ApiError> {
+    let begun = state.platform.restore_snapshot(caller.clone(), &name, to, run.dry_run).await?;
+    operations::begun(&state, &caller, begun).await
 }

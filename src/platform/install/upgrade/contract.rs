@@ -9,14 +9,17 @@ use mint_domain::lifecycle::Failure;
 use mint_store::installations::Installation;
 use tokio::time::Instant;
 
-use super::super::{Install, migrate::names};
+use super::super::{
+    Install,
+    migrate::{self, names},
+};
 use crate::{
     Caller, Platform,
     migrations::refused,
     operation::{Step, Stop, nothing_to_undo},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "contract", run, undo: nothing_to_undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step { name: "contract", run, undo: nothing_to_undo, would, may_be_cut: false };
 
 /// How much longer than what it has begun may go on, other servers may take to let go of the old release.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -74,4 +77,14 @@ impl Platform {
         history.apply(&pending).await?;
         Ok(format!("done: {}", names(&pending)))
     }
+}
+
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let destructive = migrate::pending(install).await?.map(|pending| pending.contract).unwrap_or_default();
+        Ok(match destructive.is_empty() || !install.decision.allow_destructive {
+            true => "nothing to take away".to_owned(),
+            false => format!("takes away what only the old release used: {}", names(&destructive)),
+        })
+    })
 }

@@ -11,7 +11,7 @@ use crate::{
     state::advance,
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "prepare", run, undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step { name: "prepare", run, undo, would, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -25,12 +25,28 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         install.advance(|_| vec![Event::UpgradeBegan]).await?;
         if let Some(installation) = &mut install.installation {
             installation.release_id = row.id;
-            installation.grants = install.grants.clone();
-            installation.limits = install.decision.limits.over(&installation.limits);
         }
+        take_terms(install);
         let old = install.replaced.as_ref().map(|old| old.state.name()).unwrap_or_default();
         Ok(format!("was {old}"))
     })
+}
+
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let version = install.release()?.manifest.plugin.version.clone();
+        take_terms(install);
+        let was = install.replaced.as_ref().map(|old| old.state.name()).unwrap_or_default();
+        Ok(format!("notes that {version} takes the place of what is there, which is {was}"))
+    })
+}
+
+/// What was granted and decided holds for the new release.
+fn take_terms(install: &mut Install) {
+    if let Some(installation) = &mut install.installation {
+        installation.grants = install.grants.clone();
+        installation.limits = install.decision.limits.over(&installation.limits);
+    }
 }
 
 fn undo(install: &mut Install) -> BoxFuture<'_, ()> {

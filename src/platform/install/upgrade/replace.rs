@@ -15,7 +15,7 @@ use crate::{
     operation::{Step, Stop},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step { name: "switch", run, undo, would, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -29,6 +29,14 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         install.old = install.platform.running().switch(&active);
         install.installation = Some(new);
         Ok(format!("{} answers", active.authority.manifest.plugin.version))
+    })
+}
+
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let new = install.installation()?;
+        let version = &install.release()?.manifest.plugin.version;
+        Ok(format!("lets {version} answer under /api{}, {}", new.prefix, new.mode()))
     })
 }
 

@@ -19,14 +19,28 @@ use super::{
 use crate::{
     Caller, Platform,
     install::{Decision, out_of_order},
-    operation::{Change, Step, Stop, Subject, nothing_to_undo},
+    launch::{Begun, Launch},
+    operation::{Change, Step, Stop, nothing_to_undo, said},
     state::advance,
 };
 
-const UNPACK: Step<Install> = Step { name: "unpack", run: unpack, undo: nothing_to_undo, may_be_cut: true };
-const STOP: Step<Install> = Step { name: "stop", run: stop, undo: start_again, may_be_cut: false };
-const PUT_BACK: Step<Install> = Step { name: "restore", run: put_back, undo: put_forth, may_be_cut: false };
-const MIGRATE: Step<Install> = Step { name: "migrate", run: catch_up, undo: nothing_to_undo, may_be_cut: false };
+const UNPACK: Step<Install> = Step { name: "unpack", run: unpack, undo: nothing_to_undo, would: unpack, may_be_cut: true };
+const STOP: Step<Install> =
+    Step { name: "stop", run: stop, undo: start_again, would: |_| said("stops it on every server"), may_be_cut: false };
+const PUT_BACK: Step<Install> = Step {
+    name: "restore",
+    run: put_back,
+    undo: put_forth,
+    would: |_| said("puts the tables, files and settings of the snapshot in the place of what it has"),
+    may_be_cut: false,
+};
+const MIGRATE: Step<Install> = Step {
+    name: "migrate",
+    run: catch_up,
+    undo: nothing_to_undo,
+    would: |_| said("applies those migrations that the tables of then do not have, if there are any"),
+    may_be_cut: false,
+};
 
 pub(in crate::install) const RESTORE: Change<Install> = Change {
     kind: "restore",
@@ -52,7 +66,7 @@ pub(in crate::install) const RESTORE: Change<Install> = Change {
 pub(in crate::install) const SNAPSHOT: Change<Install> = Change {
     kind: "snapshot",
     can_stop: false,
-    steps: &[snapshot::STEP, Step { name: "prune", run: prune, undo: nothing_to_undo, may_be_cut: false }],
+    steps: &[snapshot::STEP, Step { name: "prune", run: prune, undo: nothing_to_undo, would: would_prune, may_be_cut: false }],
 };
 
 /// What to put back.
@@ -85,22 +99,19 @@ impl Platform {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on this plugin runs.
-    pub async fn snapshot_plugin(self: &Arc<Self>, caller: Caller, slug: &str) -> Result<OperationId> {
+    pub async fn snapshot_plugin(self: &Arc<Self>, caller: Caller, slug: &str, dry_run: bool) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         install.reason = "asked";
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: SNAPSHOT.kind, input: json!({}) }).await?;
-        let id = hold.lease.operation;
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &SNAPSHOT, &mut install, unexpected).await });
-        Ok(id)
+        let (plugin, input) = (slug.to_owned(), json!({}));
+        self.launch(&caller, Launch { plugin, input, change: &SNAPSHOT, state: install, on_failure: unexpected, dry_run }).await
     }
 
     /// Begins to put a snapshot back.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `CONFLICT` while another operation on this plugin runs.
-    pub async fn restore_snapshot(self: &Arc<Self>, caller: Caller, slug: &str, to: Restore) -> Result<OperationId> {
+    pub async fn restore_snapshot(self: &Arc<Self>, caller: Caller, slug: &str, to: Restore, dry_run: bool) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
         let installation = install.installation.clone().ok_or_else(|| crate::operation::not_installed(slug))?;
@@ -111,14 +122,11 @@ impl Platform {
             generation: installation.generation,
             previous: installation.state.clone(),
         };
-        let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: RESTORE.kind, input: json!(input) }).await?;
-        let id = hold.lease.operation;
         install.reason = "restore";
         install.snapshot = Some(snapshot);
         install.decision = Decision { grants: to.grants, allow_destructive: to.allow_destructive, ..Decision::default() };
-        let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, &RESTORE, &mut install, unexpected).await });
-        Ok(id)
+        let (plugin, input) = (slug.to_owned(), json!(input));
+        self.launch(&caller, Launch { plugin, input, change: &RESTORE, state: install, on_failure: unexpected, dry_run }).await
     }
 
     /// Ends a restore whose process died: it is done if the release was switched, else what was there before is put back.
@@ -251,6 +259,10 @@ fn put_forth(install: &mut Install) -> BoxFuture<'_, ()> {
                 "what was there before a restore could not be put back; restore this snapshot");
         }
     })
+}
+
+fn would_prune(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    said(format!("deletes the oldest of more than {} snapshots", install.platform.snapshot_policy().kept))
 }
 
 fn prune(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {

@@ -7,10 +7,16 @@ use mint_store::{history, releases};
 use super::super::Install;
 use crate::{
     install::out_of_order,
-    operation::{Step, Stop, nothing_to_undo},
+    operation::{Step, Stop, nothing_to_undo, said},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "retire", run, undo: nothing_to_undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step {
+    name: "retire",
+    run,
+    undo: nothing_to_undo,
+    would: |_| said("lets the old release finish what it has begun, and end"),
+    may_be_cut: false,
+};
 
 /// Releases to go back to, beside the active one.
 const KEPT: usize = 3;

@@ -5,11 +5,12 @@ use futures_util::future::BoxFuture;
 use super::super::Install;
 use crate::{
     install::out_of_order,
-    operation::{Step, Stop},
+    operation::{Step, Stop, said},
     snapshots::Occasion,
 };
 
-pub(in crate::install) const STEP: Step<Install> = Step { name: "snapshot", run, undo, may_be_cut: true };
+pub(in crate::install) const STEP: Step<Install> =
+    Step { name: "snapshot", run, undo, would: |_| said("takes a snapshot of its tables, files and settings"), may_be_cut: true };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {

@@ -7,10 +7,10 @@ use mint_domain::lifecycle::Failure;
 use super::{super::Install, unfit};
 use crate::{
     install::out_of_order,
-    operation::{Step, Stop, nothing_to_undo},
+    operation::{Step, Stop, nothing_to_undo, said},
 };
 
-pub(super) const STEP: Step<Install> = Step { name: "trial", run, undo: nothing_to_undo, may_be_cut: false };
+pub(super) const STEP: Step<Install> = Step { name: "trial", run, undo: nothing_to_undo, would, may_be_cut: false };
 
 fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
@@ -31,4 +31,11 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         }
         Ok(format!("answered for {:.0} s", window.as_secs_f64()))
     })
+}
+
+fn would(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    said(format!(
+        "lets what was there take over again if this one fails, or is unhealthy, within {:.0} s",
+        install.platform.trial().as_secs_f64()
+    ))
 }

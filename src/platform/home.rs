@@ -19,6 +19,8 @@ use crate::{Platform, layout::Layout};
 
 /// The mark. No tenant is called so.
 const MARK: &str = ".directory";
+/// Phase of a start that failed because the files of plugins stand elsewhere: others can start the plugin.
+pub(crate) const FILES: &str = "files";
 /// What whoever runs the servers can do.
 const HINT: &str = "Give all servers one `plugin-data` directory, on a file system that they share; or, where the other one is lost, end all \
                     servers and run `mint fsck --repair` here.";
@@ -46,7 +48,11 @@ impl Platform {
 
     /// The same, for a start.
     pub(crate) async fn expect_files_to_start(&self, grants: &Grants) -> Result<(), Failure> {
-        self.expect_files(grants).await.map_err(|error| Failure::new("files", error.public().message, HINT))
+        self.expect_files(grants).await.map_err(|error| {
+            let message = error.public().message;
+            let reason = message.strip_suffix(HINT).map_or(message.as_str(), str::trim_end);
+            Failure::new(FILES, reason, HINT)
+        })
     }
 
     /// Passes unless plugins that run here should find files that stand with another server, which is there.

@@ -18,7 +18,7 @@ use rand::Rng as _;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, content::FETCH, running::Active};
+use crate::{Caller, Platform, content::FETCH, home::FILES, running::Active};
 
 /// Time between two looks at whether anything changed, before jitter.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -212,7 +212,8 @@ impl Platform {
             }
             // What is down may come back; what runs elsewhere is not broken.
             Err(failure)
-                if matches!(failure.phase.as_str(), FETCH | OUTAGE) || self.runs_elsewhere(row.id, row.generation).await =>
+                if matches!(failure.phase.as_str(), FETCH | OUTAGE | FILES)
+                    || self.runs_elsewhere(row.id, row.generation).await =>
             {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure,
                     "a plugin could not be started here; it will be tried again");

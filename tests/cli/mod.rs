@@ -27,7 +27,6 @@ mod crashes_archive;
 mod crashes_restore;
 mod dev;
 mod fsck;
-mod full_disk;
 mod plans;
 mod plugins;
 mod table_crashes;

@@ -31,6 +31,18 @@ impl Client {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// Asks a plugin, whatever it answers.
+    ///
+    /// # Errors
+    /// The platform could not have it answer.
+    pub(crate) async fn ask(&self, path: &str) -> Result<()> {
+        let status = self.request(Method::GET, path).send().await?.status();
+        if status.is_server_error() {
+            bail!("{path} answered {status}");
+        }
+        Ok(())
+    }
+
     /// Installs a bundle with everything that it asks for, and waits for the end.
     pub(crate) async fn install(&self, bundle: &Path) -> Result<()> {
         let decision = json!({"grant_requested": true, "limits": {"requests_per_second_max": 1_000_000}}).to_string();
@@ -38,6 +50,14 @@ impl Client {
         let form = multipart::Form::new().text("decision", decision).part("bundle", multipart::Part::bytes(bytes));
         let operation = self.send(self.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;
         self.done(operation).await.with_context(|| format!("{} was not installed", bundle.display())).map(drop)
+    }
+
+    /// Puts a bundle in the place of a plugin's release, and waits for the end.
+    pub(crate) async fn upgrade(&self, slug: &str, bundle: &Path) -> Result<()> {
+        let bytes = tokio::fs::read(bundle).await.with_context(|| bundle.display().to_string())?;
+        let form = multipart::Form::new().text("decision", "{}").part("bundle", multipart::Part::bytes(bytes));
+        let operation = self.send(self.request(Method::POST, &format!("/api/plugins/{slug}/upgrade")).multipart(form)).await?;
+        self.done(operation).await.with_context(|| format!("{} did not take its place", bundle.display())).map(drop)
     }
 
     /// Starts a plugin anew, and gives the operation once it answers.

@@ -40,6 +40,16 @@ impl Guest {
         self.write(&self.manifest_as(slug, instances)?, |name| self.directory.join(name))
     }
 
+    /// The same files as another release.
+    pub(crate) fn release(&self, version: &str) -> Result<PathBuf> {
+        let mut manifest = self.manifest.clone();
+        manifest.plugin.version = version.to_owned();
+        let path = self.directory.with_file_name(format!("{}-{version}.mint", manifest.plugin.slug));
+        let files = manifest.files.keys().map(|name| (name.clone(), self.directory.join(name)));
+        mint_bundle::write(&path, manifest.clone(), files)?;
+        Ok(path)
+    }
+
     /// The same with another component: it differs by a custom section that nobody reads, so that nothing of its code is shared.
     pub(crate) fn distinct_bundle(&self, slug: &str) -> Result<PathBuf> {
         let entry = self.manifest.component.as_ref().context("the guest has no component")?;

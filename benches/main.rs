@@ -21,6 +21,7 @@ mod report;
 mod response;
 mod rows;
 mod starts;
+mod upgrades;
 
 use std::{env, path::PathBuf, time::Duration};
 
@@ -43,7 +44,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// Only the rows of requests whose name contains this
+    /// Only the rows of requests whose name contains this; `upgrades` for those only
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 
@@ -69,6 +70,8 @@ struct Plan {
     /// The program `mint`, built in release mode.
     mint: PathBuf,
     uv: PathBuf,
+    /// The address of a database of the bench's own on PostgreSQL.
+    postgres: Option<String>,
 }
 
 fn main() -> Result<()> {
@@ -84,14 +87,19 @@ fn main() -> Result<()> {
         guests: from_environment("MINT_GUESTS_DIR").context("MINT_GUESTS_DIR is not set; run `cargo xtask bench`")?,
         mint: from_environment("MINT_BIN").context("MINT_BIN is not set; run `cargo xtask bench`")?,
         uv: from_environment("MINT_TEST_UV").unwrap_or_else(|| "uv".into()),
+        postgres: env::var("MINT_BENCH_POSTGRES_URL").ok(),
     };
     let dir = tempfile::tempdir()?;
     report::heading(&machine::describe());
+    if plan.only.as_deref() == Some(upgrades::NAME) {
+        return upgrades::run(&plan, dir.path());
+    }
     rows::run(&plan, dir.path())?;
     if plan.only.is_none() {
         inside::run(&plan, dir.path())?;
         installations::run(&plan, dir.path())?;
         starts::run(&plan, dir.path())?;
+        upgrades::run(&plan, dir.path())?;
     }
     Ok(())
 }

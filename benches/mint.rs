@@ -23,17 +23,23 @@ pub(crate) struct Mint {
     uv: PathBuf,
     dir: PathBuf,
     password: String,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Mint {
     /// Makes the data directory `name` in `dir`, with an administrator.
     pub(crate) fn prepare(plan: &Plan, dir: &Path, name: &str) -> Result<Self> {
+        Self::prepare_with(plan, dir, name, Vec::new())
+    }
+
+    /// The same with variables of the server's.
+    pub(crate) fn prepare_with(plan: &Plan, dir: &Path, name: &str, variables: Vec<(&'static str, String)>) -> Result<Self> {
         let dir = dir.join(name);
         fs::create_dir(&dir)?;
         let mut password = vec![0_u8; 16];
         fs::File::open("/dev/urandom")?.read_exact(&mut password)?;
         let password = password.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mint = Self { program: plan.mint.clone(), uv: plan.uv.clone(), dir, password };
+        let mint = Self { program: plan.mint.clone(), uv: plan.uv.clone(), dir, password, variables };
         mint.create_user()?;
         Ok(mint)
     }
@@ -46,6 +52,7 @@ impl Mint {
         if let Some(python) = env::var_os("UV_PYTHON") {
             command.env("MINT_PLUGINS__UV__PYTHON", python);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         command
     }
 
@@ -65,9 +72,14 @@ impl Mint {
 
     /// Starts to serve.
     pub(crate) fn serve(&self) -> Result<Server> {
+        self.serve_with(&[])
+    }
+
+    /// Starts to serve with further variables in its environment.
+    pub(crate) fn serve_with(&self, variables: &[(&str, &str)]) -> Result<Server> {
         let address = free_address()?;
         let mut command = self.command();
-        command.arg("serve").env("MINT_SERVER__LISTEN", address.to_string());
+        command.arg("serve").env("MINT_SERVER__LISTEN", address.to_string()).envs(variables.iter().copied());
         Server::start(command, address, &self.dir)
     }
 

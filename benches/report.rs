@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 
-use crate::rows::Figures;
+use crate::{rows::Figures, upgrades::Upgraded};
 
 /// Begins the report.
 pub(crate) fn heading(machine: &str) {
@@ -41,6 +41,21 @@ pub(crate) fn requests(figures: &[Figures]) {
             row.p50_us,
             row.p99_us,
             row.cpu_us
+        );
+    }
+}
+
+/// The table of requests while releases take each other's place.
+pub(crate) fn upgrades(rows: &[Upgraded]) {
+    end_progress();
+    println!(
+        "\n{:<34} {:>9} {:>7} {:>9} {:>9} {:>9} {:>9}",
+        "upgrades under load, 32 conns", "requests", "failed", "req/s", "p50 µs", "p99 µs", "max µs"
+    );
+    for row in rows {
+        println!(
+            "{:<34} {:>9} {:>7} {:>9.0} {:>9.0} {:>9.0} {:>9.0}",
+            row.name, row.requests, row.failed, row.requests_per_second, row.p50_us, row.p99_us, row.max_us
         );
     }
 }

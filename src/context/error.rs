@@ -49,6 +49,11 @@ impl Error {
                 Refusal::new(Kind::Unavailable, "service.unavailable", "The database does not answer. Try again in a moment.")
                     .retry_after(5)
             }
+            Self::Store(error) if error.is_full() => Refusal::new(
+                Kind::QuotaExceeded,
+                "service.no_room",
+                "There is no room on the disk of the database. Make some, and try again.",
+            ),
             Self::Blobs(error) if !matches!(error, object_store::Error::NotFound { .. }) => {
                 Refusal::new(Kind::Unavailable, "service.unavailable", "The storage does not answer. Try again in a moment.")
                     .retry_after(5)
@@ -74,7 +79,7 @@ impl Error {
 
     /// Whether it is open what became of what was written: the database went away, or another process has taken over.
     pub fn leaves_it_open(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_outage() || matches!(error, mint_store::Error::LeaseLost))
+        matches!(self, Self::Store(error) if error.is_outage() || error.is_full() || matches!(error, mint_store::Error::LeaseLost))
     }
 
     /// Whether an operator must see it.

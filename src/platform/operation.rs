@@ -173,6 +173,9 @@ impl Platform {
         if let Some(error) = why {
             tracing::warn!(operation.id = %lease.operation, kind = change.kind, error = &error as &dyn std::error::Error,
                 "an operation was let go of; whoever finds it takes it up");
+            if matches!(&error, Error::Store(error) if error.is_full()) {
+                self.let_go_of().insert(lease.operation, error.public().message);
+            }
             state.let_go().await;
         }
         drop(hold);

@@ -13,8 +13,7 @@ use mint_context::{
     runtime::{Release, Runtime},
 };
 use mint_domain::{
-    Digest, InstallationId, OperationId, RequestId, TenantId, lifecycle::Failure, migration::Migration, mode::Mode,
-    plan::PlatformPython,
+    Digest, InstallationId, OperationId, RequestId, lifecycle::Failure, migration::Migration, mode::Mode, plan::PlatformPython,
 };
 use mint_store::{
     installations::{self, Installation},
@@ -22,12 +21,11 @@ use mint_store::{
 };
 use moka::sync::Cache;
 use rand::Rng as _;
-use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller,
-    admission::Patience,
     developments::Developments,
     frontends::{Origins, Visits},
     health::{CHECKS_AT_ONCE, HealthOptions},
@@ -48,10 +46,8 @@ const IDENTITIES_MAX: u64 = 10_000;
 const RELEASES_MAX: u64 = 10_000;
 /// How long what was begun may take when the platform ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time between two looks at whether a plugin is done with what it does of its own accord.
-const WORK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a plugin may take to end.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// What the composition root gives to the platform.
 #[derive(Debug)]
@@ -114,6 +110,7 @@ pub struct Platform {
     lease: Duration,
     development: Developments,
     operations: Mutex<HashMap<OperationId, Here>>,
+    let_go_of: Mutex<HashMap<OperationId, String>>,
     failed_here: Mutex<HashMap<InstallationId, FailedHere>>,
     identities: Cache<String, Identity>,
     declared_migrations: Cache<Digest, Arc<Vec<Migration>>>,
@@ -150,6 +147,7 @@ impl Platform {
             process_id: options.process_id,
             lease: options.lease,
             development: Developments::new(options.development),
+            let_go_of: Mutex::default(),
             operations: Mutex::new(HashMap::new()),
             failed_here: Mutex::new(HashMap::new()),
             declared_migrations: Cache::new(RELEASES_MAX),
@@ -188,6 +186,11 @@ impl Platform {
     /// How long a new release answers before the old one is let go.
     pub(crate) fn trial(&self) -> Duration {
         self.trial
+    }
+
+    /// How long what makes way may go on with what it has begun.
+    pub(crate) fn drain_time(&self) -> Duration {
+        self.drain
     }
 
     pub(crate) fn snapshot_policy(&self) -> Policy {
@@ -236,6 +239,11 @@ impl Platform {
     /// Operations that run in this process.
     pub(crate) fn operations_here(&self) -> MutexGuard<'_, HashMap<OperationId, Here>> {
         self.operations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why this process let go of operations that it will take up again, in words for people.
+    pub(crate) fn let_go_of(&self) -> MutexGuard<'_, HashMap<OperationId, String>> {
+        self.let_go_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts that failed here, of plugins that run elsewhere.
@@ -333,39 +341,6 @@ impl Platform {
             }
         });
         self.watch_health(active);
-    }
-
-    /// Waits until a replaced generation has done what it had begun, and ends it. What is not done in time is told to go.
-    pub(crate) fn drain(self: &Arc<Self>, old: Arc<Active>) -> impl Future<Output = ()> + Send + use<> {
-        self.let_go(old, Patience { streams: self.drain, all: self.drain })
-    }
-
-    fn let_go(self: &Arc<Self>, old: Arc<Active>, patience: Patience) -> impl Future<Output = ()> + Send + use<> {
-        // From now on, not from when this is awaited.
-        let leaving = self.running.leave(&old);
-        let platform = self.clone();
-        async move {
-            let deadline = Instant::now() + patience.all;
-            if !old.admission.drained(patience).await {
-                tracing::warn!(plugin.slug = %old.slug(), "what a plugin had begun was cut off when it made way");
-            }
-            while old.plugin.is_at_work().await && Instant::now() < deadline {
-                tokio::select! {
-                    () = tokio::time::sleep(WORK_INTERVAL) => {}
-                    () = platform.stopping.cancelled() => break,
-                }
-            }
-            old.plugin.stop(STOP_GRACE).await;
-            drop(leaving);
-        }
-    }
-
-    /// Stops what runs of an installation, if its start is still `generation` (any, where none is given). Nothing takes its
-    /// place, so what has no end of its own is told to go at once.
-    pub(crate) async fn take_down(self: &Arc<Self>, tenant: TenantId, installation: InstallationId, generation: Option<i64>) {
-        if let Some(active) = self.running.remove(tenant, installation, generation) {
-            self.let_go(active, Patience { streams: Duration::ZERO, all: self.drain }).await;
-        }
     }
 
     /// A generation failed for good: others go on, this one is told to whoever asks.

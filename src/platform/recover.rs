@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use mint_context::Result;
 use mint_store::{installations, operations, tenants};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{Caller, Platform, lease::Hold};
@@ -53,7 +53,7 @@ impl Platform {
         let mut tx = self.services().db.read().await?;
         let is_present = installations::find(&mut tx, operation.tenant_id, plugin).await?.is_some();
         drop(tx);
-        let (status, outcome) = match (operation.kind.as_str(), is_present) {
+        let (status, mut outcome) = match (operation.kind.as_str(), is_present) {
             ("uninstall", true) => {
                 return self.resume_uninstall(caller, plugin, input, hold).await;
             }
@@ -76,6 +76,10 @@ impl Platform {
                 ("undone", json!({ "code": "plugin.interrupted", "message": message }))
             }
         };
+        let why = self.let_go_of().remove(&hold.lease.operation);
+        if let (Some(why), Some(Value::String(message))) = (why, outcome.get_mut("message")) {
+            *message = format!("{why} {message}");
+        }
         self.end_operation(hold.lease, status, &outcome).await
     }
 }

@@ -20,8 +20,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const BEAT_INTERVAL: Duration = Duration::from_secs(3);
 /// A server that has said nothing for so long is gone, as far as the others know. It knows that itself.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// How long a server may take to let go of a plugin, requests in progress included.
-const TAKE_DOWN_TIMEOUT: Duration = Duration::from_secs(60);
+/// How much longer than what it has begun may go on, a server may take to let go of a plugin.
+const TAKE_DOWN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Servers that are gone are forgotten after so long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -44,6 +44,10 @@ impl Presence {
     pub(crate) fn new(address: SocketAddr, clock: &dyn Clock) -> Self {
         let heard = Heard { at: Instant::now(), must_look: false };
         Self { address, started_at: clock.now(), heard: Mutex::new(heard) }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
@@ -142,7 +146,8 @@ impl Platform {
             return Err(Refusal::new(Kind::Unavailable, "service.unavailable", "The server is ending.").retry_after(1).into());
         }
         self.services().db.ping().await?;
-        Ok(self.expect_present()?)
+        self.expect_present()?;
+        self.expect_files_of_all().await
     }
 
     /// Passes unless this server was silent for so long that the others have stopped to count on it.
@@ -188,7 +193,7 @@ impl Platform {
     /// # Errors
     /// `CONFLICT` when one does not take it down; the database's.
     pub(crate) async fn taken_down_everywhere(&self, installation: InstallationId) -> Result<()> {
-        let deadline = Instant::now() + TAKE_DOWN_TIMEOUT;
+        let deadline = Instant::now() + self.drain_time() + TAKE_DOWN_TIMEOUT;
         loop {
             let others = self.replicas().await?;
             let mut serving = others.iter().filter(|other| other.id != self.process_id() && other.answers_with(installation));

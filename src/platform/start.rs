@@ -80,6 +80,7 @@ impl Platform {
     ) -> Result<Active, Failure> {
         let laboratory = self.laboratory_limits(caller.tenant).await?;
         let prepared = self.prepare(caller, &Terms::of(installation, &laboratory), release)?;
+        self.expect_files_to_start(&installation.grants).await?;
         database::prepare(self.services(), &prepared.activation.authority).await?;
         let plugin = self.runtime(installation.mode()).start(prepared.activation.clone()).await?;
         Ok(prepared.active(installation.mode(), plugin, None))

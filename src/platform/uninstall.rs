@@ -85,6 +85,9 @@ impl Platform {
         let archive = slug.parse().ok().filter(|_| data == DataAction::Archive);
         let archive = archive.map(|slug| ArchiveName::new(slug, self.services().clock.now()));
         let mut uninstall = Uninstall::new(self, caller.clone(), slug, Input { data, archive }).await?;
+        if data != DataAction::Keep {
+            self.expect_files(&uninstall.installation.grants).await?;
+        }
         let input = json!(uninstall.input);
         let hold = self.begin_operation(&caller, &Subject { plugin: slug, kind: UNINSTALL.kind, input }).await?;
         let id = hold.lease.operation;

@@ -64,6 +64,16 @@ impl Error {
         }
     }
 
+    /// Whether the disk of the database has no room.
+    pub fn is_full(&self) -> bool {
+        /// SQLite's code, and PostgreSQL's.
+        const FULL: [&str; 2] = ["13", "53100"];
+        match self {
+            Self::Sqlx(sqlx::Error::Database(error)) => error.code().is_some_and(|code| FULL.contains(&&*code)),
+            _ => false,
+        }
+    }
+
     /// Names what a unique constraint was about.
     pub(crate) fn naming(self, what: &'static str) -> Self {
         match self {

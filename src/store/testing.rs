@@ -36,6 +36,16 @@ pub async fn databases() -> Vec<TestDb> {
     databases
 }
 
+/// Runs statements on a PostgreSQL server as whoever its address says, as an administrator of the server might.
+///
+/// # Panics
+/// When they fail.
+#[expect(clippy::expect_used, reason = "test support")]
+pub async fn administer(url: &str, statements: &str) {
+    let mut connection = PgConnection::connect(url).await.expect("PostgreSQL server");
+    connection.execute(AssertSqlSafe(statements.to_owned())).await.expect("statements");
+}
+
 /// Lets time pass for the codes that lead to front-ends, and for nothing else.
 ///
 /// # Panics

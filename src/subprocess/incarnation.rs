@@ -25,6 +25,7 @@ use crate::{
     begin::{self, Begun},
     census::{Census, Crowd},
     exit::Exit,
+    fullness::Fullness,
     launch::Launch,
     leftovers,
     link::Pool,
@@ -34,6 +35,7 @@ use crate::{
     served::Served,
     shim::{self, About, NotTaken},
     spawn::Spawner,
+    tables::Tables,
     unused::InUse,
     warm::{Place, Warm},
 };
@@ -101,6 +103,7 @@ pub(crate) struct Running {
     incarnation: Arc<Incarnation>,
     begun: Begun,
     crowd: Crowd,
+    fullness: Option<Fullness>,
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
     /// What it was started to try.
@@ -206,6 +209,9 @@ impl Running {
         let broken = |error: io::Error| begin::broken(setup, &error);
         let crowd = Crowd::watched(&setup.census, &begun.child, socket.clone(), authority, Arc::clone(&activity));
         let crowd = crowd.map_err(broken)?;
+        let tables = begun.home.tables.as_ref().and_then(Tables::file);
+        let fullness = tables.map(|file| Fullness::watched(&begun.child, file, authority.limits().database_bytes_max));
+        let fullness = fullness.transpose().map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let incarnation = Arc::new(Incarnation {
             number,
@@ -217,7 +223,7 @@ impl Running {
             peer: Arc::new(Peer::new(Pool::of_process(socket, begun.child.pid()), Some(&token), exit_seen)),
         });
         let log = Arc::clone(&setup.activation.log);
-        Ok(Self { incarnation, begun, crowd, exit, registration, trial_settings, log })
+        Ok(Self { incarnation, begun, crowd, fullness, exit, registration, trial_settings, log })
     }
 
     /// As others see it.
@@ -250,13 +256,13 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, begun, crowd, exit, registration, log, .. } = self;
+        let Self { incarnation, begun, crowd, fullness, exit, registration, log, .. } = self;
         let Begun { child, output, home, forwarder, copied } = begun;
         // Waits for whoever is in its control group.
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
         let reaped = if copied.as_ref().is_some_and(Place::ran_out_of_memory) { Exit::OutOfMemory } else { reaped };
-        let ended = crowd.exit().unwrap_or(reaped);
+        let ended = crowd.exit().or(fullness.as_ref().and_then(Fullness::exit)).unwrap_or(reaped);
         if let Some(limit) = ended.limit() {
             log.limit_reached(limit.name());
         }

@@ -24,6 +24,7 @@ mod events;
 mod executable;
 mod exit;
 mod file_url;
+mod fullness;
 mod generation;
 mod incarnation;
 mod keeper;

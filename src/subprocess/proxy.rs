@@ -203,6 +203,10 @@ impl Proxy {
                 limit: "processes_max",
                 message: format!("The plugin had {tasks} processes and threads; at most {tasks_max} are allowed."),
             },
+            Ok(Exit::Overfull { bytes, bytes_max }) => Fault::Limit {
+                limit: "database_bytes_max",
+                message: format!("The plugin took {bytes} bytes for its tables and beside them; its limit is {bytes_max}."),
+            },
             Ok(exit) => Fault::Broke(format!("its process {exit}")),
             Err(_elapsed) => match error {
                 LinkError::Connect(error) => Fault::Down(format!("it does not accept connections: {error}")),

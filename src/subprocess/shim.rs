@@ -16,8 +16,15 @@ use serde_json::{Value, json};
 use crate::{events, incarnation::Setup, launch::Launch, link::LinkError, peer::Peer, upload::Upload};
 
 /// The program that loads a plugin.
-pub const TEXT: &str =
-    concat!(include_str!("shim_tables.py"), "\n\n", include_str!("shim_migrations.py"), "\n\n", include_str!("shim.py"));
+pub const TEXT: &str = concat!(
+    include_str!("shim_tables.py"),
+    "\n\n",
+    include_str!("shim_migrations.py"),
+    "\n\n",
+    include_str!("shim_revisions.py"),
+    "\n\n",
+    include_str!("shim.py")
+);
 
 /// Takes events that the SDK has no route for.
 pub(crate) const HOOK: &str = "/__platform/hook";

@@ -40,6 +40,23 @@ class Denied(Exception):
     """What the platform or its database did not take, in their words."""
 
 
+def ask(line, question):
+    line.say(question)
+    answer = line.hear()
+    if "error" in answer:
+        raise Denied(answer["error"])
+    return answer
+
+
+def run(line, sql, values):
+    # Plugins ask for facts of SQLite by its functions only. They have nothing that is temporary.
+    if asked := re.fullmatch(r"\s*PRAGMA (main\.|temp\.)?(\w+)\((['\"]?)(.+)\3\);?\s*", sql, re.IGNORECASE):
+        if asked[1] == "temp.":
+            return {"columns": [], "rows": [], "changed": 0}
+        sql, values = f"select * from pragma_{asked[2].lower()}($1)", [asked[4].replace('""', '"')]
+    return ask(line, {"run": {"sql": sql, "parameters": [plain(value) for value in values]}})
+
+
 class Connection:
     """As much of SQLAlchemy's connection as migrations use: statements go to the platform as text and values."""
 
@@ -67,17 +84,7 @@ class Connection:
         return (await self.execute(statement, parameters)).scalar()
 
     def run(self, sql, values):
-        # Plugins ask for facts of SQLite by its functions only.
-        if asked := re.fullmatch(r"\s*PRAGMA (\w+)\((['\"]?)(.+)\2\);?\s*", sql, re.IGNORECASE):
-            sql, values = f"select * from pragma_{asked[1].lower()}($1)", [asked[3].replace('""', '"')]
-        return self.answer(self.ask({"run": {"sql": sql, "parameters": [plain(value) for value in values]}}))
-
-    def ask(self, question):
-        self.line.say(question)
-        answer = self.line.hear()
-        if "error" in answer:
-            raise Denied(answer["error"])
-        return answer
+        return self.answer(run(self.line, sql, values))
 
     @staticmethod
     def answer(told):
@@ -135,11 +142,11 @@ def operations(sdk, connection, destructive):
     class Operations(base):
         async def _sqlite_recreate_table(self, table, *, drop_columns=None, rename_columns=None, alter_types=None):
             for column in drop_columns or ():
-                self._conn.ask({"change": {"drop": {"table": table, "column": column}}})
+                ask(self._conn.line, {"change": {"drop": {"table": table, "column": column}}})
             for old, new in (rename_columns or {}).items():
-                self._conn.ask({"change": {"rename": {"table": table, "from": old, "to": new}}})
+                ask(self._conn.line, {"change": {"rename": {"table": table, "from": old, "to": new}}})
             for column, type_ in (alter_types or {}).items():
-                self._conn.ask({"change": {"alter": {"table": table, "column": column, "kind": kind_of(type_)}}})
+                ask(self._conn.line, {"change": {"alter": {"table": table, "column": column, "kind": kind_of(type_)}}})
 
     dialect, options = connection.dialect.name, {}
     if dialect == "postgresql" and "schema" in inspect.signature(base.__init__).parameters:
@@ -148,13 +155,18 @@ def operations(sdk, connection, destructive):
 
 
 def checksum(migration):
-    """Of the code alone: how it is written, and what is said about it, does not matter."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(type(migration))))
+        return checksum_of(textwrap.dedent(inspect.getsource(type(migration))))
     except OSError:
         return hashlib.sha256(repr(sorted(vars(type(migration)))).encode()).hexdigest()
+
+
+def checksum_of(source):
+    """Of the code alone: how it is written, and what is said about it, does not matter."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node) is not None:
+        described = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, described) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
@@ -167,41 +179,53 @@ def takes_away(migration):
     return bool(migration.destructive) or bool(TAKES_AWAY.search(ADDS.sub("", source)))
 
 
+class Numbered:
+    """Classes with a number each, as all SDKs have them."""
+
+    def __init__(self, sdk, package):
+        self.sdk = sdk
+        found = sdk.module("migrations.runner").MigrationRunner.discover(package)
+        self.migrations = {migration.version: migration for migration in found}
+
+    def told(self):
+        for one in self.migrations.values():
+            yield {"version": one.version, "name": one.name, "destructive": takes_away(one), "checksum": checksum(one)}
+
+    def step(self, line, asked):
+        asyncio.run(self.run(Connection(line, asked["dialect"]), self.migrations[asked["version"]], asked["up"]))
+
+    async def run(self, connection, migration, up):
+        op = operations(self.sdk, connection, migration.destructive or not up)
+        if up:
+            await migration.upgrade(op)
+        elif migration.has_downgrade:
+            await migration.downgrade(op)
+        else:
+            raise Denied("it has no way back (`downgrade`).")
+
+
 def history_of(sdk, plugin):
     package = plugin.get_migrations_package() if hasattr(plugin, "get_migrations_package") else None
-    if package is None:
-        return None
-    return sdk.module("migrations.runner").MigrationRunner.discover(package)
+    spec = plugin.get_migration_spec() if hasattr(plugin, "get_migration_spec") else None
+    if package is not None and spec is not None:
+        sys.exit("The plugin declares its migrations twice: `get_migrations_package` and `get_migration_spec`.")
+    if spec is not None:
+        return Revisions(sdk, spec)
+    return None if package is None else Numbered(sdk, package)
 
 
 def migrate():
     line = Line()
     cls = plugin_class()
     sdk = Sdk(cls)
-    migrations = None if sdk.is_ours else history_of(sdk, cls())
-    by_version = {migration.version: migration for migration in migrations or ()}
-    told = [
-        {"version": one.version, "name": one.name, "destructive": takes_away(one), "checksum": checksum(one)}
-        for one in migrations or ()
-    ]
-    line.say({"history": None if migrations is None else told})
+    history = None if sdk.is_ours else history_of(sdk, cls())
+    line.say({"history": None if history is None else list(history.told())})
     while True:
         asked = line.hear()
-        migration = by_version[asked["version"]]
         try:
-            connection = Connection(line, asked["dialect"])
-            asyncio.run(one_step(sdk, connection, migration, asked["up"]))
+            history.step(line, asked)
         except Exception as error:
-            line.say({"failed": words(error)})
+            # SQLAlchemy wraps what a driver says into what it had asked.
+            line.say({"failed": words(getattr(error, "orig", None) or error)})
         else:
             line.say("done")
-
-
-async def one_step(sdk, connection, migration, up):
-    op = operations(sdk, connection, migration.destructive or not up)
-    if up:
-        await migration.upgrade(op)
-    elif migration.has_downgrade:
-        await migration.downgrade(op)
-    else:
-        raise Denied("it has no way back (`downgrade`).")

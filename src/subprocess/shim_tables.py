@@ -84,39 +84,12 @@ class Tables:
                 raise
 
     async def create(self, sdk, plugin):
-        """Runs the revisions of Alembic that a plugin declares, or makes the tables of the models of one without a history."""
-        spec = plugin.get_migration_spec() if hasattr(plugin, "get_migration_spec") else None
-        if spec is not None:
-            await self.revise(sdk, spec, f"plugin:{plugin.metadata.name}")
-            return
+        """Makes the tables of the models of a plugin without a history."""
         models = list(getattr(plugin, "get_shared_models", list)() or [])
         if not models or has_migrations(plugin):
             return
         async with self.engine().begin() as connection:
             await connection.run_sync(lambda bind: create_all(sdk, bind, models))
-
-
-    async def revise(self, sdk, spec, owner):
-        from sqlalchemy import event, text
-
-        schema, engine = None, self.engine()
-        if not self.in_file:
-            async with engine.connect() as connection:
-                schema = (await connection.execute(text("select current_schema()"))).scalar()
-            event.listen(engine.sync_engine, "before_cursor_execute", leave_to_platform, retval=True)
-        try:
-            await sdk.module("migrations").run_migrations(engine, spec, owner=owner, schema=schema)
-        finally:
-            if not self.in_file:
-                event.remove(engine.sync_engine, "before_cursor_execute", leave_to_platform)
-
-
-def leave_to_platform(_connection, _cursor, statement, parameters, _context, _many):
-    """The schema is there, and locks by number belong to all plugins: of two processes at once, the second fails and is
-    started again."""
-    if statement.startswith(("CREATE SCHEMA IF NOT EXISTS", "SELECT pg_advisory_xact_lock")):
-        return "SELECT 1", ()
-    return statement, parameters
 
 
 def create_all(sdk, bind, models):
@@ -130,7 +103,8 @@ def create_all(sdk, bind, models):
 
 
 def has_migrations(plugin):
-    return hasattr(plugin, "get_migrations_package") and plugin.get_migrations_package() is not None
+    declared = (getattr(plugin, name, lambda: None)() for name in ("get_migrations_package", "get_migration_spec"))
+    return any(one is not None for one in declared)
 
 
 def lacks(packages):

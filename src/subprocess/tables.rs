@@ -73,9 +73,14 @@ impl Tables {
         &self.url
     }
 
+    /// The file that it may change, where it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        Some(self.file.as_ref()?.path())
+    }
+
     /// Where the file stands that it may change, with those that SQLite makes beside it.
     pub(crate) fn directory(&self) -> Option<&Path> {
-        self.file.as_ref()?.path().parent()
+        self.file()?.parent()
     }
 }
 

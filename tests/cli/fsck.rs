@@ -163,3 +163,59 @@ fn bundle_gone(mint: &Mint, data: &Path, hello: &str) {
         "{found:?}"
     );
 }
+
+/// Tables that nobody has are removed when they are empty; those that an uninstall kept are nobody's business; those that are
+/// gone are told of.
+#[tokio::test]
+async fn tables_and_installations_are_compared() {
+    const NOBODYS: &str = "tables: no installation has them, and there is nothing in them";
+    for database in mint_store::testing::databases().await {
+        let is_file = database.url.starts_with("sqlite");
+        let mut mint = Mint::new();
+        if !is_file {
+            mint.set("MINT_DATABASE__URL", database.url.clone());
+        }
+        mint.make_admin();
+        mint.serve().await;
+        let admin = Client::sign_in(&mint.url, "default", "admin").await;
+        for guest in [bundle("everything"), tables::other()] {
+            admin.installed(&guest, json!({})).await;
+        }
+        let made = admin.post("/api/other/call/database.execute", &json!({ "sql": "create table t (a bigint)" })).await;
+        assert_eq!(made.status, 200, "{made:?}");
+        assert_eq!(admin.uninstall("other", "keep").await["status"], "done");
+        mint.end(Signal::TERM);
+        // The uninstalled release's bundle is still there for a day.
+        fsck(&mint, &["--repair"]);
+        assert_eq!(fsck(&mint, &[]), (Some(0), Vec::new()), "what was kept is no disagreement");
+
+        let place = mint.home().join("data/plugin-tables/default");
+        let role = "mint_nobody_0123456789abcdef";
+        if is_file {
+            fs::create_dir_all(place.join("nobody")).unwrap();
+            fs::create_dir_all(place.join("archived_20260101T000000Z_nobody")).unwrap();
+        } else {
+            let here = "drop role if exists {role}; create role {role}; create schema {role}; create schema archived_1_nobody";
+            mint_store::testing::administer(&database.url, &here.replace("{role}", role)).await;
+        }
+        assert_eq!(fsck(&mint, &[]), (Some(1), vec![NOBODYS.to_owned()]));
+        assert_eq!(fsck(&mint, &["--repair"]), (Some(0), vec![format!("{NOBODYS} (repaired)")]));
+        assert_eq!(fsck(&mint, &[]), (Some(0), Vec::new()));
+
+        if is_file {
+            fs::remove_dir_all(place.join("everything")).unwrap();
+        } else {
+            let gone = "do $$ declare name text; begin \
+                select nspname into strict name from pg_namespace where nspname like 'mint\\_everything\\_%'; \
+                execute format('drop schema %I cascade', name); end $$";
+            mint_store::testing::administer(&database.url, gone).await;
+        }
+        let (code, found) = fsck(&mint, &["--repair"]);
+        assert!(code == Some(1) && found.len() == 1 && found[0].starts_with("tables: they are gone"), "{found:?}");
+        mint.serve().await;
+        let admin = admin.at(&mint.url);
+        admin.installed(&tables::other(), json!({})).await;
+        let kept = admin.post("/api/other/call/database.query", &json!({ "sql": "select count(*) from t" })).await;
+        assert_eq!(kept.json()["rows"], json!([[0]]));
+    }
+}

@@ -3,10 +3,11 @@
 use std::fs;
 
 use mint_bundle::{Bounds, Bundle};
-use mint_tests::{PASSWORD, bundle, repackaged};
+use mint_tests::{Client, PASSWORD, bundle, repackaged};
 use serde_json::Value;
 
 use super::{Mint, binary::assert_session};
+use crate::hostile::tables::{execute, rows};
 
 async fn signed_in() -> Mint {
     let mint = Mint::serving().await;
@@ -66,6 +67,46 @@ async fn releases_come_and_go_at_a_shell() {
     let (code, releases) = json(&mint, &["plugin", "releases", "hello"]);
     let versions: Vec<_> = releases.as_array().unwrap().iter().map(|release| release["version"].as_str().unwrap()).collect();
     assert_eq!((code, versions), (Some(0), vec!["1.0.0", "2.0.0", "1.0.0"]));
+}
+
+#[tokio::test]
+async fn what_a_plugin_holds_goes_and_comes_back_at_a_shell() {
+    let mint = signed_in().await;
+    let admin = Client::sign_in(&mint.url, "default", "admin").await;
+    let fine = |arguments: &[&str]| {
+        let ran = mint.run(arguments);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran
+    };
+    let wrong = |arguments: &[&str], words: &str| {
+        let ran = mint.run(arguments);
+        assert!(ran.code == Some(1) && ran.stderr.contains(words), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+    };
+    fine(&["plugin", "install", &bundle("everything").path.display().to_string(), "--yes"]);
+    execute(&admin, "create table t (a text)").await;
+    execute(&admin, "insert into t values ('first')").await;
+    let held = || async { rows(&admin, "select a from t order by a").await };
+
+    fine(&["plugin", "snapshot", "everything"]);
+    let listed = fine(&["plugin", "snapshots", "everything"]).stdout;
+    assert!(listed.starts_with("SNAPSHOT") && listed.contains("asked"), "{listed}");
+    let (_, snapshots) = json(&mint, &["plugin", "snapshots", "everything"]);
+    let snapshot = snapshots[0]["id"].to_string();
+    fine(&["plugin", "backup", "everything", "first.zip"]);
+    wrong(&["plugin", "backup", "everything", "first.zip"], "is there already; nothing was written");
+
+    execute(&admin, "insert into t values ('second')").await;
+    fine(&["plugin", "rollback", "everything", "--snapshot", &snapshot]);
+    assert_eq!(held().await, serde_json::json!([["first"]]));
+    wrong(&["plugin", "rollback", "everything", "--snapshot", "999999"], "999999");
+
+    execute(&admin, "delete from t").await;
+    fine(&["plugin", "restore", "first.zip"]);
+    assert_eq!(held().await, serde_json::json!([["first"]]));
+    fs::write(mint.home().join("nonsense.zip"), "nonsense").unwrap();
+    wrong(&["plugin", "restore", "nonsense.zip"], "nonsense.zip is no backup");
+    wrong(&["plugin", "backup", "nobody", "nobody.zip"], "nobody");
+    assert!(!mint.home().join("nobody.zip").exists() && !mint.home().join("nobody.partial").exists());
 }
 
 #[tokio::test]

@@ -21,6 +21,16 @@ async fn the_page_of_a_wheel_is_served_by_the_host() {
     let page = browser.get(&path).await;
     assert!(page.status == StatusCode::OK && page.text().contains("from the wheel"), "{page:?}");
     assert_eq!(page.header("cache-control"), "no-store");
+    assert!(page.text().contains("<script src=\"/_mint/platform.js\"></script>"), "{page:?}");
+    let told = browser.get("/_mint/platform.js").await;
+    assert_eq!((told.status, told.header("content-type")), (StatusCode::OK, "text/javascript; charset=utf-8"), "{told:?}");
+    let told = told.text();
+    let told = told.strip_prefix("window.__MINT_PLATFORM__ = ").and_then(|rest| rest.strip_suffix(";\n")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(told).unwrap();
+    assert_eq!((&told["isIntegrated"], &told["plugin"]["id"]), (&json!(true), &json!(slug)), "{told:#}");
+    assert_eq!(told["plugin"]["api_prefix"], format!("/api/{slug}"), "{told:#}");
+    assert_eq!((&told["user"]["username"], &told["features"]["admin"]), (&json!("member"), &json!(false)), "{told:#}");
+    assert_eq!(told["platformOrigin"], browser.platform(), "{told:#}");
     let script = browser.get(&format!("/{slug}/assets/index-DiwrgTda.js")).await;
     assert!(script.header("cache-control").ends_with("immutable"), "{script:?}");
     assert_eq!(script.header("x-mint-frontend-revision"), page.header("x-mint-frontend-revision"));

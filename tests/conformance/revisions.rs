@@ -1,5 +1,5 @@
-//! Tables that are changed by revisions of Alembic, as the later of MINT's SDKs run them: at the start of the process, by its own
-//! connection.
+//! Tables that are changed by revisions of Alembic, as the later of MINT's SDKs declare them: the platform's runner takes each as
+//! a migration.
 
 use http::StatusCode;
 use mint_tests::{Client, TestServer};
@@ -7,34 +7,84 @@ use serde_json::{Value, json};
 
 use super::sdk_fixture::Fixture;
 
-async fn got(client: &Client, path: &str) -> Value {
-    let reply = client.get(&format!("/api/revised/{path}")).await;
+const SLUG: &str = "revised";
+
+/// A release with so many of the revisions.
+fn release(version: &str, revisions: usize) -> Fixture {
+    let later = ["r2_wells.py", "r3_titles.py"].into_iter().skip(revisions - 1);
+    later.fold(Fixture::of("revisions").release(version), Fixture::without)
+}
+
+async fn serving() -> Vec<TestServer> {
+    let first = release("1.0.0", 1);
+    let Some(python) = first.python() else { return Vec::new() };
+    TestServer::on_every_database(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await
+}
+
+async fn install(client: &Client) {
+    let first = release("1.0.0", 1);
+    let operation = client.install(&first.bundle(), json!({ "grants": first.grants() })).await;
+    assert_eq!(operation["status"], "done", "{operation:#}");
+}
+
+async fn plates(client: &Client) -> Value {
+    let reply = client.get(&format!("/api/{SLUG}/plates")).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     reply.json()
 }
 
+async fn states(client: &Client) -> Vec<String> {
+    let found = client.get(&format!("/api/plugins/{SLUG}/migrations")).await.json();
+    let migrations = found["migrations"].as_array().unwrap_or_else(|| panic!("{found:#}")).iter();
+    migrations
+        .map(|one| format!("{} {} {}", one["version"], one["name"].as_str().unwrap(), one["state"].as_str().unwrap()))
+        .collect()
+}
+
 #[tokio::test]
-async fn revisions_are_applied_once_and_what_they_kept_stays() {
-    let first = Fixture::of("revisions").without("r2_wells.py");
-    let Some(python) = first.python() else { return };
-    for server in TestServer::on_every_database(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await {
+async fn revisions_are_migrations_like_others() {
+    for server in serving().await {
         let admin = &server.admin;
-        let operation = admin.install(&first.bundle(), json!({ "grants": first.grants() })).await;
-        assert_eq!(operation["status"], "done", "{operation:#}");
-        let added = admin.post("/api/revised/plates", &json!({ "name": "a plate" })).await;
+        install(admin).await;
+        let added = admin.post(&format!("/api/{SLUG}/plates"), &json!({ "name": "a plate" })).await;
         assert_eq!(added.status, StatusCode::OK, "{added:?}");
-        assert_eq!(got(admin, "revision").await, "r1");
-        assert_eq!(admin.reload("revised").await["status"], "done");
-        assert_eq!(got(admin, "plates").await, json!([{ "id": 1, "name": "a plate" }]));
-        let second = Fixture::of("revisions").release("2.0.0");
-        let upgraded = admin.upgrade("revised", &second.bundle(), &json!({})).await;
+        assert_eq!(states(admin).await, ["1 r1 applied"]);
+
+        let third = release("3.0.0", 3).bundle();
+        let refused = admin.upgrade(SLUG, &third, &json!({})).await;
+        assert_eq!(refused["outcome"]["code"], "plugin.destructive_migrations", "{refused:#}");
+        assert_eq!(refused["outcome"]["details"]["migrations"][0]["name"], "r3", "{refused:#}");
+        assert_eq!(plates(admin).await, json!([{ "id": 1, "name": "a plate" }]), "nothing was done");
+        let upgraded = admin.upgrade(SLUG, &third, &json!({ "allow_destructive": true })).await;
         assert_eq!(upgraded["status"], "done", "{upgraded:#}");
-        assert_eq!(got(admin, "plates").await, json!([{ "id": 1, "name": "a plate", "wells": 96 }]));
-        assert_eq!(got(admin, "revision").await, "r2");
-        let edited = Fixture::of("revisions").release("3.0.0").edited("server_default=\"96\"", "server_default=\"384\"");
-        let refused = admin.upgrade("revised", &edited.bundle(), &json!({})).await;
-        assert_ne!(refused["status"], "done", "{refused:#}");
-        assert!(refused.to_string().contains("checksum or owner mismatch"), "{refused:#}");
-        assert_eq!(got(admin, "plates").await[0]["wells"], 96, "the release of before answers");
+        assert_eq!(plates(admin).await, json!([{ "id": 1, "title": "a plate", "owner": 1 }]), "{upgraded:#}");
+        assert_eq!(states(admin).await, ["1 r1 applied", "2 r2 applied", "3 r3 applied"]);
+
+        let reset = admin.post(&format!("/api/plugins/{SLUG}/reset"), &json!({ "revision": 2, "confirm": SLUG })).await;
+        let reset = admin.ended(&reset.json()).await;
+        assert!(reset.to_string().contains("Plates cannot lose their titles."), "{reset:#}");
     }
+}
+
+#[tokio::test]
+async fn a_revision_that_was_edited_or_fails_is_told_and_leaves_nothing() {
+    let Some(server) = serving().await.into_iter().next() else { return };
+    let admin = &server.admin;
+    install(admin).await;
+    let edited = release("1.1.0", 1).edited("sa.String(20)", "sa.String(40)");
+    let refused = admin.upgrade(SLUG, &edited.bundle(), &json!({})).await;
+    assert!(refused.to_string().contains("Migration 1 (`r1`) is not the one that was applied"), "{refused:#}");
+
+    const ADDS: &str = "server_default=\"96\"), schema=schema)\n";
+    const ADDS_AND_ENDS: &str = "server_default=\"96\"), schema=schema)\n    op.get_bind().commit()\n";
+    let broken = release("2.0.0", 2).edited(ADDS, ADDS_AND_ENDS);
+    let failed = admin.upgrade(SLUG, &broken.bundle(), &json!({})).await;
+    assert_eq!(failed["status"], "undone", "{failed:#}");
+    assert!(failed.to_string().contains("neither commits nor rolls back"), "{failed:#}");
+    let added = admin.post(&format!("/api/{SLUG}/plates"), &json!({ "name": "a plate" })).await;
+    assert_eq!(added.status, StatusCode::OK, "the release of before answers: {added:?}");
+    assert_eq!(plates(admin).await, json!([{ "id": 1, "name": "a plate" }]), "nothing of it is left");
+    let found = admin.get(&format!("/api/plugins/{SLUG}/migrations")).await.json();
+    let second = found["migrations"].as_array().unwrap().iter().find(|one| one["version"] == 2);
+    assert!(second.is_some_and(|second| second["state"] == "failed"), "{found:#}");
 }

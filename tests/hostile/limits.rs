@@ -86,7 +86,11 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
             by![quotas::objects_end_at_their_quota],
             by![processes::a_process_puts_no_more_objects_than_its_quota],
         ),
-        ("database_bytes_max", by![tables::tables_end_at_their_quota], Tried::Not(NO_SQL)),
+        (
+            "database_bytes_max",
+            by![tables::tables_end_at_their_quota],
+            by![processes::a_process_takes_no_more_room_for_its_tables_than_its_limit],
+        ),
         ("database_statement_ms_max", by![tables::statements_end_with_their_time], Tried::Not(NO_SQL)),
         ("database_rows_max", by![tables::answers_end_at_their_rows], Tried::Not(NO_SQL)),
         (

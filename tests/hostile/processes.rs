@@ -145,6 +145,39 @@ pub(super) async fn who_asks_a_process_too_often_is_sent_away() {
     counted_and_told(&server.admin, "greedy", "requests_per_second_max").await;
 }
 
+#[tokio::test]
+pub(super) async fn a_process_takes_no_more_room_for_its_tables_than_its_limit() {
+    let capabilities = json!({ "capabilities": [{ "name": "database" }] });
+    let server =
+        process_with(&Program::GREEDY.bundle_with("greedy", capabilities), json!({ "database_bytes_max": 8 << 20 })).await;
+    let mut process = server.admin.get("/api/greedy/pid").await.json();
+    for beside_them in [1, 0] {
+        let hoard = |mib: u64| format!("/api/greedy/hoard?beside={beside_them}&mib={mib}");
+        let few = server.admin.get(&hoard(2)).await;
+        assert_eq!(few.status, StatusCode::OK, "{few:?}");
+        // A look or two pass meanwhile.
+        assert_eq!(server.admin.get("/api/greedy/sleep?ms=2500").await.json(), json!({ "awake": true }));
+        assert_eq!(server.admin.get("/api/greedy/pid").await.json(), process);
+
+        let (many, much) = (server.admin.get("/api/greedy/sleep?ms=60000"), hoard(20));
+        let ((written, waited), _) = beside(&server, async { tokio::join!(server.admin.get(&much), many) }).await;
+        assert!(written.status == StatusCode::OK || written.code() == "plugin.limit", "{written:?}");
+        assert_eq!((waited.status.as_u16(), waited.code().as_str()), (500, "plugin.limit"), "{waited:?}");
+        assert_eq!(waited.json()["details"]["limit"], "database_bytes_max", "{waited:?}");
+        process = eventually("another process", || async {
+            let reply = server.admin.get("/api/greedy/pid").await;
+            (reply.status == StatusCode::OK && reply.json() != process).then(|| reply.json())
+        })
+        .await;
+        let runtime = server.admin.plugin("greedy").await["runtime"].clone();
+        assert!(runtime["last_exit"]["how"].as_str().unwrap().contains("database_bytes_max of 8388608"), "{runtime}");
+        eventually("the end of what stood beside the tables", || async {
+            (!server.data.join("plugin-tables/default/greedy/hoard").exists()).then_some(())
+        })
+        .await;
+    }
+}
+
 /// A process that calls back as it is told.
 async fn caller_with(limits: Value) -> (TestServer, i64) {
     let capabilities = json!({ "capabilities": [

@@ -139,6 +139,17 @@ async fn what_has_no_counterpart_is_refused_by_name_and_nothing_is_changed() {
 }
 
 #[tokio::test]
+async fn what_no_snapshot_holds_cannot_be_made() {
+    for server in TestServer::on_every_database(&[]).await {
+        server.admin.installed(&bundle("everything"), json!({})).await;
+        for sql in ["create table p (a bigint) partition by range (a)", "create table c (b bigint) inherits (t)"] {
+            let (status, words) = refused(&server.admin, sql).await;
+            assert!(status == 403 && words.contains("cannot be kept in snapshots"), "{status} {words}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_backup_is_refused() {
     let server = TestServer::start().await;
     server.admin.installed(&bundle("everything"), json!({})).await;

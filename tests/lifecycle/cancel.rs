@@ -1,10 +1,12 @@
 //! A change is watched while it goes on, and stopped before it counts.
 
 use http::StatusCode;
-use mint_tests::{TestServer, bundle, eventually};
+use mint_store::tables::Owner;
+use mint_tests::{Guest, TestServer, bundle, eventually, repackaged};
 use serde_json::{Value, json};
 
 use super::upgrade::passed_off;
+use crate::hostile::tables::{execute, rows};
 
 /// Waits until an operation is at a step.
 async fn at_step(server: &TestServer, operation: &Value, step: &str) {
@@ -33,6 +35,45 @@ async fn an_install_that_takes_too_long_is_stopped_and_leaves_nothing() {
     assert_eq!(server.admin.get("/api/plugins/endless-start").await.status, StatusCode::NOT_FOUND);
     let late = server.admin.post(&format!("/api/operations/{}/cancel", begun["id"]), &json!(null)).await;
     assert_eq!((late.status, late.code().as_str()), (StatusCode::CONFLICT, "CONFLICT"), "{late:?}");
+}
+
+/// A plugin under this name that has tables, and never starts.
+fn never_starts(slug: &str) -> Guest {
+    repackaged(&bundle("endless-start"), |manifest| {
+        manifest["plugin"]["slug"] = json!(slug);
+        manifest["plugin"]["version"] = json!("9.0.0");
+        manifest["plugin"]["routes_prefix"] = json!(format!("/{slug}"));
+        manifest["capabilities"] = json!([{ "name": "database", "why": "Keeps rows." }]);
+    })
+}
+
+/// Whether there are tables of a plugin, on either database.
+async fn has_tables(server: &TestServer, slug: &str) -> bool {
+    let owner = Owner { tenant: "default".parse().unwrap(), plugin: slug.parse().unwrap() };
+    let services = server.server.as_ref().unwrap().platform.services();
+    services.tables.exist(&owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_install_that_is_stopped_takes_its_tables_along_and_nobody_elses() {
+    for server in TestServer::on_every_database(&[]).await {
+        let admin = &server.admin;
+        admin.installed(&bundle("everything"), json!({})).await;
+        execute(admin, "create table t (a bigint)").await;
+        assert_eq!(admin.uninstall("everything", "keep").await["status"], "done");
+        let decision = json!({ "grant_requested": true, "limits": { "cpu_ms_max": 60_000, "wall_ms_max": 60_000 } });
+        for slug in ["nobody", "everything"] {
+            let begun = admin.upload(&never_starts(slug), &decision).await.json();
+            at_step(&server, &begun, "start").await;
+            eventually("its tables", || async { has_tables(&server, slug).await.then_some(()) }).await;
+            assert_eq!(cancel(&server, &begun).await["status"], "undone");
+        }
+        assert!(!has_tables(&server, "nobody").await);
+        assert!(!server.data.join("plugin-data/default/nobody").exists());
+        // What an earlier installation left is there for the next one.
+        admin.installed(&bundle("everything"), json!({})).await;
+        assert_eq!(rows(admin, "select count(*) from t").await, json!([[0]]));
+    }
 }
 
 #[tokio::test]

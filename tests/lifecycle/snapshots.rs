@@ -131,12 +131,13 @@ async fn execute_other(client: &Client, sql: &str) {
 }
 
 /// A disk with no room to speak of: a mount of the test's own, which only root can make.
-struct TinyDisk(std::path::PathBuf);
+pub(crate) struct TinyDisk(std::path::PathBuf);
 
 impl TinyDisk {
     #[expect(clippy::disallowed_methods, reason = "the system's own way to mount")]
-    fn mount(place: &std::path::Path) -> Option<Self> {
-        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(place).status();
+    pub(crate) fn mount(place: &std::path::Path, mib: u32) -> Option<Self> {
+        let size = format!("size={mib}m");
+        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(place).status();
         mounted.is_ok_and(|status| status.success()).then(|| Self(place.to_owned()))
     }
 }
@@ -157,7 +158,7 @@ async fn a_full_disk_refuses_the_change_and_leaves_everything() {
         // Where archives come to stand: that they do not fit is found by whoever writes them.
         let place = server.data.join("snapshots");
         std::fs::create_dir_all(&place).unwrap();
-        let Some(disk) = TinyDisk::mount(&place) else {
+        let Some(disk) = TinyDisk::mount(&place, 1) else {
             eprintln!("skipped: only root can mount a disk that is full");
             return;
         };

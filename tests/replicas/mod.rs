@@ -1,6 +1,7 @@
 //! Several servers on one database and one storage.
 
 mod cancel;
+mod files;
 mod frozen;
 mod killed;
 mod migrations;
@@ -21,17 +22,28 @@ use crate::cli::Mint;
 struct Shared {
     database: TestDb,
     storage: TempDir,
+    /// Where the files of plugins stand.
+    files: TempDir,
 }
 
 impl Shared {
     /// A new database of PostgreSQL and a new storage; none where there is no server for tests.
     async fn new() -> Option<Self> {
         let database = mint_store::testing::databases().await.into_iter().find(|test| !test.url.starts_with("sqlite"))?;
-        Some(Self { database, storage: tempfile::tempdir().unwrap() })
+        Some(Self { database, storage: tempfile::tempdir().unwrap(), files: tempfile::tempdir().unwrap() })
     }
 
     /// A home for a further server, which takes over after `lease` seconds.
     fn server(&self, lease: u32) -> Mint {
+        let mint = self.server_with_files_of_its_own(lease);
+        let data = mint.home().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::os::unix::fs::symlink(self.files.path(), data.join("plugin-data")).unwrap();
+        mint
+    }
+
+    /// The same with another directory for files of plugins.
+    fn server_with_files_of_its_own(&self, lease: u32) -> Mint {
         let mut mint = Mint::beside(&self.database.url, &format!("file://{}", self.storage.path().display()));
         mint.set("MINT_SERVER__LEASE_SECONDS", lease.to_string());
         mint

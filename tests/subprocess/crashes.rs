@@ -7,6 +7,8 @@ use std::{
 
 use futures_util::future::join_all;
 use http::StatusCode;
+use mint_domain::State;
+use mint_store::installations;
 use mint_tests::{TestServer, bundle, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -106,6 +108,21 @@ async fn a_process_that_ends_again_and_again_is_left_alone() {
     let listed = admin.get("/api/plugins").await.json();
     assert_eq!(listed["loaded"], json!(["hello-process"]));
 
-    assert_eq!(admin.reload("mortal").await["status"], "done");
-    assert_eq!(admin.get("/api/mortal/pid").await.status, StatusCode::OK);
+    probe_is_due(&server, "mortal").await;
+    eventually("the probe", || async { (admin.get("/api/mortal/pid").await.status == StatusCode::OK).then_some(()) }).await;
+    let mended = admin.plugin("mortal").await;
+    assert_eq!((&mended["state"], &mended["quarantine"]), (&json!("ready"), &Value::Null), "{mended:#}");
+}
+
+/// As if the time until the next probe had passed.
+async fn probe_is_due(server: &TestServer, slug: &str) {
+    let services = server.server.as_ref().unwrap().platform.services();
+    let mut tx = services.db.begin().await.unwrap();
+    let all = installations::list_all(&mut tx).await.unwrap();
+    let found = all.into_iter().find(|one| one.slug == slug).unwrap();
+    let State::Failed(mut failure) = found.state else { panic!("{:?}", found.state) };
+    let now = services.clock.now();
+    failure.quarantine.as_mut().unwrap().next_probe_at = now;
+    installations::set_state(&mut tx, found.tenant_id, found.id, &State::Failed(failure), now).await.unwrap();
+    tx.commit().await.unwrap();
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::{
     guests::{self, Profile, cargo},
+    postgres::Postgres,
     run::{say, show},
     setup,
 };
@@ -15,13 +16,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     show(cargo().args(["build", "--release", "--package", "mint-cli", "--package", "mint-benches", "--bins"]))?;
     let mint = Profile::Release.program("mint");
     let bundles = guests::build(&tools, &mint, &[])?;
-    show(
-        tools
-            .command(Profile::Release.program("mint-bench"))
-            .args(arguments)
-            .env("MINT_GUESTS_DIR", bundles)
-            .env("MINT_BIN", mint)
-            .env("MINT_TEST_UV", &tools.uv)
-            .env_remove("RUST_BACKTRACE"),
-    )
+    let postgres = Postgres::start()?;
+    let mut command = tools.command(Profile::Release.program("mint-bench"));
+    command
+        .args(arguments)
+        .env("MINT_GUESTS_DIR", bundles)
+        .env("MINT_BIN", mint)
+        .env("MINT_TEST_UV", &tools.uv)
+        .env_remove("RUST_BACKTRACE");
+    command.envs(postgres.iter().map(|postgres| ("MINT_BENCH_POSTGRES_URL", postgres.url())));
+    show(&mut command)
 }

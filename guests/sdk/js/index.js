@@ -21,8 +21,8 @@ const log = Object.fromEntries(
   ["debug", "info", "warn", "error"].map((level) => [level, (message) => write(level, "", String(message))]),
 );
 
-/** The export `mint:plugin/routes` that answers by the routes of a plugin. */
-export function serve(plugin) {
-  const handle = makeHandler(plugin, { settings, log });
+/** The export `mint:plugin/routes` that answers by the routes of a plugin; `more` is handed to its handlers, too. */
+export function serve(plugin, more = {}) {
+  const handle = makeHandler(plugin, { settings, log, ...more });
   return { handle: (request) => answer(request, handle, log.error) };
 }

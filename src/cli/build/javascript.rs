@@ -41,7 +41,8 @@ pub(super) fn component(
     let tools = tools(&options.cache(), progress)?;
 
     let entry = stage.join("entry.js");
-    fs::write(&entry, entry_text(&author_entry(project)?, &sdk)).map_err(BuildError::at(&entry))?;
+    let has_tables = project.capabilities().any(|capability| *capability == Capability::Database);
+    fs::write(&entry, entry_text(&author_entry(project)?, &sdk, has_tables)).map_err(BuildError::at(&entry))?;
     let bundled = stage.join("plugin.js");
     let output = node(&tools, "bundle.mjs").args([&entry, &bundled]).run(progress, "Bundling the JavaScript modules")?;
     let imports: Vec<String> = serde_json::from_slice(&output.stdout).map_err(|e| BuildError::ToolOutput {
@@ -50,7 +51,9 @@ pub(super) fn component(
         message: e.to_string(),
     })?;
 
-    let world = World::new(project.capabilities(), vec![world::EXPORT_ROUTES]);
+    let mut exports = vec![world::EXPORT_ROUTES];
+    exports.extend(has_tables.then_some(world::EXPORT_MIGRATIONS));
+    let world = World::new(project.capabilities(), exports);
     if let Some(import) = imports.into_iter().find(|import| !world.allows(import)) {
         return Err(BuildError::ImportNotDeclared { import });
     }
@@ -86,10 +89,19 @@ fn author_entry(project: &Project) -> Result<PathBuf, BuildError> {
     if file.is_file() { Ok(file) } else { Err(BuildError::project(file, "does not exist; it should be the plugin's module")) }
 }
 
-fn entry_text(author: &Path, sdk: &Path) -> String {
-    let author = serde_json::Value::from(author.to_string_lossy());
-    let sdk = serde_json::Value::from(sdk.join("index.js").to_string_lossy());
-    format!("import plugin from {author};\nimport {{ serve }} from {sdk};\n\nexport const routes = serve(plugin);\n")
+fn entry_text(author: &Path, sdk: &Path, has_tables: bool) -> String {
+    let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy());
+    let (author, index, tables) = (quoted(author), quoted(&sdk.join("index.js")), quoted(&sdk.join("tables.js")));
+    let imports = format!("import plugin from {author};\nimport {{ serve }} from {index};\n");
+    if !has_tables {
+        return format!("{imports}\nexport const routes = serve(plugin);\n");
+    }
+    format!(
+        "{imports}import * as tables from \"mint:platform/database@1.0.0\";\n\
+         import {{ makeDatabase, makeMigrations }} from {tables};\n\n\
+         export const routes = serve(plugin, {{ database: makeDatabase(tables) }});\n\
+         export const migrations = makeMigrations(plugin);\n"
+    )
 }
 
 /// The tools, installed once into a directory that is named after their versions.
@@ -131,7 +143,7 @@ mod tests {
 
     #[test]
     fn paths_are_quoted_in_the_entry() {
-        let text = entry_text(Path::new("/a \"b\"/plugin.js"), Path::new("/sdk/js"));
+        let text = entry_text(Path::new("/a \"b\"/plugin.js"), Path::new("/sdk/js"), false);
         assert_eq!(
             text,
             "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport { serve } from \"/sdk/js/index.js\";\n\nexport const routes = serve(plugin);\n"

@@ -23,6 +23,9 @@ pub(super) struct RollBack {
     /// Also put back what the plugin held then: a snapshot of `mint plugin snapshots`. It does not answer meanwhile
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "to")]
     snapshot: Option<i64>,
+    /// Let migrations that the data of the snapshot lack take away what earlier releases use
+    #[arg(long, requires = "snapshot")]
+    allow_destructive: bool,
     /// Grant a capability that the earlier release asks for; may be repeated
     #[arg(long, value_name = "CAPABILITY")]
     grant: Vec<Capability>,
@@ -43,7 +46,10 @@ pub(super) struct Releases {
 pub(super) async fn roll_back(arguments: RollBack, output: Output) -> anyhow::Result<ExitCode> {
     let client = arguments.connection.client()?;
     let (verb, to) = match arguments.snapshot {
-        Some(snapshot) => ("restore", json!({ "snapshot": snapshot, "grants": arguments.grant })),
+        Some(snapshot) => {
+            let allowed = arguments.allow_destructive;
+            ("restore", json!({ "snapshot": snapshot, "grants": arguments.grant, "allow_destructive": allowed }))
+        }
         None => ("rollback", json!({ "version": arguments.to, "grants": arguments.grant })),
     };
     let path = format!("/api/plugins/{}/{verb}", arguments.plugin);

@@ -42,6 +42,9 @@ pub(super) struct Backup {
 pub(super) struct Restore {
     /// A file that `mint plugin backup` wrote
     file: PathBuf,
+    /// Let migrations that the data lack take away what earlier releases use
+    #[arg(long)]
+    allow_destructive: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -87,7 +90,7 @@ fn check(file: &Path, digest: &str) -> anyhow::Result<()> {
 
 /// Uploads a backup, puts it back, and prints the steps.
 pub(super) async fn restore(arguments: Restore, output: Output) -> anyhow::Result<ExitCode> {
-    let Restore { file, connection } = arguments;
+    let Restore { file, allow_destructive, connection } = arguments;
     let archive = Archive::<Value>::open(&file, None, u64::MAX).with_context(|| format!("{} is no backup", file.display()))?;
     let plugin = text(&archive.about, "plugin").to_owned();
     let client = connection.client()?;
@@ -96,7 +99,8 @@ pub(super) async fn restore(arguments: Restore, output: Output) -> anyhow::Resul
     let snapshot = client.send(upload.header("content-type", "application/zip")).await?;
     let id = snapshot.get("id").cloned().context("the server gave no snapshot")?;
     let path = format!("/api/plugins/{plugin}/restore");
-    let begun = client.send(client.request(Method::POST, &path).json(&json!({ "snapshot": id }))).await?;
+    let what = json!({ "snapshot": id, "allow_destructive": allow_destructive });
+    let begun = client.send(client.request(Method::POST, &path).json(&what)).await?;
     watch(&client, output, begun).await
 }
 

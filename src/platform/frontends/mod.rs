@@ -4,8 +4,10 @@
 
 mod enter;
 pub mod origin;
+mod page;
 mod visit;
 
 pub use enter::{Entered, Entry};
 pub use origin::{Asked, OriginName, Origins, PluginDomain};
+pub use page::Page;
 pub use visit::{Visitor, Visits};

@@ -53,6 +53,8 @@ impl Fsck {
         self.releases().await?;
         self.objects().await?;
         self.snapshots().await?;
+        self.tables().await?;
+        self.files_home().await?;
         self.archives().await?;
         for (file, problem) in tables::damaged(self.layout.plugin_tables()).await? {
             self.findings.push(Finding::lasting("tables", file.display().to_string(), problem));

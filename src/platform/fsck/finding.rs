@@ -5,7 +5,8 @@ use serde::Serialize;
 /// A disagreement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What sort of thing: `database`, `bundle`, `release`, `front-end`, `object`, `blob`, `snapshot`, `archive`, `tables`, `venv`.
+    /// What sort of thing: `database`, `bundle`, `release`, `front-end`, `object`, `blob`, `snapshot`, `archive`, `tables`, `files`,
+    /// `venv`.
     pub kind: &'static str,
     /// Which one.
     pub name: String,

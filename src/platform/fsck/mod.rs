@@ -7,6 +7,7 @@ mod finding;
 mod objects;
 mod releases;
 mod snapshots;
+mod tables;
 
 pub use check::{Fsck, Thoroughness};
 pub use finding::Finding;

@@ -44,6 +44,19 @@ pub(super) async fn beside(install: &mut Install) -> Result<String, Stop> {
     apply(&mut history, &pending).await
 }
 
+/// As [`STEP`], of tables that were put back while nothing answers.
+pub(super) async fn restored(install: &mut Install) -> Result<String, Stop> {
+    let Some(mut history) = find(install).await? else { return Ok("no tables to change".to_owned()) };
+    let pending = history.pending().map_err(|mismatch| Stop::Failed(refused(&mismatch)))?;
+    if install.decision.allow_destructive {
+        return apply(&mut history, &pending.at_once()).await;
+    }
+    match migration::can_wait(&pending) {
+        Ok(()) => apply(&mut history, &pending).await,
+        Err(_) => Err(Stop::Refused(unallowed(&pending.contract))),
+    }
+}
+
 async fn find(install: &Install) -> Result<Option<History>, Stop> {
     let history = install.platform.history(&install.caller, install.installation()?, install.release()?).await;
     history.map_err(Stop::Failed)

@@ -134,6 +134,8 @@ pub(crate) struct Install {
     plan: Option<Plan>,
     grants: Grants,
     installation: Option<Installation>,
+    /// What was there of the plugin before it was installed.
+    kept: Kept,
     started: Option<Arc<Active>>,
     old: Option<Arc<Active>>,
     /// Why it is started, where it is started again.
@@ -152,6 +154,13 @@ pub(crate) struct Install {
     /// Whether the plugin was stopped, and whether its data were touched.
     stopped: bool,
     touched: bool,
+}
+
+/// What an earlier installation left to the next one. It is not to be taken away with what was made for this one.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    tables: bool,
+    files: bool,
 }
 
 /// A bundle on its way in; its file goes with the value.
@@ -249,6 +258,7 @@ impl Install {
             plan: None,
             grants: Grants::default(),
             installation: None,
+            kept: Kept { tables: true, files: true },
             started: None,
             old: None,
             asked: Event::ReloadAsked,

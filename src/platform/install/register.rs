@@ -1,6 +1,7 @@
 //! Records the release and the installation, as Installing.
 
 use futures_util::future::BoxFuture;
+use mint_context::{Result, database};
 use mint_domain::State;
 use mint_store::{
     Error as StoreError, audit, history,
@@ -9,7 +10,7 @@ use mint_store::{
 };
 use serde_json::json;
 
-use super::{Install, out_of_order};
+use super::{Install, Kept, out_of_order};
 use crate::operation::{Step, Stop};
 
 pub(super) const STEP: Step<Install> = Step { name: "register", run, undo, may_be_cut: false };
@@ -21,6 +22,10 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let (slug, now) = (release.manifest.plugin.slug.as_str(), install.platform.services().clock.now());
         let caller = install.caller.clone();
         install.platform.refuse_where_developed(caller.tenant, slug, &prefix)?;
+        install.kept = Kept {
+            tables: database::exist(install.platform.services(), &caller.tenant_slug, slug).await?,
+            files: install.platform.layout().plugin_data(&caller.tenant_slug, slug).exists(),
+        };
         let mut tx = install.begin().await?;
         releases::insert(&mut tx, &release.manifest, &release.digest, now).await?;
         let known = releases::find(&mut tx, slug, &release.manifest.plugin.version).await?;
@@ -72,10 +77,27 @@ fn undo(install: &mut Install) -> BoxFuture<'_, ()> {
             let mut tx = install.begin().await?;
             installations::delete(&mut tx, installation.tenant_id, installation.id).await?;
             releases::delete_unused(&mut tx, installation.release_id).await?;
+            // Before the row: as long as it is there, somebody goes on with the install.
+            discard(install, &installation.slug).await?;
             Ok::<_, mint_context::Error>(tx.commit().await?)
         };
         if let Err(error) = removed.await {
             tracing::error!(installation.id = %installation.id, error = %error, "an installation that was undone could not be removed");
         }
     })
+}
+
+/// Deletes the tables and files that were made for an installation that never was.
+async fn discard(install: &Install, slug: &str) -> Result<()> {
+    let (platform, tenant) = (&install.platform, &install.caller.tenant_slug);
+    if !install.kept.tables {
+        database::delete(platform.services(), tenant, slug).await?;
+    }
+    if !install.kept.files {
+        match tokio::fs::remove_dir_all(platform.layout().plugin_data(tenant, slug)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use mint_bundle::archive::Archive;
 use mint_context::Result;
 use mint_domain::{Kind, Permission, Refusal};
 use mint_store::{
-    history, releases,
+    history,
     snapshots::{self, NewSnapshot},
 };
 use rand::Rng as _;
@@ -18,10 +18,11 @@ use super::{
 use crate::{Caller, Platform, install::Upload};
 
 impl Platform {
-    /// Keeps a backup among the snapshots of a plugin, which must have, or have had, the release that it is of.
+    /// Keeps a backup among the snapshots of a plugin. It is put back with the release that it is of, where that is kept here, else
+    /// with the one that answers.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, `NOT_FOUND`, `plugin.snapshot_broken`, `CONFLICT` for data of a release that is not here.
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `plugin.snapshot_broken`.
     pub async fn add_snapshot(&self, caller: &Caller, slug: &str, upload: Upload) -> Result<ShownSnapshot> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let (installation, _) = self.find_installation(caller, slug).await?;
@@ -35,23 +36,13 @@ impl Platform {
         let mut tx = self.services().db.read().await?;
         let known = history::list(&mut tx, installation.id).await?;
         let reign = known.iter().find(|reign| reign.version == about.version);
-        let row = match reign {
-            Some(reign) => releases::get(&mut tx, reign.release_id).await?,
-            None => None,
-        };
+        let release = reign.map_or(installation.release_id, |reign| reign.release_id);
         drop(tx);
-        let row = row.ok_or_else(|| {
-            let message = format!(
-                "The backup is of {} of `{slug}`, which does not answer here and is not kept. Install or upgrade to that release first.",
-                about.version
-            );
-            Refusal::conflict("release", "version", message)
-        })?;
         let name = format!("{:032x}.zip", rand::rng().random::<u128>());
         let written = self.services().snapshots.put_file(name.clone(), &upload.0).await?;
         let new = NewSnapshot {
             installation: installation.id,
-            release: row.id,
+            release,
             operation: None,
             reason: UPLOADED,
             taken_by: &caller.actor.label(),

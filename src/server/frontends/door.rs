@@ -12,7 +12,7 @@ use mint_platform::{
     routes,
 };
 
-use super::{enter, files};
+use super::{enter, files, told};
 use crate::{
     api::users::Me,
     auth::{same_site, token},
@@ -109,6 +109,11 @@ async fn show(state: &State, visitor: Visitor, request: Request) -> Result<Respo
         ("GET", ME) => {
             let me = axum::Json(Me::of(&caller)?);
             Ok(([(header::CACHE_CONTROL, "no-store")], me).into_response())
+        }
+        ("GET", told::PATH) => {
+            let nobody = || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first.");
+            let user = caller.actor.user().ok_or_else(nobody)?;
+            Ok(told::script(&state.platform.page(&caller, &visitor).await?, &visitor, user))
         }
         ("GET", "/") => Ok(Redirect::to(&format!("{}/", visitor.prefix)).into_response()),
         (_, path) if routes::is_below(path, &visitor.prefix) => files::answer(&visitor, &parts).await,

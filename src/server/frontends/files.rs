@@ -1,6 +1,9 @@
 //! The files of a front-end.
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse as _, Response},
+};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_TYPE, IF_RANGE, LAST_MODIFIED, RANGE, VARY},
@@ -10,7 +13,7 @@ use mint_domain::{Kind, Refusal};
 use mint_platform::{frontends::Visitor, routes};
 use tower_http::services::ServeDir;
 
-use super::{caching, enter::see_other};
+use super::{caching, enter::see_other, told};
 use crate::{error::ApiError, gateway::unknown};
 
 const INDEX: &str = "/index.html";
@@ -41,12 +44,23 @@ pub(super) async fn answer(visitor: &Visitor, asked: &Parts) -> Result<Response,
     let range = asked.headers.get(RANGE).filter(|_| !asked.headers.contains_key(IF_RANGE));
     let mut part = own.clone();
     part.extend(range.map(|range| (RANGE, range.clone())));
-    let found = if below.ends_with('/') { None } else { read(visitor, asked, below, part).await };
+    let is_page = below == INDEX || below.ends_with('/');
+    let found = if is_page { None } else { read(visitor, asked, below, part).await };
     let (file, response) = match found {
         Some(response) => (below, response),
-        None => (INDEX, read(visitor, asked, INDEX, own).await.ok_or_else(nothing)?),
+        None => (INDEX, page(visitor, asked, own).await.ok_or_else(nothing)?),
     };
     Ok(dressed(asked, response, caching::headers(file, revision.trim())))
+}
+
+/// The page, which asks for what it is told first.
+async fn page(visitor: &Visitor, asked: &Parts, headers: HeaderMap) -> Option<Response> {
+    let path = visitor.files.join(INDEX.trim_start_matches('/'));
+    if tokio::fs::metadata(&path).await.ok()?.len() > told::PAGE_BYTES_MAX {
+        return read(visitor, asked, INDEX, headers).await;
+    }
+    let page = told::with_tag(tokio::fs::read(&path).await.ok()?);
+    Some(([(CONTENT_TYPE, "text/html")], Body::from(page)).into_response())
 }
 
 /// What stands at a path; none where that is no file.

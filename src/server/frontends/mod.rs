@@ -4,6 +4,7 @@ mod caching;
 mod door;
 mod enter;
 mod files;
+mod told;
 
 pub(crate) use door::{answer, asked, host, nobody};
 pub(crate) use enter::see_other;

@@ -43,6 +43,13 @@ pub(super) fn look(sql: &str) -> Result<Effect> {
                 let _replace = words.next()?;
                 object = words.next()?;
             }
+            if first != "drop" && object == "table" && inherits(words.0) {
+                return Err(Error::Denied(
+                    "Tables that are partitioned, or inherit, cannot be kept in snapshots, without which nothing of a plugin is \
+                     changed. Use an index, or several tables."
+                        .to_owned(),
+                ));
+            }
             match (first.as_str(), OBJECTS.contains(&object.as_str())) {
                 ("drop", true) => Ok(Effect::Shrinks),
                 (_, true) => Ok(Effect::Grows),
@@ -92,6 +99,59 @@ fn only_adds(sql: &str) -> Result<bool> {
     }
     let adds = words.next()? == "add" && !OF_CONSTRAINTS.contains(&words.next()?.as_str());
     Ok(adds && !words.goes_on())
+}
+
+/// Whether the rest of a statement makes a table a part of another one, or one of parts. Looked for outside of parentheses and
+/// quotes only. What is overlooked here is refused by whoever takes a snapshot.
+fn inherits(rest: &str) -> bool {
+    /// Words before one that is the name of a column or a table.
+    const BEFORE_NAMES: &[&str] = &["add", "alter", "as", "column", "drop", "exists", "no", "only", "rename", "table", "to"];
+    let words = outer_words(rest);
+    let is = |at: usize, word: &str| words.get(at).is_some_and(|other| other == word);
+    words.iter().enumerate().any(|(at, word)| {
+        let before = at.checked_sub(1).and_then(|at| words.get(at)).map_or("table", String::as_str);
+        match word.as_str() {
+            "partition" => is(at + 1, "by") || is(at + 1, "of") || (before == "attach" && at + 1 < words.len()),
+            "inherits" => at > 0 && is(at + 1, "("),
+            "inherit" => at + 1 < words.len() && !BEFORE_NAMES.contains(&before),
+            _ => false,
+        }
+    })
+}
+
+/// Words of a statement in lower case, without what is in quotes (`\"`), in parentheses (`(`), and in comments.
+fn outer_words(sql: &str) -> Vec<String> {
+    let (mut words, mut depth, mut rest) = (Vec::new(), 0_u32, sql);
+    while let Some(first) = rest.chars().next() {
+        let after = rest.get(first.len_utf8()..).unwrap_or_default();
+        let past = |end: &str| after.split_once(end).map_or("", |(_, rest)| rest);
+        match first {
+            '\'' => rest = past("'"),
+            '"' => {
+                rest = past("\"");
+                words.extend((depth == 0).then(|| "\"".to_owned()));
+            }
+            '-' if after.starts_with('-') => rest = past("\n"),
+            '/' if after.starts_with('*') => rest = past("*/"),
+            '(' => {
+                words.extend((depth == 0).then(|| "(".to_owned()));
+                depth += 1;
+                rest = after;
+            }
+            ')' => {
+                depth = depth.saturating_sub(1);
+                rest = after;
+            }
+            letter if letter.is_ascii_alphabetic() || letter == '_' => {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                let (word, after) = rest.split_at(end);
+                words.extend((depth == 0).then(|| word.to_ascii_lowercase()));
+                rest = after;
+            }
+            _ => rest = after,
+        }
+    }
+    words
 }
 
 fn refused(words: &str) -> Error {
@@ -208,6 +268,31 @@ mod tests {
             ("delete from t", false),
         ] {
             assert_eq!(destroys(sql).unwrap(), takes_away, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_no_snapshot_holds_is_refused() {
+        for (sql, inherits) in [
+            ("create table t (a int) partition by range (a)", true),
+            ("CREATE TABLE IF NOT EXISTS s.t (a int default (1)) /* x */ PARTITION -- y\n BY LIST (a)", true),
+            ("create table p partition of t for values from (1) to (2)", true),
+            ("alter table t attach partition p default", true),
+            ("create table c (b int) inherits (t)", true),
+            ("alter table c inherit t", true),
+            ("alter table \"c\" inherit t", true),
+            ("create table partition (a int)", false),
+            ("create table inherits (a int)", false),
+            ("create table t (partition int, inherits text)", false),
+            ("create table t (a text default 'x) partition by range (a)')", false),
+            ("create table t as select sum(a) over (partition by b) from u", false),
+            ("create table \"t) partition by range (a\" (a int)", false),
+            ("alter table t add column inherit int", false),
+            ("alter table t add check (a > 0) no inherit", false),
+            ("alter table t rename to partition", false),
+            ("insert into t values ('partition by range (a)')", false),
+        ] {
+            assert_eq!(matches!(look(sql), Err(Error::Denied(_))), inherits, "{sql}");
         }
     }
 

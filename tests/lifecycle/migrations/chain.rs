@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use mint_tests::{Client, TestServer, bundle};
 use serde_json::{Value, json};
 
 use super::note;
+use crate::lifecycle::snapshots::{restore, take};
 
 const LATEST: usize = 5;
 
@@ -88,5 +89,52 @@ async fn five_releases_and_back() {
             lab.weigh(version).await;
         }
         assert_eq!(lab.client.plugin("sample-log").await["schema_version"], 6);
+    }
+}
+
+/// The data of the plugin in a file; then it is gone with its data, and another release is there.
+async fn moved(client: &Client, from: &str, to: &str) -> Vec<u8> {
+    let snapshot = take(client, "sample-log").await;
+    let archive = client.get(&format!("/api/plugins/sample-log/snapshots/{snapshot}")).await.body.to_vec();
+    assert_eq!(client.plugin("sample-log").await["version"], *from);
+    assert_eq!(client.uninstall("sample-log", "purge").await["status"], "done");
+    client.installed(&bundle(&format!("sample-log-{to}")), json!({})).await;
+    archive
+}
+
+async fn put_back(client: &Client, archive: Vec<u8>) -> Value {
+    let uploaded = client.send(client.request(Method::POST, "/api/plugins/sample-log/snapshots/upload").body(archive)).await;
+    assert_eq!(uploaded.status, StatusCode::CREATED, "{uploaded:?}");
+    restore(client, "sample-log", uploaded.json()["id"].as_i64().unwrap()).await
+}
+
+#[tokio::test]
+async fn a_backup_of_an_earlier_release_is_brought_up_to_date_and_one_of_a_later_is_refused() {
+    for server in TestServer::on_every_database(&[]).await {
+        let mut lab = Lab { client: &server.admin, known: Vec::new() };
+        lab.client.installed(&bundle("sample-log-2.0.0"), json!({})).await;
+        lab.weigh("2.0.0").await;
+        let earlier = moved(lab.client, "2.0.0", "5.0.0").await;
+        let restored = put_back(lab.client, earlier).await;
+        assert_eq!(restored["status"], "done", "{restored:#}");
+        assert!(note(&restored, "migrate").contains("applied, to revision 5"), "{restored:#}");
+        lab.weigh("5.0.0").await;
+
+        // What only added, earlier code does not mind.
+        let contracted = lab.client.post("/api/plugins/sample-log/reload?allow_destructive=true", &Value::Null).await;
+        assert_eq!(lab.client.ended(&contracted.json()).await["status"], "done");
+        assert_eq!(lab.client.plugin("sample-log").await["schema_version"], 6);
+        let later = moved(lab.client, "5.0.0", "2.0.0").await;
+        let mut other = Lab { client: &server.admin, known: Vec::new() };
+        other.weigh("2.0.0").await;
+        let refused = put_back(lab.client, later).await;
+        assert_eq!(
+            (&refused["status"], &refused["outcome"]["code"]),
+            (&json!("undone"), &json!("plugin.data_unfit")),
+            "{refused:#}"
+        );
+        let words = refused["outcome"]["message"].as_str().unwrap();
+        assert!(words.contains("Install a release that knows them") && words.contains("Everything is as it was."), "{words}");
+        other.weigh("2.0.0").await;
     }
 }

@@ -5,6 +5,7 @@ mod chain;
 mod changes;
 mod destruction;
 mod failures;
+mod javascript;
 mod python;
 mod reset;
 

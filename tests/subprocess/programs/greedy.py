@@ -44,6 +44,18 @@ def bomb(_):
     return {}
 
 
+@route("/hoard")
+def hoard(handler):
+    """`?beside=&mib=`: writes so much beside its tables, or to their end."""
+    tables = urllib.parse.unquote(urllib.parse.urlsplit(os.environ["MINT_PLUGIN_DATABASE_URL"]).path)
+    place = os.path.join(os.path.dirname(tables), "hoard", "all") if asked(handler, "beside") else tables
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    with open(place, "ab") as file:
+        for _ in range(asked(handler, "mib")):
+            file.write(bytes(1 << 20))
+    return {"bytes": os.stat(place).st_size}
+
+
 @route("/sleep")
 def sleep(handler):
     time.sleep(asked(handler, "ms") / 1000)

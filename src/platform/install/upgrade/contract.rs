@@ -18,8 +18,8 @@ use crate::{
 
 pub(super) const STEP: Step<Install> = Step { name: "contract", run, undo: nothing_to_undo, may_be_cut: false };
 
-/// How long other servers may take to let go of the old release.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How much longer than what it has begun may go on, other servers may take to let go of the old release.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Time between two looks at them.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -59,7 +59,7 @@ impl Platform {
         if pending.is_empty() {
             return nothing();
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.drain_time() + PATIENCE;
         loop {
             let unknown = |error: mint_context::Error| Failure::new("migrate", error.public().message, "Try again.");
             if self.everyone_serves(installation.id, &release.digest).await.map_err(unknown)? {

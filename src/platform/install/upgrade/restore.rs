@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use mint_context::{Error, Result, runtime::Release};
-use mint_domain::{OperationId, Permission, SnapshotId, State, lifecycle::Event};
+use mint_domain::{Kind, OperationId, Permission, Refusal, SnapshotId, State, lifecycle::Event};
 use mint_store::{
     operations::{self, Lease},
     releases, snapshots,
@@ -13,7 +13,9 @@ use mint_store::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{super::Install, STAGE, START, approve, changed_back, compare, mark, replace, retire, snapshot, trial, unexpected};
+use super::{
+    super::Install, STAGE, START, approve, changed_back, compare, mark, migrate, replace, retire, snapshot, trial, unexpected,
+};
 use crate::{
     Caller, Platform,
     install::{Decision, out_of_order},
@@ -24,6 +26,7 @@ use crate::{
 const UNPACK: Step<Install> = Step { name: "unpack", run: unpack, undo: nothing_to_undo, may_be_cut: true };
 const STOP: Step<Install> = Step { name: "stop", run: stop, undo: start_again, may_be_cut: false };
 const PUT_BACK: Step<Install> = Step { name: "restore", run: put_back, undo: put_forth, may_be_cut: false };
+const MIGRATE: Step<Install> = Step { name: "migrate", run: catch_up, undo: nothing_to_undo, may_be_cut: false };
 
 pub(in crate::install) const RESTORE: Change<Install> = Change {
     kind: "restore",
@@ -37,6 +40,7 @@ pub(in crate::install) const RESTORE: Change<Install> = Change {
         snapshot::STEP,
         STOP,
         PUT_BACK,
+        MIGRATE,
         START,
         replace::STEP,
         trial::STEP,
@@ -62,6 +66,9 @@ pub struct Restore {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub grants: Vec<mint_domain::Capability>,
+    /// Lets migrations that the data lack take away what earlier releases use.
+    #[serde(default)]
+    pub allow_destructive: bool,
 }
 
 /// What an interrupted operation must know to be undone by another process.
@@ -108,7 +115,7 @@ impl Platform {
         let id = hold.lease.operation;
         install.reason = "restore";
         install.snapshot = Some(snapshot);
-        install.decision = Decision { grants: to.grants, ..Decision::default() };
+        install.decision = Decision { grants: to.grants, allow_destructive: to.allow_destructive, ..Decision::default() };
         let platform = self.clone();
         self.track(async move { platform.run_operation(hold, &RESTORE, &mut install, unexpected).await });
         Ok(id)
@@ -208,6 +215,22 @@ fn put_back(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let slug = &install.installation()?.slug;
         install.platform.put_back(&install.caller, slug, unpacked).await?;
         Ok("tables and files are as they were".to_owned())
+    })
+}
+
+/// Does to older data what the release does to its tables. Newer data, it refuses.
+fn catch_up(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
+    Box::pin(async move {
+        let version = install.release()?.manifest.plugin.version.clone();
+        migrate::restored(install).await.map_err(|stop| match stop {
+            Stop::Failed(failure) => {
+                let message =
+                    format!("The data do not fit {version}. {} {} Everything is as it was.", failure.reason, failure.hint);
+                let refusal = Refusal::new(Kind::Conflict, "plugin.data_unfit", message);
+                Stop::Refused(refusal.with(json!({ "failure": failure })))
+            }
+            other => other,
+        })
     })
 }
 

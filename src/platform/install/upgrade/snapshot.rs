@@ -19,6 +19,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             Some(old) => old.clone(),
             None => install.installation()?.clone(),
         };
+        platform.expect_files(&row.grants).await?;
         let (_, release) = platform.find_installation(&install.caller, &row.slug).await?;
         let occasion = Occasion {
             reason: install.reason,

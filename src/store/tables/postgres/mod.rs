@@ -6,6 +6,7 @@ mod connection;
 mod copy_text;
 mod door;
 mod ledger;
+mod leftovers;
 mod migration;
 mod restore;
 mod role;

@@ -113,7 +113,7 @@ impl Server {
     }
 
     /// Deletes a role with everything that it owns.
-    pub(super) async fn remove(&self, role: &str) -> Result<()> {
+    pub(crate) async fn remove(&self, role: &str) -> Result<()> {
         if !self.knows(role).await? {
             return Ok(());
         }

@@ -66,12 +66,12 @@ impl PostgresSchema {
         drop(self.pool.stale(since));
     }
 
-    pub(super) fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.server
     }
 
     /// Of the schema, and of its role.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 

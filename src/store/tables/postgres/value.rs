@@ -61,6 +61,7 @@ impl<'a> FromSql<'a> for Value {
             Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::JSON => {
                 Self::Text(wire::text_from_sql(raw)?.to_owned())
             }
+            Type::CHAR => Self::Text(raw.iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect()),
             Type::JSONB => Self::Text(wire::text_from_sql(raw.get(1..).unwrap_or_default())?.to_owned()),
             Type::UUID => Self::Text(uuid(raw)),
             Type::TIMESTAMPTZ => Self::Text(moment(wire::timestamp_from_sql(raw)?)?),

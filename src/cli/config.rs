@@ -2,6 +2,7 @@
 //!
 //! [`NAMES`] is the one list of names. The variable of `server.dataPath` is `MINT_SERVER__DATA_PATH`.
 
+mod auth;
 mod names;
 mod storage;
 mod tree;
@@ -25,6 +26,7 @@ use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::auth::{AuthConfig, Network};
 pub use self::names::{Kind, NAMES};
 pub use self::storage::StorageConfig;
 use self::tree::{set, unknown_keys, value_of, wrong_values};
@@ -44,6 +46,8 @@ pub struct Config {
     pub database: Database,
     /// Where blobs stand.
     pub storage: StorageConfig,
+    /// Credentials.
+    pub auth: AuthConfig,
     /// Plugins.
     pub plugins: Plugins,
     /// Logging.
@@ -86,6 +90,8 @@ pub struct Server {
     pub key_path: Option<PathBuf>,
     /// The domain of plugins' front-ends.
     pub plugin_domain: Option<PluginDomain>,
+    /// Proxies that are believed when they say for whom they ask.
+    pub trusted_proxy_cidrs: Vec<Network>,
 }
 
 /// The database.
@@ -242,6 +248,7 @@ impl Default for Server {
             runtime_path: None,
             key_path: None,
             plugin_domain: None,
+            trusted_proxy_cidrs: Vec::new(),
         }
     }
 }

@@ -94,6 +94,7 @@ impl Server {
                 age: Duration::from_secs(u64::from(config.plugins.snapshot_days.get()) * 24 * 60 * 60),
             },
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
+            credentials: config.auth.policy(),
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             drain: Duration::from_secs(config.plugins.drain_seconds.into()),
             health: HealthOptions {
@@ -105,8 +106,9 @@ impl Server {
             address,
             lease: Duration::from_secs(config.server.lease_seconds.get().max(LEASE_SECONDS_MIN).into()),
         })?;
+        let proxies = config.server.trusted_proxy_cidrs.iter().map(|network| network.0).collect();
         let internal = mint_subprocess::rpc::router(RpcState { registry });
-        let site = mint_server::router(State { platform: platform.clone() }, internal);
+        let site = mint_server::router(State { platform: platform.clone(), proxies }, internal);
         let stop = CancellationToken::new();
         // Plugins call back while they start, so the server answers before it starts them.
         #[expect(clippy::disallowed_methods, reason = "the handle is kept, and awaited in `stop`")]

@@ -181,6 +181,7 @@ impl Call {
     /// # Errors
     /// `PERMISSION_DENIED`, naming the capability.
     pub fn permit_plugin(&self, capability: &Capability) -> Result<Permit, Refusal> {
+        self.permit_change(matches!(capability, Capability::SettingsWrite | Capability::InstrumentsReport(_)))?;
         match &self.plugin {
             Some(plugin) if !plugin.grants().allow(capability) => Err(Refusal::denied(
                 &capability.to_string(),
@@ -188,6 +189,18 @@ impl Call {
             )),
             Some(_) | None => Ok(Permit { _private: () }),
         }
+    }
+
+    /// Passes if nothing is changed, or the person's credential is not one that only reads. For changes that need no permission
+    /// of the person.
+    ///
+    /// # Errors
+    /// `auth.read_only_token`.
+    pub fn permit_change(&self, is_change: bool) -> Result<(), Refusal> {
+        if is_change && self.actor.user().is_some_and(mint_domain::User::is_read_only) {
+            return Err(mint_domain::refusal::read_only());
+        }
+        Ok(())
     }
 
     /// Passes if the plugin's type allows the write, or no plugin is in between.

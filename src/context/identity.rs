@@ -87,7 +87,7 @@ pub async fn with_rights(tx: &mut Tx, tenant: TenantId, id: UserId, username: St
     let rights = rights_of(tx, tenant, &role).await?.unwrap_or_else(Rights::none);
     let plugin_roles = plugin_roles::of_user(tx, tenant, id).await?;
     let Rights { permissions, plugin_access } = rights;
-    Ok(mint_domain::User { id, username, role, permissions, plugin_access, plugin_roles })
+    Ok(mint_domain::User { id, username, role, permissions, plugin_access, plugin_roles, bound: None })
 }
 
 /// A person as they are now; none when they are not of the tenant, or may not sign in any more.

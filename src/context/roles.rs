@@ -104,6 +104,7 @@ pub async fn remove(call: &Call, plugin: &Slug, user: UserId) -> Result<bool> {
 fn authorise(call: &Call, plugin: &Slug, permission: Permission) -> Result<(), Refusal> {
     match &call.plugin {
         None => call.permit_person(permission).map(drop),
+        Some(own) if own.slug() == plugin && permission == Permission::UsersManage => call.permit_change(true),
         Some(own) if own.slug() == plugin => Ok(()),
         Some(own) => {
             let message = format!("Plugin `{}` has to do with its own roles only.", own.slug());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{Permission, PluginAccess, Rights, Slug, UserId};
+use crate::{Permission, PluginAccess, Rights, Slug, UserId, permission::SystemRole};
 
 /// A signed-in person, as the credential and the database say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +19,54 @@ pub struct User {
     pub plugin_access: PluginAccess,
     /// Roles inside plugins, by the plugin's slug. Free text that the plugin understands.
     pub plugin_roles: BTreeMap<String, String>,
+    /// Where the credential allows less than the role does.
+    pub bound: Option<Bound>,
+}
+
+/// By what a credential allows less than its owner's role does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Whether it changes nothing.
+    pub is_read_only: bool,
 }
 
 impl User {
     /// Whether this is a platform administrator.
     pub fn is_admin(&self) -> bool {
         self.role.eq_ignore_ascii_case("admin")
+    }
+
+    /// The same person by a credential that allows less: nothing but looking, or at most `permissions`. An administrator's role
+    /// would promise plugins what the credential does not allow, so that another one is shown in its place.
+    #[must_use]
+    pub fn bounded(mut self, is_read_only: bool, permissions: Option<&[Permission]>) -> Self {
+        if !is_read_only && permissions.is_none() {
+            return self;
+        }
+        self.permissions
+            .retain(|held| permissions.is_none_or(|bound| bound.contains(held)) && (!is_read_only || held.is_looking()));
+        if self.is_admin() {
+            self.role = if is_read_only { SystemRole::Viewer } else { SystemRole::Member }.as_str().to_owned();
+        }
+        // Roles inside plugins are theirs to give rights by.
+        self.plugin_roles.clear();
+        let was_read_only = self.is_read_only();
+        self.bound = Some(Bound { is_read_only: is_read_only || was_read_only });
+        self
+    }
+
+    /// What two credentials of the same person both allow.
+    #[must_use]
+    pub fn both(self, other: &Self) -> Self {
+        match &other.bound {
+            Some(bound) => self.bounded(bound.is_read_only, Some(&other.permissions)),
+            None => self,
+        }
+    }
+
+    /// Whether the credential changes nothing.
+    pub fn is_read_only(&self) -> bool {
+        self.bound.as_ref().is_some_and(|bound| bound.is_read_only)
     }
 
     /// What the person may do.
@@ -81,5 +123,39 @@ impl Actor {
             Self::System => "system".to_owned(),
             Self::Anonymous => "anonymous".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PluginAccess;
+
+    fn admin() -> User {
+        User {
+            id: UserId(1),
+            username: "ada".to_owned(),
+            role: "admin".to_owned(),
+            permissions: SystemRole::Admin.permissions(),
+            plugin_access: PluginAccess::All,
+            plugin_roles: BTreeMap::from([("a".to_owned(), "admin".to_owned())]),
+            bound: None,
+        }
+    }
+
+    #[test]
+    fn a_credential_only_takes_away() {
+        assert_eq!(admin().bounded(false, None), admin());
+        let reader = admin().bounded(true, None);
+        assert!(reader.permissions.iter().all(|permission| permission.is_looking()) && reader.is_read_only());
+        assert_eq!((reader.role.as_str(), reader.is_admin(), reader.plugin_roles.len()), ("viewer", false, 0));
+        let two = [Permission::ExperimentsView, Permission::ExperimentsEdit];
+        let editor = admin().bounded(false, Some(&two));
+        assert_eq!((editor.permissions.as_slice(), editor.role.as_str(), editor.is_read_only()), (&two[..], "member", false));
+        // Whatever comes first, both bounds hold.
+        for both in [editor.clone().both(&reader), reader.clone().both(&editor), admin().both(&editor).both(&reader)] {
+            assert_eq!((both.permissions.as_slice(), both.is_read_only()), (&two[..1], true));
+        }
+        assert_eq!(editor.clone().both(&admin()), editor);
     }
 }

@@ -63,6 +63,12 @@ permissions! {
 }
 
 impl Permission {
+    /// Whether it allows nothing but looking, and asking plugins, whose changes need permissions of their own.
+    pub fn is_looking(self) -> bool {
+        use Permission as P;
+        matches!(self, P::ProjectsView | P::ExperimentsView | P::PluginsView | P::PluginsUse | P::UsersView | P::PlatformViewLogs)
+    }
+
     /// Whether anything is behind it yet. System roles show all names, as programs expect them; a custom role is made of these.
     pub fn is_enforced(self) -> bool {
         !matches!(self, Self::ProjectsEdit | Self::ProjectsDelete | Self::ProjectsManageMembers | Self::PlatformConfigure)

@@ -92,3 +92,9 @@ impl Refusal {
         Self::new(Kind::QuotaExceeded, "QUOTA_EXCEEDED", message).with(serde_json::json!({ "limit": limit }))
     }
 }
+
+/// The refusal of a change that was asked for by a credential which only reads.
+pub fn read_only() -> Refusal {
+    let message = "This token only reads. Use one that was made without `read_only`, or a session.";
+    Refusal::new(Kind::Denied, "auth.read_only_token", message)
+}

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod archives;
+mod attempts;
 pub mod body;
 pub mod caller;
 mod content;

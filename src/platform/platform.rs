@@ -26,11 +26,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller,
+    attempts::Attempts,
     developments::Developments,
     frontends::{Origins, Visits},
     health::{CHECKS_AT_ONCE, HealthOptions},
     layout::Layout,
     operation::{Here, Moment, not_installed},
+    people::CredentialPolicy,
     reconcile::FailedHere,
     replicas::Presence,
     running::{Active, Running},
@@ -78,6 +80,8 @@ pub struct Options {
     pub abort_at: Option<Moment>,
     /// How often plugins are asked how they are.
     pub health: HealthOptions,
+    /// How long credentials last.
+    pub credentials: CredentialPolicy,
     /// Whether developers may have their own servers answer here.
     pub development: bool,
     /// Names this process in leases. The same after a restart on the same data, so that it takes up its own work at once.
@@ -103,6 +107,8 @@ pub struct Platform {
     snapshots: Policy,
     unused_for: Duration,
     abort_at: Option<Moment>,
+    credentials: CredentialPolicy,
+    attempts: Attempts,
     health: HealthOptions,
     health_places: Semaphore,
     process_id: String,
@@ -140,6 +146,8 @@ impl Platform {
             snapshots: options.snapshots,
             unused_for: options.unused_for,
             abort_at: options.abort_at,
+            credentials: options.credentials,
+            attempts: Attempts::new(options.credentials.attempts_per_minute),
             health: options.health,
             health_places: Semaphore::new(CHECKS_AT_ONCE),
             presence: Presence::new(options.address, &*services.clock),
@@ -203,6 +211,15 @@ impl Platform {
 
     pub(crate) fn abort_at(&self) -> Option<&Moment> {
         self.abort_at.as_ref()
+    }
+
+    /// How long credentials last.
+    pub fn credentials(&self) -> &CredentialPolicy {
+        &self.credentials
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     pub(crate) fn health_options(&self) -> HealthOptions {

@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use mint_context::{Result, identity::with_rights};
 use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User};
-use mint_store::{sessions, tenants, users};
+use mint_store::{
+    audit,
+    sessions::{self, NewSession},
+    tenants, tokens, users,
+};
 use rand::Rng as _;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
-use crate::{Caller, Platform, passwords};
-
-/// How long a session lasts.
-const SESSION_DURATION: Duration = Duration::hours(24);
+use crate::{
+    Caller, Platform,
+    attempts::Account,
+    passwords,
+    people::{Origin, TOKEN_PREFIX},
+};
 
 /// What a program or a browser shows with every request. `mint_` and 64 hexadecimal digits.
 #[derive(Debug)]
@@ -35,17 +42,26 @@ pub struct Identity {
     pub tenant_slug: Slug,
     /// Person.
     pub user: Arc<User>,
-    /// Hash of the session's token.
-    pub session: Arc<str>,
+    /// Hash of the session's token; none for an access token.
+    pub session: Option<Arc<str>>,
 }
 
 impl Platform {
     /// Begins a session.
     ///
     /// # Errors
-    /// `auth.unauthorized`, the same for an unknown user and a wrong password.
-    pub async fn sign_in(&self, tenant: &str, username: &str, password: &SecretString) -> Result<Signed> {
+    /// `auth.unauthorized`, the same for an unknown user and a wrong password; `rate_limit.exceeded`, `auth.locked`.
+    pub async fn sign_in(
+        &self,
+        tenant: &str,
+        username: &str,
+        password: &SecretString,
+        origin: &Origin,
+        request_id: &RequestId,
+    ) -> Result<Signed> {
         let wrong = || Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The user name or the password is wrong.");
+        let account = Account::new(tenant, username, origin.address);
+        self.attempts().admit(origin.address, account)?;
         let services = self.services();
         let mut tx = services.db.read().await?;
         let tenant = tenants::find(&mut tx, tenant).await?;
@@ -56,16 +72,31 @@ impl Platform {
         drop(tx);
         let (id, hash) = found.unzip();
         let fits = passwords::verify(password, hash).await?;
-        let (Some(tenant), Some(id), true) = (tenant, id, fits) else { return Err(wrong().into()) };
+        let (Some(tenant), Some(id), true) = (tenant, id, fits) else {
+            self.attempts().failed(account);
+            return Err(wrong().into());
+        };
+        self.attempts().succeeded(account);
 
         let token = format!("mint_{}", hex::encode(rand::rng().random::<[u8; 32]>()));
         let now = services.clock.now();
-        let expires_at = now + SESSION_DURATION;
+        let expires_at = now + self.credentials().session;
         let mut tx = services.db.begin().await?;
-        let row = users::get(&mut tx, tenant.id, id).await?.ok_or_else(wrong)?;
-        sessions::delete_expired(&mut tx, now).await?;
-        sessions::insert(&mut tx, &hashed(&token), tenant.id, id, now, expires_at).await?;
+        let row = users::get(&mut tx, tenant.id, id).await?.filter(|row| row.is_active).ok_or_else(wrong)?;
+        sessions::delete_expired(&mut tx, now, now - self.credentials().idle).await?;
+        let (user_agent, address) = (origin.user_agent.as_deref(), origin.address.map(|address| address.to_string()));
+        let address = address.as_deref();
+        let token_sha256 = &hashed(&token);
+        sessions::insert(&mut tx, tenant.id, NewSession { token_sha256, user: id, expires_at, user_agent, address }, now).await?;
         let user = with_rights(&mut tx, tenant.id, row.id, row.username, row.role).await?;
+        let entry = audit::Entry {
+            actor: &Actor::User(Arc::new(user.clone())).label(),
+            action: "session.begin",
+            entity: &format!("user:{id}"),
+            request_id: request_id.as_str(),
+            details: &json!({ "address": address, "user_agent": user_agent }),
+        };
+        audit::record(&mut tx, tenant.id, &entry, now).await?;
         tx.commit().await?;
         Ok(Signed { token: token.into(), expires_at, user })
     }
@@ -88,29 +119,61 @@ impl Platform {
     /// # Errors
     /// The database's.
     pub async fn identify(&self, token: &str) -> Result<Option<Identity>> {
-        self.identify_hashed(hashed(token)).await
-    }
-
-    /// The same for who knows only the hash of the token.
-    pub(crate) async fn identify_hashed(&self, hash: String) -> Result<Option<Identity>> {
+        let hash = hashed(token);
         if let Some(identity) = self.identities().get(&hash) {
             return Ok(Some(identity));
         }
         // Boxed, as all that few requests need: the future of every request has room for it otherwise.
-        Box::pin(self.look_up(hash)).await
+        if token.starts_with(TOKEN_PREFIX) {
+            return Box::pin(self.look_up_token(hash)).await;
+        }
+        Box::pin(self.look_up_session(hash)).await
     }
 
-    async fn look_up(&self, hash: String) -> Result<Option<Identity>> {
-        let mut tx = self.services().db.read().await?;
-        let session = sessions::find(&mut tx, &hash, self.services().clock.now()).await?;
-        let Some(session) = session else { return Ok(None) };
+    /// The same for who knows only the hash of a session's token.
+    pub(crate) async fn identify_hashed(&self, hash: String) -> Result<Option<Identity>> {
+        if let Some(identity) = self.identities().get(&hash) {
+            return Ok(Some(identity));
+        }
+        Box::pin(self.look_up_session(hash)).await
+    }
+
+    async fn look_up_session(&self, hash: String) -> Result<Option<Identity>> {
+        let (services, policy) = (self.services(), self.credentials());
+        let now = services.clock.now();
+        let mut tx = services.db.read().await?;
+        let Some(session) = sessions::find(&mut tx, &hash, now, now - policy.idle).await? else { return Ok(None) };
         let user = with_rights(&mut tx, session.tenant_id, session.user_id, session.username, session.role).await?;
+        drop(tx);
+        if now - session.last_seen_at > policy.note_after() {
+            let mut tx = services.db.begin().await?;
+            sessions::touch(&mut tx, session.tenant_id, &hash, now).await?;
+            tx.commit().await?;
+        }
         let identity = Identity {
             tenant: session.tenant_id,
             tenant_slug: session.tenant_slug,
             user: Arc::new(user),
-            session: hash.as_str().into(),
+            session: Some(hash.as_str().into()),
         };
+        self.identities().insert(hash, identity.clone());
+        Ok(Some(identity))
+    }
+
+    async fn look_up_token(&self, hash: String) -> Result<Option<Identity>> {
+        let services = self.services();
+        let now = services.clock.now();
+        let mut tx = services.db.read().await?;
+        let Some(token) = tokens::find(&mut tx, &hash, now).await? else { return Ok(None) };
+        let user = with_rights(&mut tx, token.tenant_id, token.user_id, token.username, token.role).await?;
+        drop(tx);
+        if token.last_used_at.is_none_or(|used| now - used > self.credentials().note_after()) {
+            let mut tx = services.db.begin().await?;
+            tokens::touch(&mut tx, token.tenant_id, token.id, now).await?;
+            tx.commit().await?;
+        }
+        let user = user.bounded(token.is_read_only, token.permissions.as_deref().map(Vec::as_slice));
+        let identity = Identity { tenant: token.tenant_id, tenant_slug: token.tenant_slug, user: Arc::new(user), session: None };
         self.identities().insert(hash, identity.clone());
         Ok(Some(identity))
     }
@@ -124,7 +187,7 @@ impl Identity {
             tenant: self.tenant,
             tenant_slug: self.tenant_slug,
             request_id,
-            session: Some(self.session),
+            session: self.session,
         }
     }
 }

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -17,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{door, router::Site, socket::Ends};
+use crate::{auth::Peer, door, router::Site, socket::Ends};
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -39,10 +40,10 @@ pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
     loop {
         while connections.try_join_next().is_some() {}
         let Ok(slot) = slots.clone().acquire_owned().await else { break };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, address)) => (stream, Peer(address.ip().to_canonical())),
                 Err(error) => {
                     // Out of file descriptors, most likely: others will be given back.
                     tracing::warn!(error = %error, "a connection could not be accepted");
@@ -54,7 +55,7 @@ pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "TCP_NODELAY could not be set");
         }
-        let connection = serve_connection(http.clone(), stream, site.clone(), stop.clone());
+        let connection = serve_connection(http.clone(), (stream, peer), site.clone(), stop.clone());
         connections.spawn(async move {
             connection.await;
             drop(slot);
@@ -68,10 +69,11 @@ pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
 }
 
 /// Serves requests until one side has had enough, then the WebSocket that the last of them may have asked for.
-async fn serve_connection(http: http1::Builder, stream: TcpStream, site: Site, stop: CancellationToken) {
+async fn serve_connection(http: http1::Builder, (stream, peer): (TcpStream, Peer), site: Site, stop: CancellationToken) {
     let ends = Arc::new(OnceLock::<Ends>::new());
     let found = Arc::clone(&ends);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let (site, found) = (site.clone(), Arc::clone(&found));
         async move {
             let mut response = door::enter(site, request).await;

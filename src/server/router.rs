@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, response::Redirect, routing::get};
+use ipnet::IpNet;
 use mint_domain::{Kind, Refusal};
 use mint_platform::Platform;
 use utoipa::OpenApi as _;
@@ -16,6 +17,8 @@ use crate::{api, error::ApiError, gateway::gateway};
 pub struct State {
     /// The platform.
     pub platform: Arc<Platform>,
+    /// Proxies that are believed when they say for whom they ask.
+    pub proxies: Arc<[IpNet]>,
 }
 
 #[derive(utoipa::OpenApi)]
@@ -59,6 +62,13 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::auth::login))
         .routes(routes!(api::auth::logout))
         .routes(routes!(api::auth::verify))
+        .routes(routes!(api::audit::list))
+        .routes(routes!(api::audit::export))
+        .routes(routes!(api::audit::verify))
+        .routes(routes!(api::sessions::list, api::sessions::revoke_all))
+        .routes(routes!(api::sessions::revoke))
+        .routes(routes!(api::tokens::list, api::tokens::create))
+        .routes(routes!(api::tokens::revoke))
         .routes(routes!(api::users::me))
         .routes(routes!(api::users::list, api::users::create))
         .routes(routes!(api::users::change_password))

@@ -38,6 +38,7 @@ pub mod tenants;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 pub mod users;
 
 pub use db::{Db, Place, Tx};

@@ -20,7 +20,9 @@ use crate::{
     notifications::{self, NewNotification},
     objects::{self, NewObject},
     operations::{self, NewOperation},
-    plugin_roles, projects, releases, sessions, tenants,
+    plugin_roles, projects, releases,
+    sessions::{self, NewSession},
+    tenants,
     testing::databases,
     users,
 };
@@ -67,11 +69,15 @@ async fn people_and_their_sessions() {
         assert_eq!(users::password_hash(&mut tx, a, "ada").await.unwrap(), Some((user.id, "hash".to_owned())));
         assert_eq!(users::password_hash(&mut tx, b, "ada").await.unwrap(), None);
         assert!(users::get(&mut tx, b, user.id).await.unwrap().is_none(), "another tenant's user");
-        sessions::insert(&mut tx, "t", a, user.id, NOW, NOW + Duration::hours(1)).await.unwrap();
-        assert_eq!(sessions::find(&mut tx, "t", NOW).await.unwrap().unwrap().username, "ada");
-        assert!(sessions::find(&mut tx, "t", NOW + Duration::hours(2)).await.unwrap().is_none());
+        let (later, idle) = (NOW + Duration::hours(2), NOW - Duration::hours(1));
+        let expires_at = NOW + Duration::hours(1);
+        let session = NewSession { token_sha256: "t", user: user.id, expires_at, user_agent: None, address: Some("::1") };
+        sessions::insert(&mut tx, a, session, NOW).await.unwrap();
+        assert_eq!(sessions::find(&mut tx, "t", NOW, idle).await.unwrap().unwrap().username, "ada");
+        assert!(sessions::find(&mut tx, "t", NOW, NOW).await.unwrap().is_none(), "an idle session");
+        assert!(sessions::find(&mut tx, "t", later, idle).await.unwrap().is_none());
         assert!(plugin_roles::of_user(&mut tx, a, user.id).await.unwrap().is_empty());
-        assert_eq!(sessions::delete_expired(&mut tx, NOW + Duration::hours(2)).await.unwrap(), 1);
+        assert_eq!(sessions::delete_expired(&mut tx, later, idle).await.unwrap(), 1);
         assert!(!sessions::delete(&mut tx, "t").await.unwrap());
         tx.commit().await.unwrap();
 

@@ -177,7 +177,11 @@ impl Session {
             // A request may last for hours; who the person is was found out anew for this one.
             let entry = in_flight.entry(user.id).or_insert_with(|| InFlight { user: Arc::clone(&newest), requests: 0 });
             entry.requests += 1;
-            entry.user = newest;
+            // A call back does not tell to which of a person's requests it belongs: what one of them may not, none may meanwhile.
+            entry.user = match (&entry.user.bound, &newest.bound) {
+                (None, None) => newest,
+                _ => Arc::new(User::clone(&newest).both(&entry.user)),
+            };
         }
         ActsFor { session: Arc::clone(self), user: actor.user().map(|user| user.id) }
     }
@@ -204,7 +208,7 @@ impl Session {
     fn with_new_role(&self, user: &Arc<User>) -> Arc<User> {
         let mut user = Arc::clone(user);
         let new_roles = self.new_roles.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(new) = new_roles.get(&user.id).filter(|new| new.since.elapsed() < NEWS_OF_ROLES) {
+        if let Some(new) = new_roles.get(&user.id).filter(|new| user.bound.is_none() && new.since.elapsed() < NEWS_OF_ROLES) {
             let roles = &mut Arc::make_mut(&mut user).plugin_roles;
             match &new.role {
                 Some(role) => roles.insert(self.slug.to_string(), role.clone()),

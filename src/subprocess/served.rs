@@ -31,7 +31,8 @@ impl Served {
 
     /// Notes that a request of `actor` begins.
     pub(crate) fn note(&self, actor: &Actor) {
-        let Some(user) = actor.user() else { return };
+        // Who they are is read anew then, without the bounds of the credential that they showed.
+        let Some(user) = actor.user().filter(|user| user.bound.is_none()) else { return };
         let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
         if people.insert(user.id, Instant::now()).is_none() {
             people.retain(|_, since| since.elapsed() < self.acts_after);
@@ -66,13 +67,21 @@ impl Drop for UnderWay {
 mod tests {
     use std::collections::BTreeMap;
 
-    use mint_domain::User;
+    use mint_domain::{PluginAccess, User};
 
     use super::*;
 
     fn person(id: i64) -> Actor {
         let (username, role) = (format!("user {id}"), "member".to_owned());
-        Actor::User(Arc::new(User { id: UserId(id), username, role, permissions: vec![], plugin_roles: BTreeMap::new() }))
+        Actor::User(Arc::new(User {
+            id: UserId(id),
+            username,
+            role,
+            permissions: vec![],
+            plugin_access: PluginAccess::All,
+            plugin_roles: BTreeMap::new(),
+            bound: None,
+        }))
     }
 
     #[test]

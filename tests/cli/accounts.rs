@@ -47,3 +47,44 @@ async fn a_server_without_users_says_how_to_make_one() {
     mint_tests::eventually("the hint", || async { mint.log().contains("mint user create --role admin").then_some(()) }).await;
     assert_eq!(mint.end(Signal::INT), Some(0));
 }
+
+#[tokio::test]
+async fn people_roles_and_credentials_at_a_shell() {
+    let mut mint = Mint::serving().await;
+    let ran = |arguments: &[&str], input: &str| -> String {
+        let ran = mint.run_with(arguments, input);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    };
+    let json = |arguments: &[&str]| -> Value { serde_json::from_str(&ran(&[&["--json"], arguments].concat(), "")).unwrap() };
+    ran(&["auth", "login", "admin"], PASSWORD);
+    ran(&["role", "create", "guest", "--permissions", "users.view,plugins.view", "--plugins", "hello"], "");
+    assert!(ran(&["role", "list"], "").contains("guest   0      hello    plugins.view,users.view"));
+    ran(&["role", "change", "guest", "--all-plugins"], "");
+    ran(&["user", "add", "ada", "--role", "guest", "--email", "ada@example.org"], PASSWORD);
+    assert_eq!(json(&["role", "list"])[3]["users"], 1);
+    ran(&["user", "change", "ada", "--first-name", "Ada", "--email", ""], "");
+    assert_eq!(ran(&["user", "show", "ada"], ""), "ada (guest) Ada\n");
+    ran(&["user", "password", "--of", "ada"], "another password");
+    ran(&["user", "change", "ada", "--active", "false"], "");
+    assert!(ran(&["user", "list"], "").contains("ada    guest  false"));
+
+    let token = ran(&["token", "create", "pipeline", "--days", "30", "--read-only"], "");
+    assert!(token.starts_with("mint_pat_") && token.trim().len() == 9 + 64, "{token}");
+    let with_token = ["--token", token.trim()];
+    assert!(ran(&[&["user", "list"], &with_token[..]].concat(), "").contains("ada"));
+    let refused = mint.run(&[&["user", "delete", "ada"], &with_token[..]].concat());
+    assert!(refused.code == Some(1) && refused.stderr.contains("only reads"), "{}", refused.stderr);
+    let id = json(&["token", "list"])[0]["id"].to_string();
+    ran(&["token", "revoke", &id], "");
+    assert_eq!(mint.run(&[&["user", "list"], &with_token[..]].concat()).code, Some(1));
+    assert_eq!(json(&["session", "list"]).as_array().unwrap().len(), 1);
+    assert_eq!(json(&["session", "revoke"])["ended"], 0);
+    ran(&["user", "password"], &format!("{PASSWORD}\nanother password"));
+    ran(&["user", "delete", "ada"], "");
+    ran(&["role", "delete", "guest"], "");
+    assert!(ran(&["audit", "list", "--entity-type", "role"], "").contains("role.delete"));
+    assert!(ran(&["audit", "export"], "").lines().count() >= 12);
+    assert_eq!(json(&["audit", "verify"])["whole"], true);
+    assert_eq!(mint.end(Signal::TERM), Some(0), "{}", mint.log());
+}

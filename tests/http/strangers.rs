@@ -7,7 +7,15 @@ use serde_json::{Value, json};
 /// The whole list of what anybody may ask. It may only shrink.
 const PUBLIC: &[&str] = &["GET /api/health", "GET /api/health/ready", "GET /livez", "GET /readyz", "POST /api/auth/login"];
 /// What a viewer may ask although it is no reading. It may only shrink.
-const FOR_EVERYBODY: &[&str] = &["POST /api/auth/login", "POST /api/auth/logout", "PUT /api/users/me/password"];
+const FOR_EVERYBODY: &[&str] = &[
+    "POST /api/auth/login",
+    "POST /api/auth/logout",
+    "PUT /api/users/me/password",
+    "DELETE /api/sessions",
+    "DELETE /api/sessions/{session}",
+    "POST /api/tokens",
+    "DELETE /api/tokens/{token}",
+];
 /// What answers about the asking laboratory, whatever the path names, and finds nothing there. It may only shrink.
 const EMPTY_ELSEWHERE: &[&str] = &["GET /api/admin/plugin-roles/{plugin}"];
 /// What the router serves beside the operations of the document, with the place that tests it.
@@ -30,6 +38,7 @@ struct Laboratory {
     operation: i64,
     viewer: i64,
     snapshot: i64,
+    token: i64,
 }
 
 impl Laboratory {
@@ -53,6 +62,7 @@ impl Laboratory {
         let stored = admin.put(&format!("/api/experiments/{experiment}/objects/default"), SECRET).await;
         assert_eq!(stored.status, StatusCode::CREATED, "{stored:?}");
         let snapshot = crate::lifecycle::snapshots::take(admin, "everything").await;
+        let token = admin.post("/api/tokens", &json!({ "name": SECRET })).await.json()["id"].as_i64().unwrap();
         let viewer = server.client("viewer").await.get("/api/users/me").await.json()["id"].as_i64().unwrap();
         Self {
             operations: operations(&server).await,
@@ -61,6 +71,7 @@ impl Laboratory {
             operation: operation["id"].as_i64().unwrap(),
             viewer,
             snapshot,
+            token,
             server,
         }
     }
@@ -78,6 +89,8 @@ impl Laboratory {
             .replace("{user}", &self.viewer.to_string())
             .replace("{name}", "everything")
             .replace("{role}", "keeper")
+            .replace("{session}", "0123456789abcdef")
+            .replace("{token}", &self.token.to_string())
             .replace("{plugin}", "everything")
             .replace("{snapshot}", &self.snapshot.to_string())
             .replace("{archive}", "archived_20260101000000000_everything")
@@ -127,6 +140,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PATCH", "/api/users/{id}") => json!({ "role": "admin" }),
         ("PUT", "/api/users/{id}/password") => json!({ "new": "another password" }),
         ("PUT", "/api/users/me/password") => json!({ "present": "n", "new": "another password" }),
+        ("POST", "/api/tokens") => json!({ "name": "n" }),
         ("POST", "/api/roles") => json!({ "slug": "n", "name": "n", "permissions": [] }),
         ("PATCH", "/api/roles/{role}") => json!({ "permissions": [] }),
         ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),

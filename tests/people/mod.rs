@@ -1,6 +1,10 @@
 //! People of a laboratory: what they may do, and by what they are known.
 
+mod attacks;
+mod audit;
 mod roles;
+mod sessions;
+mod tokens;
 mod users;
 
 use http::StatusCode;

@@ -82,7 +82,7 @@ async fn a_role_sees_the_plugins_that_it_lists() {
     let nothing = guest.post("/api/nothing/call/identity.current", &json!({})).await;
     assert_eq!((unseen.status, unseen.code()), (nothing.status, nothing.code()), "{unseen:?}");
     assert_eq!(unseen.text().replace("everything", "nothing").len(), nothing.text().len(), "{unseen:?} {nothing:?}");
-    let names: Vec<Value> = guest.get("/api/plugins").await.json()["plugins"]
+    let names: Vec<Value> = guest.get("/api/plugins").await.json()["installed"]
         .as_array()
         .unwrap()
         .iter()
@@ -106,6 +106,6 @@ async fn a_role_sees_the_plugins_that_it_lists() {
         "PERMISSION_DENIED",
     );
     assert_eq!(guest.patch("/api/roles/guest", &json!({ "plugins": [] })).await.status, StatusCode::OK);
-    assert_eq!(guest.get("/api/plugins").await.json()["plugins"], json!([]));
+    assert_eq!(guest.get("/api/plugins").await.json()["installed"], json!([]));
     assert_eq!(guest.get("/api/hello/").await.status, StatusCode::NOT_FOUND);
 }

@@ -49,6 +49,8 @@ impl TestServer {
                 ("MINT_SERVER__CACHE_PATH", cache().display().to_string()),
                 ("MINT_SERVER__KEY_PATH", cache().join("installation.key").display().to_string()),
                 ("MINT_SERVER__RUNTIME_PATH", directory.path().join("run").display().to_string()),
+                // A test signs in as many people as it needs.
+                ("MINT_AUTH__ATTEMPTS_PER_MINUTE", "10000".to_owned()),
                 ("MINT_PLUGINS__INSTANCES", "64".to_owned()),
                 // The compiler is slower in a debug build, and shares the machine with other tests.
                 ("MINT_PLUGINS__COMPILE__SECONDS_MAX", "300".to_owned()),

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod auth;
 mod build;
 mod bundle_argument;
@@ -17,7 +18,9 @@ mod plugin_releases;
 mod plugin_snapshots;
 mod role;
 mod serve;
+mod session;
 mod status;
+mod token;
 mod typed;
 mod user;
 
@@ -67,6 +70,15 @@ enum Command {
     /// Lists, makes, changes and removes roles
     #[command(subcommand)]
     Role(role::Command),
+    /// Shows, exports and verifies the record of changes
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Lists and ends sessions
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Makes, lists and revokes access tokens
+    #[command(subcommand)]
+    Token(token::Command),
     /// Looks after the platform's tables, at the machine of the server
     #[command(subcommand)]
     Db(db::Command),
@@ -106,6 +118,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Auth(command) => auth::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Role(command) => role::run(command, output).await,
+        Command::Audit(command) => audit::run(command, output).await,
+        Command::Session(command) => session::run(command, output).await,
+        Command::Token(command) => token::run(command, output).await,
         Command::Db(command) => db::run(command, config, output).await,
         Command::Fsck(arguments) => fsck::run(arguments, config, output).await,
         Command::Config(command) => config::run(&command, output),

@@ -23,6 +23,11 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         Kind::Text,
         "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
     ),
+    (
+        "server.trustedProxyCidrs",
+        Kind::List,
+        "Networks of proxies whose X-Forwarded-For says who asks, such as `10.0.0.0/8`; by default none is believed",
+    ),
     ("database.url", Kind::Text, "`sqlite:<path>` or `postgres://…`; by default `mint.sqlite` in the data directory"),
     (
         "database.directUrl",
@@ -37,6 +42,10 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("storage.accessKeyId", Kind::Text, "Name of the key to a bucket; by default what the AWS_ variables say"),
     ("storage.secretAccessKey", Kind::Text, "The key itself"),
+    ("auth.sessionSeconds", Kind::Number, "How long a session lasts; by default 86400, a day"),
+    ("auth.idleSeconds", Kind::Number, "How long a session lasts that nobody uses; by default 28800, eight hours"),
+    ("auth.tokenDaysMax", Kind::Number, "Days that an access token lasts at the longest; by default 365"),
+    ("auth.attemptsPerMinute", Kind::Number, "Passwords that one address may try in a minute; by default 20"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),

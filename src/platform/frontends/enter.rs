@@ -49,6 +49,10 @@ impl Platform {
     /// `plugin.disabled`.
     pub async fn enter_frontend(&self, caller: &Caller, entry: Entry<'_>) -> Result<Option<String>> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsUse)?;
+        if caller.session.is_none() {
+            let message = "Pages of plugins are for who is signed in with a session. A token reaches their routes.";
+            return Err(Refusal::new(Kind::Denied, "auth.session_required", message).into());
+        }
         let path = entry.target.split('?').next().unwrap_or_default();
         if !routes::is_plain(path) {
             return Ok(None);
@@ -74,7 +78,7 @@ impl Platform {
         let session_sha256 = hashed(entry.token);
         let now = self.services().clock.now();
         let mut tx = self.services().db.begin().await?;
-        if sessions::find(&mut tx, &session_sha256, now).await?.is_none() {
+        if sessions::find(&mut tx, &session_sha256, now, now - self.credentials().idle).await?.is_none() {
             return Err(Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The session has ended. Sign in again.").into());
         }
         let code = fresh_secret();
@@ -93,7 +97,7 @@ impl Platform {
     pub async fn use_frontend_code(&self, name: &OriginName, code: &str) -> Result<Option<Entered>> {
         let now = self.services().clock.now();
         let mut tx = self.services().db.begin().await?;
-        let entered = let_in(&mut tx, name, code, now).await?;
+        let entered = let_in(&mut tx, name, code, now, self.credentials().idle).await?;
         tx.commit().await?;
         Ok(entered)
     }
@@ -112,9 +116,9 @@ impl Platform {
     }
 }
 
-async fn let_in(tx: &mut Tx, name: &OriginName, code: &str, now: OffsetDateTime) -> Result<Option<Entered>> {
+async fn let_in(tx: &mut Tx, name: &OriginName, code: &str, now: OffsetDateTime, idle: Duration) -> Result<Option<Entered>> {
     let Some(admission) = frontends::take_code(tx, &hashed(code), now).await? else { return Ok(None) };
-    let session = sessions::find(tx, &admission.session_sha256, now).await?;
+    let session = sessions::find(tx, &admission.session_sha256, now, now - idle).await?;
     let Some(session) = session.filter(|session| session.tenant_slug == name.tenant) else { return Ok(None) };
     let mount = frontends::mount(tx, session.tenant_id, admission.installation_id).await?;
     let Some(mount) = mount.filter(|mount| mount.slug == name.plugin.as_str()) else { return Ok(None) };

@@ -2,12 +2,21 @@
 //!
 //! **Invariant:** nobody gives, or takes into their hands, rights that they lack; one person who may everything is always left.
 
+mod audit;
 mod passwords;
+mod policy;
 mod profile;
 mod roles;
 mod rules;
+mod sessions;
+mod tokens;
 mod users;
 
+pub use audit::{AuditEntry, AuditVerdict};
+pub use policy::{CredentialPolicy, Origin};
 pub use profile::{NewUser, UserChange};
 pub use roles::{NewRole, Role, RoleChange};
+pub use sessions::Session;
+pub(crate) use tokens::PREFIX as TOKEN_PREFIX;
+pub use tokens::{Token, TokenDraft};
 pub(crate) use users::insert;

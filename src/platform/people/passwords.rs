@@ -7,26 +7,40 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    rules::{Noted, is_self, note, permit_any},
+    policy::Origin,
+    rules::{Noted, is_self, note, permit_any, session_needed},
     users::{entity, target},
 };
-use crate::{Caller, Platform, passwords};
+use crate::{Caller, Platform, attempts::Account, passwords};
 
 impl Platform {
     /// Changes the caller's own password, and ends all their other sessions.
     ///
     /// # Errors
-    /// `auth.unauthorized` when `present` is not the password; `VALIDATION_ERROR` for a bad new one.
-    pub async fn change_own_password(&self, caller: &Caller, present: &SecretString, new: &SecretString) -> Result<()> {
+    /// `auth.wrong_password`; `auth.session_required` for a token; `VALIDATION_ERROR` for a bad new one.
+    pub async fn change_own_password(
+        &self,
+        caller: &Caller,
+        present: &SecretString,
+        new: &SecretString,
+        origin: &Origin,
+    ) -> Result<()> {
         let nobody = || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first.");
         let id = caller.actor.user().ok_or_else(nobody)?.id;
+        if caller.session.is_none() {
+            return Err(session_needed().into());
+        }
+        let account = Account::new(caller.tenant_slug.as_str(), &entity(id), origin.address);
+        self.attempts().admit(origin.address, account)?;
         let mut tx = self.services().db.read().await?;
         let hash = users::password_hash_of(&mut tx, caller.tenant, id).await?;
         drop(tx);
         if !passwords::verify(present, hash).await? {
+            self.attempts().failed(account);
             let message = "The present password is wrong.";
             return Err(Refusal::new(Kind::Denied, "auth.wrong_password", message).into());
         }
+        self.attempts().succeeded(account);
         self.set_password(caller, id, new, "user.password.change").await
     }
 

@@ -73,6 +73,12 @@ pub(super) async fn note(tx: &mut Tx, caller: &Caller, noted: Noted<'_>, now: Of
     Ok(audit::record(tx, caller.tenant, &entry, now).await?)
 }
 
+/// The refusal of what only somebody who signed in may do.
+pub(super) fn session_needed() -> Refusal {
+    let message = "This needs a session: sign in with your password. A token cannot do it.";
+    Refusal::new(Kind::Denied, "auth.session_required", message)
+}
+
 /// Whether the caller is this person.
 pub(super) fn is_self(caller: &Caller, id: UserId) -> bool {
     caller.actor.user().is_some_and(|user| user.id == id)

@@ -1,8 +1,11 @@
 //! Signing in and out.
 
-use axum::{extract::State as AxumState, response::IntoResponse};
+use axum::{
+    extract::{Extension, State as AxumState},
+    response::IntoResponse,
+};
 use http::{HeaderMap, StatusCode, header};
-use mint_domain::Refusal;
+use mint_domain::{Refusal, RequestId};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -10,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::users::Me;
 use crate::{
-    auth::{Authenticated, token},
+    auth::{Authenticated, Sender, token},
     error::ApiError,
     extract::Json,
     router::State,
@@ -50,9 +53,14 @@ pub(crate) struct Session {
 
 /// Signs in. The answer also sets the session cookie.
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", security(()), request_body = Login,
-    responses((status = 200, body = Session), (status = 401)))]
-pub(crate) async fn login(AxumState(state): AxumState<State>, Json(login): Json<Login>) -> Result<impl IntoResponse, ApiError> {
-    let signed = state.platform.sign_in(&login.tenant, &login.username, &login.password).await?;
+    responses((status = 200, body = Session), (status = 401), (status = 429)))]
+pub(crate) async fn login(
+    AxumState(state): AxumState<State>,
+    Extension(request_id): Extension<RequestId>,
+    Sender(origin): Sender,
+    Json(login): Json<Login>,
+) -> Result<impl IntoResponse, ApiError> {
+    let signed = state.platform.sign_in(&login.tenant, &login.username, &login.password, &origin, &request_id).await?;
     let seconds = (signed.expires_at - state.platform.services().clock.now()).whole_seconds();
     let token = signed.token.expose_secret().to_owned();
     let cookie = token::set_cookie(&token, seconds);
@@ -65,10 +73,13 @@ pub(crate) async fn login(AxumState(state): AxumState<State>, Json(login): Json<
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", responses((status = 204), (status = 401)))]
 pub(crate) async fn logout(
     AxumState(state): AxumState<State>,
-    Authenticated(_caller): Authenticated,
+    Authenticated(caller): Authenticated,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
     let credential = token::find(&headers).ok_or_else(|| Refusal::invalid("The request carries no session."))?;
+    if caller.session.is_none() {
+        return Err(Refusal::invalid("This is a token, not a session. Revoke it with `mint token revoke`.").into());
+    }
     state.platform.sign_out(&SecretString::from(credential.token)).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, token::set_cookie("", 0))]))
 }

@@ -1,6 +1,7 @@
 //! The REST API, one file for each noun.
 
 pub(crate) mod archives;
+pub(crate) mod audit;
 pub(crate) mod auth;
 mod bundle_form;
 pub(crate) mod calendar;
@@ -21,7 +22,9 @@ pub(crate) mod releases;
 pub(crate) mod replicas;
 pub(crate) mod results;
 pub(crate) mod roles;
+pub(crate) mod sessions;
 pub(crate) mod snapshots;
+pub(crate) mod tokens;
 pub(crate) mod users;
 
 use mint_context::headers::SESSION_COOKIE;

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Window, given};
 use crate::{
-    auth::Authenticated,
+    auth::{Authenticated, Sender},
     error::ApiError,
     extract::{Json as JsonBody, Path, Query},
     router::State,
@@ -209,13 +209,14 @@ pub(crate) async fn delete(
 
 /// Changes one's own password, and ends all other sessions.
 #[utoipa::path(put, path = "/api/users/me/password", tag = "users", request_body = OwnPassword,
-    responses((status = 204), (status = 400), (status = 401), (status = 403)))]
+    responses((status = 204), (status = 400), (status = 401), (status = 403), (status = 429)))]
 pub(crate) async fn change_password(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
+    Sender(origin): Sender,
     JsonBody(password): JsonBody<OwnPassword>,
 ) -> Result<StatusCode, ApiError> {
-    state.platform.change_own_password(&caller, &password.present, &password.new).await?;
+    state.platform.change_own_password(&caller, &password.present, &password.new, &origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

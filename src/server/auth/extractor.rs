@@ -1,8 +1,8 @@
 //! The extractor that every route but the public ones has.
 
 use axum::extract::FromRequestParts;
-use http::request::Parts;
-use mint_domain::{Kind, Refusal, RequestId};
+use http::{header, request::Parts};
+use mint_domain::{Kind, Refusal, RequestId, refusal::read_only};
 use mint_platform::Caller;
 
 use super::{same_site, token};
@@ -28,6 +28,9 @@ async fn identify(parts: &Parts, state: &State) -> Result<Caller, ApiError> {
     let identity = identity.ok_or_else(|| {
         Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The session has ended, or the token is wrong. Sign in again.")
     })?;
+    if identity.user.is_read_only() && (!parts.method.is_safe() || parts.headers.contains_key(header::UPGRADE)) {
+        return Err(read_only().into());
+    }
     if credential.by_cookie {
         same_site::check(&parts.method, &parts.headers)?;
     }

@@ -19,7 +19,9 @@ use mint_context::{
     Call, headers,
     runtime::{Activation, Body, Generation, Release, Runtime as _},
 };
-use mint_domain::{Actor, RequestId, User, UserId, lifecycle::Failure, manifest::InstancePolicy, permission::SystemRole};
+use mint_domain::{
+    Actor, PluginAccess, RequestId, User, UserId, lifecycle::Failure, manifest::InstancePolicy, permission::SystemRole,
+};
 use mint_platform::running::Active;
 use mint_wasm::{Compiler, Options, WasmRuntime};
 use serde_json::{Value, json};
@@ -142,7 +144,8 @@ impl Bench<'_> {
         let digest = manifest.files.values().next().copied().context("the bundle has no files")?;
         let permissions = SystemRole::parse("admin").map(SystemRole::permissions).unwrap_or_default();
         let (username, role) = ("ada".to_owned(), "admin".to_owned());
-        let user = User { id: UserId(1), username, role, permissions, plugin_roles: BTreeMap::new() };
+        let (plugin_access, plugin_roles) = (PluginAccess::All, BTreeMap::new());
+        let user = User { id: UserId(1), username, role, permissions, plugin_access, plugin_roles, bound: None };
         Ok(Activation {
             release: Arc::new(Release { manifest, digest, directory: self.guest.directory.clone() }),
             generation: 1,

@@ -176,6 +176,7 @@ pub(super) async fn a_process_takes_no_more_room_for_its_tables_than_its_limit()
         })
         .await;
     }
+    counted_and_told(&server.admin, "greedy", "database_bytes_max").await;
 }
 
 /// A process that calls back as it is told.

@@ -94,7 +94,9 @@ impl Admission {
     /// Other limits from now on. Whoever is inside stays.
     pub fn obey(&self, limits: &Limits) {
         let _one_at_a_time = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.per_second_max.store(limits.requests_per_second_max, Ordering::Relaxed);
+        if self.per_second_max.swap(limits.requests_per_second_max, Ordering::Relaxed) != limits.requests_per_second_max {
+            self.rate.forget();
+        }
         self.gate.resize(limits.concurrency_max, limits.queue_max);
     }
 

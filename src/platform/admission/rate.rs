@@ -23,6 +23,11 @@ impl Rate {
         Self { began: Instant::now(), paid_at_ns: AtomicU64::new(0) }
     }
 
+    /// Begins to count anew, since what was counted was so at another price.
+    pub(super) fn forget(&self) {
+        self.paid_at_ns.store(0, Ordering::Relaxed);
+    }
+
     /// Begins a request: how many have begun within a second, this one included.
     ///
     /// # Errors

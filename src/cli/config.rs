@@ -525,6 +525,7 @@ mod tests {
                 Kind::Number => "7",
                 Kind::List if *name == "plugins.sandbox.require" => "files, network",
                 Kind::Text if *name == "plugins.sandbox.users" => "200000-265535",
+                Kind::List if *name == "server.trustedProxyCidrs" => "10.0.0.0/8, ::1/128",
                 Kind::List => "a,b",
                 Kind::Text if *name == "server.listen" => "127.0.0.1:9",
                 Kind::Text if *name == "logging.format" => "json",

@@ -132,6 +132,8 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PATCH", "/api/experiments/{id}") => json!({ "name": "n" }),
         ("PUT", "/api/experiments/{id}/objects/{*key}") => json!("bytes"),
         ("PUT", "/api/plugins/{name}/config") => json!({ "config": {} }),
+        ("PATCH", "/api/plugins/{name}/limits" | "/api/platform/limits") => json!({ "cpu_ms_max": 1 }),
+        ("PATCH", "/api/plugins/{name}/grants") => json!({ "grant": [] }),
         ("POST", "/api/plugins/{name}/rollback") => json!({}),
         ("POST", "/api/plugins/{name}/reset") => json!({ "revision": 0, "confirm": "n" }),
         ("POST", "/api/plugins/{name}/restore") => json!({ "snapshot": 1 }),

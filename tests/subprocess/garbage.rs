@@ -91,16 +91,19 @@ pub(crate) async fn a_body_that_breaks_off_or_is_too_long_never_looks_whole() {
 pub(crate) async fn one_that_does_not_answer_in_time_is_given_up_and_its_place_is_free_again() {
     let server = serving().await;
     let admin = &server.admin;
-    for path in ["/api/odd/drip", "/api/odd/silent"] {
+    for path in ["/api/odd/silent", "/api/odd/drip"] {
         let ((one, other), _) = beside(&server, async { tokio::join!(admin.get(path), admin.get(path)) }).await;
         for reply in [one, other] {
             assert_eq!((reply.status, reply.code().as_str()), (StatusCode::GATEWAY_TIMEOUT, "plugin.timeout"), "{reply:?}");
             assert!(reply.json()["message"].as_str().unwrap().contains("within 2"), "{reply:?}");
             assert_eq!(reply.json()["details"]["limit"], "wall_ms_max");
         }
+        // What is cut off while it writes fills the log with words of its own.
+        if path.ends_with("silent") {
+            counted_and_told(admin, "odd", "wall_ms_max").await;
+        }
         is_well(admin).await;
     }
-    counted_and_told(admin, "odd", "wall_ms_max").await;
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ impl Client {
     /// plugin may be asked, it may be asked as often as they do.
     pub async fn upload(&self, guest: &Guest, decision: &Value) -> Reply {
         let mut decision = decision.clone();
-        if decision.is_object() && decision["limits"].get("requests_per_second_max").is_none() {
+        if !decision.is_string() && decision["limits"].get("requests_per_second_max").is_none() {
             decision["limits"]["requests_per_second_max"] = json!(100_000);
         }
         let part = Part::file(&guest.path).await.expect("bundle");

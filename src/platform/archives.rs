@@ -13,6 +13,7 @@ use mint_store::{
     archives::{self, Archive},
     installations,
     operations::Lease,
+    tables::rename,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -183,10 +184,6 @@ impl Work for Purge {
     fn hold(&mut self, lease: Lease) {
         self.lease = Some(lease);
     }
-
-    fn let_go(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 fn delete(purge: &mut Purge) -> BoxFuture<'_, Result<String, Stop>> {
@@ -209,9 +206,8 @@ fn would_delete(purge: &mut Purge) -> BoxFuture<'_, Result<String, Stop>> {
 
 fn forget(purge: &mut Purge) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
-        let lease = purge.lease.ok_or_else(|| io::Error::other("a step ran without a lease"))?;
         let (caller, now) = (&purge.caller, purge.platform.services().clock.now());
-        let mut tx = purge.platform.begin_under(lease).await?;
+        let mut tx = purge.platform.begin_under(purge.lease).await?;
         archives::delete(&mut tx, caller.tenant, &purge.name).await?;
         caller.note(&mut tx, "archive.purge", purge.name.plugin().as_str(), &json!({ "archive": purge.name }), now).await?;
         tx.commit().await?;
@@ -233,18 +229,6 @@ pub(crate) fn archive_of(input: &Value) -> Option<ArchiveName> {
 
 fn unknown(name: &ArchiveName) -> Refusal {
     Refusal::new(Kind::NotFound, "NOT_FOUND", format!("There is no archive `{name}`: `mint plugin archives` lists them."))
-}
-
-/// Renames a directory, or finds that it was. False when it is neither here nor there.
-fn rename(source: &Path, target: &Path) -> io::Result<bool> {
-    match fs::rename(source, target) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(target.is_dir()),
-        other => other?,
-    }
-    if let Some(parent) = target.parent() {
-        fs::File::open(parent)?.sync_all()?;
-    }
-    Ok(true)
 }
 
 /// Whether anything but directories stands under one.

@@ -1,7 +1,7 @@
 //! Keeping a plugin from answering, without taking anything from it. Once that is written it is done on every server; an
 //! operation that was interrupted goes on from there.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use mint_context::Result;
@@ -73,10 +73,6 @@ impl Work for Disable {
     fn hold(&mut self, lease: Lease) {
         self.lease = Some(lease);
     }
-
-    fn let_go(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 fn disable(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
@@ -87,8 +83,7 @@ fn disable(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
             was = state.name();
             if *state == State::Disabled { Vec::new() } else { vec![Event::DisableAsked] }
         };
-        let lease = disable.lease.ok_or_else(|| io::Error::other("a step ran without a lease"))?;
-        let mut tx = disable.platform.begin_under(lease).await?;
+        let mut tx = disable.platform.begin_under(disable.lease).await?;
         advance(&mut tx, row.tenant_id, row.id, events, now).await?;
         disable.caller.note(&mut tx, "plugin.disable", &row.slug, &json!({ "was": was }), now).await?;
         tx.commit().await?;

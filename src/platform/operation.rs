@@ -1,7 +1,7 @@
 //! Operations: long changes as lists of steps, each beside its undo, journaled so that a person can watch and another
 //! process can finish.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use mint_context::Error;
@@ -54,8 +54,11 @@ pub(crate) trait Work: Send {
     /// Under which lease the steps write from now on.
     fn hold(&mut self, lease: Lease);
 
-    /// Lets go of what stands in this process only, and writes nothing: the operation is another's now.
-    fn let_go(&mut self) -> BoxFuture<'_, ()>;
+    /// Lets go of what stands in this process only, and writes nothing: the operation is another's now. By default there is
+    /// nothing.
+    fn let_go(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A sort of change: what it is called, and what it does.
@@ -145,8 +148,9 @@ impl Platform {
     /// Begins a transaction that counts only while `lease` is held.
     ///
     /// # Errors
-    /// It was lost; the database's.
-    pub(crate) async fn begin_under(&self, lease: Lease) -> Result<Tx, Error> {
+    /// There is none, or it was lost; the database's.
+    pub(crate) async fn begin_under(&self, lease: impl Into<Option<Lease>> + Send) -> Result<Tx, Error> {
+        let lease = lease.into().ok_or_else(|| io::Error::other("a step ran without a lease"))?;
         let mut tx = self.services().db.begin().await?;
         operations::guard(&mut tx, lease).await?;
         Ok(tx)

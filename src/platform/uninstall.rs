@@ -138,18 +138,13 @@ impl Uninstall {
 
     /// Begins a transaction that counts only while this process has the operation in hand.
     async fn begin(&self) -> Result<Tx> {
-        let lease = self.lease.ok_or_else(|| io::Error::other("a step ran without a lease"))?;
-        self.platform.begin_under(lease).await
+        self.platform.begin_under(self.lease).await
     }
 }
 
 impl Work for Uninstall {
     fn hold(&mut self, lease: Lease) {
         self.lease = Some(lease);
-    }
-
-    fn let_go(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
     }
 }
 

@@ -102,7 +102,7 @@ async fn survives(kind: &str, steps: Vec<&'static str>, database: &str) {
                 _ if operation["status"] == "done" => (0, true),
                 _ => (1, false),
             };
-            assert_eq!((archived, installed), expected, "{moment}: {operation:#}");
+            assert_eq!((archived, installed), expected, "{moment}: {operation:#}\n{}", mint.log());
             if kind == "purge" {
                 let left: Vec<_> = fs::read_dir(data.join("plugin-data/default")).unwrap().collect();
                 assert!(left.is_empty(), "{moment}: {left:?}");

@@ -304,8 +304,7 @@ impl Install {
     /// # Errors
     /// It has not; the database's.
     async fn begin(&self) -> Result<Tx, mint_context::Error> {
-        let lease = self.lease.ok_or_else(|| std::io::Error::other("a step ran without a lease"))?;
-        self.platform.begin_under(lease).await
+        self.platform.begin_under(self.lease).await
     }
 
     /// Lets something happen to the installation.

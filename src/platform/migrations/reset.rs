@@ -99,8 +99,7 @@ impl Resetting {
     }
 
     async fn begin(&self) -> Result<Tx> {
-        let lease = self.lease.ok_or_else(|| std::io::Error::other("a step ran without a lease"))?;
-        self.platform.begin_under(lease).await
+        self.platform.begin_under(self.lease).await
     }
 
     async fn fail(&self, failure: Failure) -> Result<(), Stop> {
@@ -114,10 +113,6 @@ impl Resetting {
 impl Work for Resetting {
     fn hold(&mut self, lease: Lease) {
         self.lease = Some(lease);
-    }
-
-    fn let_go(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
     }
 }
 

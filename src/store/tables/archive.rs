@@ -149,12 +149,15 @@ fn entries(directory: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Renames a directory. False when it is neither here nor there.
 async fn renamed(source: PathBuf, target: PathBuf) -> Result<bool> {
     blocking(move || rename(&source, &target)).await
 }
 
-fn rename(source: &Path, target: &Path) -> io::Result<bool> {
+/// Renames a directory for good, or finds that it was. False when it is neither here nor there. Blocks.
+///
+/// # Errors
+/// The file system's.
+pub fn rename(source: &Path, target: &Path) -> io::Result<bool> {
     match fs::rename(source, target) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(target.is_dir()),
         other => other?,

@@ -23,7 +23,7 @@ mod store;
 mod tests;
 mod value;
 
-pub use archive::archived;
+pub use archive::{archived, rename};
 pub use damaged::damaged;
 pub use error::{Error, Result};
 pub use gate::destroys;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::Instant;
 
 use super::{
-    role::{ENDED, Server, outage},
+    role::{ENDED, Server, change_alone, outage},
     schema::PostgresSchema,
 };
 use crate::tables::Result;
@@ -63,6 +63,9 @@ impl Server {
         }
         let mut connection = self.pool().acquire().await.map_err(outage)?;
         let mut tx = connection.begin().await.map_err(outage)?;
+        for role in [from, to] {
+            change_alone(&mut tx, role).await.map_err(outage)?;
+        }
         let closed = AssertSqlSafe(format!("alter role {from} nologin; grant {from} to current_user"));
         sqlx::raw_sql(closed).execute(&mut *tx).await.map_err(outage)?;
         sqlx::query(ENDED).bind(from).execute(&mut *tx).await.map_err(outage)?;

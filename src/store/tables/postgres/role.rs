@@ -119,6 +119,7 @@ impl Server {
         }
         let mut connection = self.pool.acquire().await.map_err(outage)?;
         let mut tx = connection.begin().await.map_err(outage)?;
+        change_alone(&mut tx, role).await.map_err(outage)?;
         let grant = AssertSqlSafe(format!(
             "alter role {role} nologin; grant {role} to current_user; drop schema if exists {role} cascade"
         ));
@@ -130,13 +131,16 @@ impl Server {
     }
 }
 
+/// Waits for whoever else makes, renames or deletes a role, until the transaction ends: processes that start together, and
+/// statements of a start that was given up, which the server may not have ended yet.
+pub(super) async fn change_alone(tx: &mut PgConnection, role: &str) -> sqlx::Result<()> {
+    let lock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))";
+    sqlx::query(lock).bind(role).execute(tx).await.map(|_| ())
+}
+
 async fn make(connection: &mut PgConnection, role: &str, owner: &Owner, database: &str, verifier: &str) -> sqlx::Result<()> {
     let mut tx = connection.begin().await?;
-    // Two processes that start together.
-    sqlx::query("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))")
-        .bind(role)
-        .execute(&mut *tx)
-        .await?;
+    change_alone(&mut tx, role).await?;
     let known: Option<i32> =
         sqlx::query_scalar("select 1 from pg_catalog.pg_roles where rolname = $1").bind(role).fetch_optional(&mut *tx).await?;
     let verb = if known.is_some() { "alter" } else { "create" };

@@ -18,7 +18,7 @@ use rand::Rng as _;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, content::FETCH, home::FILES, running::Active};
+use crate::{Caller, Platform, content::FETCH, home::FILES, running::Active, tenants::Deletions};
 
 /// Time between two looks at whether anything changed, before jitter.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -59,8 +59,11 @@ impl Platform {
         self.obey_cancellations();
         let platform = self.clone();
         self.spawn(async move {
-            let (mut tidied, mut settled) = (None, None);
+            let (mut tidied, mut settled, mut deletions) = (None, None, Deletions::default());
             loop {
+                if let Err(error) = platform.delete_tenants(&mut deletions).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "no laboratory could be deleted");
+                }
                 if let Err(error) = platform.look_again(&mut settled).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the platform could not be reconciled");
                 }
@@ -96,7 +99,8 @@ impl Platform {
         // What an operation of this process is changing is the operation's to start and stop.
         let changing: HashSet<(TenantId, String)> =
             self.operations_here().values().map(|here| (here.tenant, here.plugin.clone())).collect();
-        self.stop_unwanted(&wanted, &changing);
+        let suspended = tenants.values().filter(|tenant| tenant.suspended.is_some()).map(|tenant| tenant.id).collect();
+        self.stop_unwanted(&wanted, &changing, &suspended);
         let known: HashSet<InstallationId> = wanted.iter().map(|row| row.id).collect();
         self.running().keep_meters(|id| known.contains(&id));
         let (mine, others): (Vec<_>, Vec<_>) =
@@ -120,12 +124,18 @@ impl Platform {
     }
 
     /// Takes down what no row wants any more. Each finishes what it has begun.
-    fn stop_unwanted(self: &Arc<Self>, wanted: &[Installation], changing: &HashSet<(TenantId, String)>) {
+    fn stop_unwanted(
+        self: &Arc<Self>,
+        wanted: &[Installation],
+        changing: &HashSet<(TenantId, String)>,
+        suspended: &HashSet<TenantId>,
+    ) {
         let known: HashMap<InstallationId, &Installation> = wanted.iter().map(|row| (row.id, row)).collect();
         // Nobody counts on a server that was silent for long: what it does not serve as the rows want it, it serves no longer.
         let must_look = self.presence().must_look();
         let unwanted = |active: &Arc<Active>| {
             known.get(&active.authority.installation).is_none_or(|row| match &row.state {
+                _ if suspended.contains(&row.tenant_id) => !changing.contains(&(row.tenant_id, row.slug.clone())),
                 State::Failed(_) => true,
                 // Another process may be changing it in a way that nobody may answer through.
                 state if !state.serves() => !changing.contains(&(row.tenant_id, row.slug.clone())),
@@ -147,7 +157,7 @@ impl Platform {
 
     /// What is to be done about an installation here, if anything.
     fn task(&self, row: Installation, tenants: &HashMap<TenantId, Tenant>) -> Option<(Caller, Installation, Task)> {
-        let tenant = tenants.get(&row.tenant_id)?;
+        let tenant = tenants.get(&row.tenant_id).filter(|tenant| tenant.suspended.is_none())?;
         let caller = Caller::system(row.tenant_id, tenant.slug.clone(), self.fresh_request_id());
         self.follow_terms(&row, &tenant.limits);
         let task = match &row.state {

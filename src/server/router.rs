@@ -117,6 +117,9 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::notifications::list))
         .routes(routes!(api::calendar::list))
         .routes(routes!(api::roles::list))
+        .routes(routes!(api::tenants::list, api::tenants::create))
+        .routes(routes!(api::tenants::get, api::tenants::delete))
+        .routes(routes!(api::tenants::suspend, api::tenants::resume))
         .routes(routes!(api::roles::set, api::roles::remove))
 }
 

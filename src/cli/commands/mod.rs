@@ -22,6 +22,7 @@ mod role;
 mod serve;
 mod session;
 mod status;
+mod tenant;
 mod token;
 mod typed;
 mod user;
@@ -66,6 +67,9 @@ enum Command {
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Lists, makes, suspends and deletes laboratories
+    #[command(subcommand)]
+    Tenant(tenant::Command),
     /// Makes, changes and removes users
     #[command(subcommand)]
     User(user::Command),
@@ -118,6 +122,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Limits(edits) => limits::of_laboratory(edits, output).await,
         Command::Auth(command) => auth::run(command, output).await,
+        Command::Tenant(command) => tenant::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Role(command) => role::run(command, output).await,
         Command::Audit(command) => audit::run(command, output).await,

@@ -39,9 +39,10 @@ struct Settled {
 }
 
 /// A start that failed here, of a plugin that runs elsewhere.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FailedHere {
     pub(crate) generation: i64,
+    pub(crate) failure: Failure,
     at: Instant,
 }
 
@@ -177,8 +178,9 @@ impl Platform {
     }
 
     fn failed_lately(&self, row: &Installation) -> bool {
-        let failed = self.failed_here().get(&row.id).copied();
-        failed.is_some_and(|failed| failed.generation == row.generation && failed.at.elapsed() < RETRY_INTERVAL)
+        self.failed_here()
+            .get(&row.id)
+            .is_some_and(|failed| failed.generation == row.generation && failed.at.elapsed() < RETRY_INTERVAL)
     }
 
     fn has_other_settings(&self, active: &Active, row: &Installation) -> bool {
@@ -215,6 +217,7 @@ impl Platform {
         };
         match started.await {
             Ok(active) => {
+                self.failed_here().remove(&row.id);
                 if let Some(old) = self.put_up(&Arc::new(active)) {
                     // Streams may take their time; the next look does not wait for them.
                     self.track(self.drain(old));
@@ -227,7 +230,7 @@ impl Platform {
             {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure,
                     "a plugin could not be started here; it will be tried again");
-                self.failed_here().insert(row.id, FailedHere { generation: row.generation, at: Instant::now() });
+                self.failed_here().insert(row.id, FailedHere { generation: row.generation, failure, at: Instant::now() });
             }
             Err(failure) => {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure, "a plugin could not be started");

@@ -16,6 +16,7 @@ mod plugin_install;
 mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
+mod plugin_settings;
 mod plugin_snapshots;
 mod plugin_uninstall;
 mod role;

@@ -1,6 +1,6 @@
 //! Tenants.
 
-use mint_domain::{Slug, TenantId, limit::LimitChanges};
+use mint_domain::{Slug, TenantId, limit::LimitChanges, share::ShareChanges};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
@@ -20,6 +20,9 @@ pub struct Tenant {
     /// What its plugins may use up where nothing is said of one of them.
     #[sqlx(json)]
     pub limits: LimitChanges,
+    /// What they may take of a server together, where the operator says another share than everybody's.
+    #[sqlx(json)]
+    pub share: ShareChanges,
     /// When it was made.
     pub created_at: OffsetDateTime,
 }
@@ -71,5 +74,14 @@ pub async fn lock(tx: &mut Tx, tenant: TenantId) -> Result<Option<Tenant>> {
 /// The database's.
 pub async fn set_limits(tx: &mut Tx, tenant: TenantId, limits: &LimitChanges) -> Result<()> {
     execute!(tx, "update tenants set limits = $2 where id = $1", tenant.0, Json(limits))?;
+    execute!(tx, "update installations set revision = revision + 1 where tenant_id = $1", tenant.0).map(drop)
+}
+
+/// Sets the tenant's share, and has every server look at it again.
+///
+/// # Errors
+/// The database's.
+pub async fn set_share(tx: &mut Tx, tenant: TenantId, share: &ShareChanges) -> Result<()> {
+    execute!(tx, "update tenants set share = $2 where id = $1", tenant.0, Json(share))?;
     execute!(tx, "update installations set revision = revision + 1 where tenant_id = $1", tenant.0).map(drop)
 }

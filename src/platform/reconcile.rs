@@ -97,6 +97,9 @@ impl Platform {
         let tenants: HashMap<_, _> = tenants::list(&mut tx).await?.into_iter().map(|tenant| (tenant.id, tenant)).collect();
         let wanted = installations::list_all(&mut tx).await?;
         drop(tx);
+        for tenant in tenants.values() {
+            self.laboratories().obey(tenant.id, &tenant.share);
+        }
         // What an operation of this process is changing is the operation's to start and stop.
         let changing: HashSet<(TenantId, String)> =
             self.operations_here().values().map(|here| (here.tenant, here.plugin.clone())).collect();

@@ -96,6 +96,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::limits::show, api::limits::change))
         .routes(routes!(api::limits::grants))
         .routes(routes!(api::limits::defaults, api::limits::change_defaults))
+        .routes(routes!(api::limits::share))
         .routes(routes!(api::metrics::metrics))
         .routes(routes!(api::enabling::disable))
         .routes(routes!(api::enabling::enable))

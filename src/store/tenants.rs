@@ -1,6 +1,6 @@
 //! Tenants.
 
-use mint_domain::{Slug, TenantId, limit::LimitChanges};
+use mint_domain::{Slug, TenantId, limit::LimitChanges, share::ShareChanges};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
@@ -24,6 +24,9 @@ pub struct Tenant {
     pub suspended: Option<String>,
     /// Whether it is being deleted.
     pub is_leaving: bool,
+    /// What they may take of a server together, where the operator says another share than everybody's.
+    #[sqlx(json)]
+    pub share: ShareChanges,
     /// When it was made.
     pub created_at: OffsetDateTime,
 }
@@ -123,4 +126,12 @@ pub async fn leaving(tx: &mut Tx) -> Result<Vec<Tenant>> {
 pub async fn delete(tx: &mut Tx, tenant: TenantId, now: OffsetDateTime) -> Result<()> {
     execute!(tx, "insert into blobs_to_delete (blob, since) select blob, $2 from objects where tenant_id = $1", tenant.0, now)?;
     execute!(tx, "delete from tenants where id = $1", tenant.0).map(drop)
+}
+/// Sets the tenant's share, and has every server look at it again.
+///
+/// # Errors
+/// The database's.
+pub async fn set_share(tx: &mut Tx, tenant: TenantId, share: &ShareChanges) -> Result<()> {
+    execute!(tx, "update tenants set share = $2 where id = $1", tenant.0, Json(share))?;
+    execute!(tx, "update installations set revision = revision + 1 where tenant_id = $1", tenant.0).map(drop)
 }

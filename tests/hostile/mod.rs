@@ -6,6 +6,7 @@ mod crowds;
 mod exhaust;
 mod faults;
 mod floods;
+mod laboratories;
 mod limits;
 pub(crate) mod neighbour;
 mod prisoners;

@@ -30,6 +30,10 @@ impl Accounts {
         Self { services }
     }
 
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// The tenant of a slug, made when missing.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// Fits compiling a large component on a slow machine.
 const TIMEOUT: Duration = Duration::from_secs(300);
+/// Longer than anything is measured.
+const HELD: Duration = Duration::from_secs(24 * 60 * 60);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A signed-in administrator.
@@ -64,6 +66,24 @@ impl Client {
     pub(crate) async fn reload(&self, slug: &str) -> Result<Value> {
         let operation = self.send(self.request(Method::POST, &format!("/api/plugins/{slug}/reload"))).await?;
         self.done(operation).await
+    }
+
+    /// Asks for what does not end by itself.
+    ///
+    /// # Errors
+    /// The platform's own words for a refusal.
+    pub(crate) async fn open(&self, path: &str, body: &Value) -> Result<reqwest::Response> {
+        let response = self.request(Method::POST, path).json(body).timeout(HELD).send().await?;
+        if !response.status().is_success() {
+            bail!("{path} answered {}: {}", response.status(), response.text().await?);
+        }
+        Ok(response)
+    }
+
+    /// Gives a person a role, as the plugin in which it counts.
+    pub(crate) async fn give_role(&self, path: &str, plugin: &str, token: &str) -> Result<Value> {
+        let request = self.http.put(format!("{}{path}", self.url)).json(&json!({ "role": "lead" }));
+        self.send(request.header("x-mint-plugin-name", plugin).header("x-mint-internal-token", token)).await
     }
 
     async fn done(&self, mut operation: Value) -> Result<Value> {

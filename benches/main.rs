@@ -19,6 +19,7 @@ mod mint;
 mod process;
 mod report;
 mod response;
+mod roles;
 mod rows;
 mod starts;
 mod upgrades;

@@ -15,6 +15,7 @@ use crate::{
     mint::Mint,
     process::{Address, Server},
     report,
+    roles::Asker,
 };
 
 const CONNECTIONS: [usize; 2] = [1, 32];
@@ -56,6 +57,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     }
     let direct = executable(plan, dir)?;
     let fastapi = fastapi::start(plan, dir);
+    let asker = runtime.block_on(Asker::begin(&client))?;
     let get = |path: &str| Request::get(mint.address.clone(), path, &client.token);
     let mut rows = vec![
         Row { name: "bare axum handler", server: &axum, request: Request::get(axum.address.clone(), "/", &client.token) },
@@ -70,6 +72,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
             request: Request::get(direct.address.clone(), "/whoami", &client.token),
         },
     ];
+    rows.push(Row { name: "a process asks for a role", server: &mint, request: asker.request(&mint.address) });
     match &fastapi {
         Ok(server) => {
             rows.push(Row {

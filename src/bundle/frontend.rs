@@ -20,6 +20,8 @@ pub const FRONTEND_FILES: &str = "files";
 /// Where its revision stands: `sha256:` and 64 hexadecimal digits.
 pub const FRONTEND_REVISION: &str = "revision";
 
+/// Where a place in the wheel stands that its plugin named.
+const PLACE: &str = "place";
 const INDEX: &str = "index.html";
 /// Bytes of a wheel's list of entry points.
 const ENTRY_POINTS_BYTES_MAX: u64 = 1 << 20;
@@ -40,21 +42,36 @@ impl Default for FrontendBounds {
 }
 
 /// Takes the front-end of a bundle that was unpacked into `release` to `target`, which is made; false where the bundle has
-/// none. It is in the directory that the manifest names, else in the main wheel beside the plugin's module, in `frontend/` or
-/// `frontend/dist/`. Blocking.
+/// none. It is in the directory that the manifest names, else in the main wheel: at `place`, where the plugin named one, else beside
+/// the plugin's module, in `frontend/` or `frontend/dist/`. Blocking.
 ///
 /// # Errors
 /// What is wrong with it, by name. Then something may be left in `target`.
-pub fn take_frontend(release: &Path, manifest: &Manifest, target: &Path, bounds: &FrontendBounds) -> Result<bool> {
+pub fn take_frontend(
+    release: &Path,
+    manifest: &Manifest,
+    target: &Path,
+    place: Option<&str>,
+    bounds: &FrontendBounds,
+) -> Result<bool> {
     let taken = match (&manifest.frontend, &manifest.wheels) {
         (Some(directory), _) => Some(from_bundle(release, manifest, directory, Taken::new(target, bounds))?),
-        (None, Some(wheels)) => from_wheel(release, &wheels.main, Taken::new(target, bounds))?,
+        (None, Some(wheels)) => from_wheel(release, &wheels.main, place, Taken::new(target, bounds))?,
         (None, None) => None,
     };
     let Some(taken) = taken else { return Ok(false) };
     let path = target.join(FRONTEND_REVISION);
     fs::write(&path, taken.revision().to_string()).map_err(Error::io(&path))?;
+    if let (None, Some(place)) = (&manifest.frontend, place) {
+        let path = target.join(PLACE);
+        fs::write(&path, place).map_err(Error::io(&path))?;
+    }
     Ok(true)
+}
+
+/// The place in the wheel from which a front-end was taken, where its plugin named one.
+pub fn frontend_place(target: &Path) -> Option<String> {
+    fs::read_to_string(target.join(PLACE)).ok()
 }
 
 fn from_bundle<'a>(release: &Path, manifest: &Manifest, directory: &str, mut taken: Taken<'a>) -> Result<Taken<'a>> {
@@ -67,14 +84,15 @@ fn from_bundle<'a>(release: &Path, manifest: &Manifest, directory: &str, mut tak
     Ok(taken)
 }
 
-fn from_wheel<'a>(release: &Path, wheel: &str, mut taken: Taken<'a>) -> Result<Option<Taken<'a>>> {
+fn from_wheel<'a>(release: &Path, wheel: &str, place: Option<&str>, mut taken: Taken<'a>) -> Result<Option<Taken<'a>>> {
     let broken = |why: String| Error::Wheel { entry: wheel.to_owned(), why };
     let path = release.join(wheel);
     let file = File::open(&path).map_err(Error::io(&path))?;
     let mut archive = ZipArchive::new(file).map_err(|error| broken(format!("it is not a zip file ({error})")))?;
     let points = entry_points(&mut archive).map_err(|error| broken(error.to_string()))?;
     let present = |root: &String| archive.index_for_name(&format!("{root}/{INDEX}")).is_some();
-    let Some(root) = places(&points).into_iter().find(present) else { return Ok(None) };
+    let places = place.map_or_else(|| places(&points), |place| vec![place.to_owned()]);
+    let Some(root) = places.into_iter().find(present) else { return Ok(None) };
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(|error| broken(error.to_string()))?;
         let Ok(full) = entry.name().map(|name| name.into_owned()) else { continue };
@@ -209,6 +227,15 @@ mod tests {
 
     /// What is made of a wheel with these files.
     fn taken(files: &[(&str, &str)], link: Option<&str>, bounds: &FrontendBounds) -> Result<Option<(String, Vec<String>)>> {
+        taken_from(files, link, None, bounds)
+    }
+
+    fn taken_from(
+        files: &[(&str, &str)],
+        link: Option<&str>,
+        place: Option<&str>,
+        bounds: &FrontendBounds,
+    ) -> Result<Option<(String, Vec<String>)>> {
         let mut wheel = ZipWriter::new(Cursor::new(Vec::new()));
         for (name, text) in files {
             wheel.start_file(*name, SimpleFileOptions::default()).unwrap();
@@ -225,7 +252,7 @@ mod tests {
         });
         let manifest = Manifest::parse(manifest.to_string().as_bytes()).unwrap();
         let target = directory.path().join("out");
-        if !take_frontend(directory.path(), &manifest, &target, bounds)? {
+        if !take_frontend(directory.path(), &manifest, &target, place, bounds)? {
             return Ok(None);
         }
         let mut found = Vec::new();
@@ -254,6 +281,20 @@ mod tests {
             let files = [("x-1.dist-info/entry_points.txt", POINTS), (index, "<html>"), ("x/plugin.py", "")];
             let found = taken(&files, None, &FrontendBounds::default()).unwrap();
             assert_eq!(found.map(|(_, files)| files), expected.then(|| vec!["index.html".to_owned()]), "{index}");
+        }
+    }
+
+    #[test]
+    fn the_plugin_can_say_where_it_stands() {
+        let files = [
+            ("x-1.dist-info/entry_points.txt", POINTS),
+            ("x/frontend/index.html", "<html>"),
+            ("x/web/index.html", "<html>"),
+            ("x/web/a.js", ""),
+        ];
+        for (place, expected) in [(Some("x/web"), Some(2)), (None, Some(1)), (Some("x"), None), (Some("../x/web"), None)] {
+            let found = taken_from(&files, None, place, &FrontendBounds::default()).unwrap();
+            assert_eq!(found.map(|(_, files)| files.len()), expected, "{place:?}");
         }
     }
 

@@ -13,7 +13,7 @@ mod unpack;
 mod write;
 
 pub use error::{Error, Result};
-pub use frontend::{FRONTEND_FILES, FRONTEND_REVISION, FrontendBounds, take_frontend};
+pub use frontend::{FRONTEND_FILES, FRONTEND_REVISION, FrontendBounds, frontend_place, take_frontend};
 pub use python::python_parts;
 pub use read::{Bounds, Bundle};
 pub use write::write;

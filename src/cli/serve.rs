@@ -178,6 +178,7 @@ fn python(config: &Config) -> anyhow::Result<PlatformPython> {
         packages: packages.collect::<anyhow::Result<_>>()?,
         process: config.plugins.uv.python.as_deref().and_then(|python| python.parse().ok()),
         machine: std::env::consts::ARCH.to_owned(),
+        tables_in_files: config.database_url().starts_with("sqlite:"),
     })
 }
 

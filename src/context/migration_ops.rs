@@ -6,7 +6,7 @@ use mint_domain::{Limits, Refusal, migration::AppliedMigration};
 use mint_store::tables::{self, Bounds, MigrationTransaction, Owner};
 use tokio::{sync::Mutex, time::Instant};
 
-pub use mint_store::tables::{Change, Column, ColumnType, DefaultValue, Dialect, OnDelete, Record, Reference};
+pub use mint_store::tables::{Change, Column, ColumnType, DefaultValue, Dialect, OnDelete, Record, Reference, Savepoint};
 
 use crate::{
     PluginAuthority, Result, Services,
@@ -79,7 +79,8 @@ impl MigrationOps {
     /// Runs one statement and gives its rows.
     ///
     /// # Errors
-    /// `VALIDATION_ERROR`, `CONFLICT`, `QUOTA_EXCEEDED`, `PERMISSION_DENIED`. Nothing else can be done after one of the database.
+    /// `VALIDATION_ERROR`, `CONFLICT`, `QUOTA_EXCEEDED`, `PERMISSION_DENIED`. Nothing else can be done after one of the database, but to go back to
+    /// a savepoint.
     pub async fn query(&self, sql: String, parameters: Vec<Value>) -> Result<Rows> {
         self.run(sql, parameters).await.map(|(rows, _)| rows)
     }
@@ -102,6 +103,15 @@ impl MigrationOps {
         }
         let mut transaction = self.transaction.lock().await;
         current(&mut transaction)?.run(sql, parameters, self.bounds()).await.map_err(refused)
+    }
+
+    /// Sets a point to go back to after a statement that failed, forgets it, or goes back.
+    ///
+    /// # Errors
+    /// `VALIDATION_ERROR` for a point that is not there; as [`MigrationOps::query`].
+    pub async fn savepoint(&self, wanted: Savepoint) -> Result<()> {
+        let mut transaction = self.transaction.lock().await;
+        current(&mut transaction)?.savepoint(wanted, self.bounds()).await.map_err(refused)
     }
 
     /// Makes all of it last, with the note of it.

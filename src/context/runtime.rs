@@ -16,7 +16,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use mint_domain::{
     Digest, ExperimentId, Grants, Kind, Manifest, Refusal,
     lifecycle::Failure,
-    migration::{Direction, Migration},
+    migration::{AppliedMigration, Direction, Migration},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -149,7 +149,16 @@ pub trait Migrations: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// Why it failed, in words for the administrator.
-    async fn apply(&self, version: u32, direction: Direction, ops: MigrationOps) -> Result<(), String>;
+    async fn apply(&self, migration: &Migration, direction: Direction, ops: MigrationOps) -> Result<(), String>;
+
+    /// Looks at tables, of which `applied` is known, before anything is applied or when nothing is left to be: gives how many of the
+    /// first migrations they had before anybody wrote that down.
+    ///
+    /// # Errors
+    /// Why the release cannot go on from them, in words for the administrator.
+    async fn look(&self, _applied: &[AppliedMigration], _ops: MigrationOps) -> Result<usize, String> {
+        Ok(0)
+    }
 }
 
 /// A started installation: a loaded component, or a supervised process.
@@ -160,6 +169,11 @@ pub trait Generation: Send + Sync + fmt::Debug {
     /// # Errors
     /// A [`Fault`] of this one request, when no response was begun. A fault after that ends the body with an error.
     async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault>;
+
+    /// Where in its main wheel the plugin says that its front-end stands; none where it leaves that to the platform.
+    fn frontend(&self) -> Option<&str> {
+        None
+    }
 
     /// Answers a request for a WebSocket, whose handshake was checked, under the same conditions.
     ///

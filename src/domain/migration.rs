@@ -21,6 +21,9 @@ pub struct Migration {
     pub destructive: bool,
     /// Another one when the migration is another one.
     pub checksum: String,
+    /// Whether it is known by its name: its number says only which of its release's it is. See [`numbered`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
 }
 
 /// A migration that was tried on an installation's tables.
@@ -157,6 +160,21 @@ pub fn check(declared: &[Migration]) -> Result<(), Mismatch> {
     Ok(())
 }
 
+/// Numbers migrations that are known by their names as they were when they were applied; where none was, they follow a history of
+/// another kind, which ends with them.
+pub fn numbered(mut declared: Vec<Migration>, applied: &[AppliedMigration]) -> Vec<Migration> {
+    let in_force = || applied.iter().filter(|one| one.error.is_none()).map(|one| &one.migration);
+    let known = declared.iter().filter(|one| one.named).find_map(|one| {
+        let then = in_force().find(|then| then.name == one.name)?;
+        then.version.checked_sub(one.version)
+    });
+    let before = known.or_else(|| in_force().map(|one| one.version).max()).unwrap_or(0);
+    for one in declared.iter_mut().filter(|one| one.named) {
+        one.version = one.version.saturating_add(before);
+    }
+    declared
+}
+
 /// What is missing of `declared`, where `applied` was done before.
 ///
 /// # Errors
@@ -205,7 +223,7 @@ mod tests {
     use super::*;
 
     fn migration(version: u32, destructive: bool) -> Migration {
-        Migration { version, name: format!("m{version}"), destructive, checksum: format!("sum{version}") }
+        Migration { version, name: format!("m{version}"), destructive, checksum: format!("sum{version}"), named: false }
     }
 
     fn applied(version: u32, destructive: bool, error: Option<&str>) -> AppliedMigration {
@@ -256,6 +274,28 @@ mod tests {
         }
         let mixed = pending(&[migration(1, true), migration(2, false)], &[]).unwrap();
         assert_eq!(can_wait(&mixed).unwrap_err(), Mismatch::Mixed { version: 2, name: "m2".to_owned(), after: 1 });
+    }
+
+    #[test]
+    fn what_has_names_follows_the_numbers_before_it() {
+        let named = |version: u32, name: &str| Migration { name: name.to_owned(), named: true, ..migration(version, false) };
+        let release = || vec![named(1, "a"), named(2, "b")];
+        let then = |version: u32, name: &str, error| {
+            let one = applied(version, false, error);
+            AppliedMigration { migration: Migration { name: name.to_owned(), ..one.migration.clone() }, ..one }
+        };
+        for (done, versions) in [
+            (vec![], [1, 2]),
+            (vec![then(1, "x", None), then(7, "y", None)], [8, 9]),
+            (vec![then(7, "y", None), then(8, "a", Some("no"))], [8, 9]),
+            (vec![then(7, "y", None), then(8, "a", None)], [8, 9]),
+            (vec![then(7, "y", None), then(8, "a", None), then(9, "b", None), then(10, "c", None)], [8, 9]),
+            (vec![then(1, "a", None), then(2, "b", None), then(3, "c", None)], [1, 2]),
+        ] {
+            let found: Vec<u32> = numbered(release(), &done).iter().map(|one| one.version).collect();
+            assert_eq!(found, versions, "{done:?}");
+        }
+        assert_eq!(numbered(vec![migration(1, false)], &[then(7, "y", None)])[0].version, 1, "numbers say what they are");
     }
 
     #[test]

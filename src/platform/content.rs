@@ -3,7 +3,7 @@
 
 use std::{fs, io, path::Path, time::SystemTime};
 
-use mint_bundle::{Bounds, Bundle, FrontendBounds, take_frontend};
+use mint_bundle::{Bounds, Bundle, FrontendBounds, frontend_place, take_frontend};
 use mint_context::{Result, runtime::Release};
 use mint_domain::{Digest, Manifest, Refusal, lifecycle::Failure};
 
@@ -42,7 +42,26 @@ pub(crate) fn take_once(release: &Path, manifest: &Manifest, target: &Path, now:
         fs::File::open(target)?.set_modified(now)?;
         return Ok(true);
     }
-    put_whole(target, |fresh| take_frontend(release, manifest, fresh, &FrontendBounds::default()).map_err(refused))
+    put_whole(target, |fresh| take_frontend(release, manifest, fresh, None, &FrontendBounds::default()).map_err(refused))
+}
+
+/// Takes out what browsers get from the place that a plugin named, instead of what was taken. False when nothing is there.
+fn take_again(release: &Path, manifest: &Manifest, target: &Path, place: &str) -> Result<bool> {
+    if manifest.frontend.is_some() || frontend_place(target).as_deref() == Some(place) {
+        return Ok(true);
+    }
+    let parent = target.parent().unwrap_or(target);
+    let beside = tempfile::Builder::new().prefix(".unpacking-").tempdir_in(parent)?;
+    let (fresh, old) = (beside.path().join("whole"), beside.path().join("old"));
+    if !take_frontend(release, manifest, &fresh, Some(place), &FrontendBounds::default()).map_err(refused)? {
+        return Ok(false);
+    }
+    if target.exists() {
+        fs::rename(target, &old)?;
+    }
+    fs::rename(&fresh, target)?;
+    fs::File::open(parent)?.sync_all()?;
+    Ok(true)
 }
 
 /// Makes a directory beside the target, and gives it its name when it is whole. False when `make` made nothing.
@@ -84,6 +103,19 @@ impl Platform {
             let reason = format!("The files of the release are not here, and could not be fetched: {}", error.public().message);
             Failure::new(FETCH, reason, "Look at the storage. `mint fsck` tells what is missing; the same bundle can be installed again.")
         })
+    }
+
+    /// Gives browsers the front-end that the plugin of a release says is its own.
+    ///
+    /// # Errors
+    /// What is wrong with it, by name.
+    pub(crate) async fn follow_frontend(&self, release: &Release, place: String) -> Result<bool> {
+        let (directory, target) = (release.directory.clone(), self.layout().frontend(&release.digest));
+        let manifest = release.manifest.clone();
+        // One after the other: plugins of several tenants start at once, on the same release.
+        let _turn = self.front_ends().lock().await;
+        let taken = tokio::task::spawn_blocking(move || take_again(&directory, &manifest, &target, &place));
+        taken.await.map_err(io::Error::other)?
     }
 
     async fn fetch(&self, release: &Release) -> Result<()> {

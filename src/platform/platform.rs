@@ -126,6 +126,7 @@ pub struct Platform {
     identities: Cache<String, Identity>,
     declared_migrations: Cache<Digest, Arc<Vec<Migration>>>,
     visits: Visits,
+    front_ends: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -167,6 +168,7 @@ impl Platform {
             declared_migrations: Cache::new(RELEASES_MAX),
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
             visits: Visits::default(),
+            front_ends: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }))
@@ -248,6 +250,11 @@ impl Platform {
 
     pub(crate) fn identities(&self) -> &Cache<String, Identity> {
         &self.identities
+    }
+
+    /// Held by whoever puts another front-end in the place of one.
+    pub(crate) fn front_ends(&self) -> &tokio::sync::Mutex<()> {
+        &self.front_ends
     }
 
     /// What releases declare of their tables, by their digest.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::HeaderValue;
 use mint_context::{
     PluginAuthority, database,
-    logs::PluginLog,
+    logs::{Level, PluginLog},
     runtime::{Activation, Generation, Release},
     settings,
 };
@@ -84,6 +84,17 @@ impl Platform {
         self.expect_files_to_start(&installation.grants).await?;
         database::prepare(self.services(), &prepared.activation.authority).await?;
         let plugin = self.runtime(installation.mode()).start(prepared.activation.clone()).await?;
+        if let Some(place) = plugin.frontend() {
+            let why = match self.follow_frontend(release, place.to_owned()).await {
+                Ok(true) => None,
+                Ok(false) => Some("nothing of that is in its wheel".to_owned()),
+                Err(error) => Some(error.public().message),
+            };
+            if let Some(why) = why {
+                let words = format!("get_frontend_dir: the front-end cannot be taken from `{place}`: {why}");
+                prepared.activation.log.line(Level::Warn, "platform", None, &words);
+            }
+        }
         Ok(prepared.active(installation.mode(), plugin, None))
     }
 

@@ -28,6 +28,9 @@ pub(crate) struct Description {
     pub(crate) name: String,
     /// Where its routes stand, with `/api`.
     pub(crate) public_prefix: String,
+    /// Where its front-end stands, from the directory of its distribution, where it does not leave that to its SDK.
+    #[serde(default)]
+    pub(crate) frontend: Option<String>,
 }
 
 /// Asks the plugin of a venv. None when it does not say.

@@ -163,7 +163,7 @@ TMPDIR=/data/p/cache/tmp";
 
     #[test]
     fn the_oldest_sdk_reads_names_of_its_own() {
-        let description = Description { name: "Dose response".to_owned(), public_prefix: "/api/drc".to_owned() };
+        let description = Description { name: "Dose response".to_owned(), public_prefix: "/api/drc".to_owned(), frontend: None };
         let made = made(&python(Sdk { is_mld: true, ..Sdk::default() }, Some(description)));
         for line in [
             "MINT_PLUGIN_NAME=Dose response",

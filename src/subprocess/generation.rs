@@ -117,6 +117,10 @@ impl Generation for IsolatedGeneration {
         self.proxy.open(&peer, Some(process), &call, request).await
     }
 
+    fn frontend(&self) -> Option<&str> {
+        self.setup.launch.frontend()
+    }
+
     fn follows(&self) -> BTreeSet<HookKind> {
         self.about().map(About::follows).unwrap_or_default()
     }

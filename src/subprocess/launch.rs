@@ -50,6 +50,14 @@ impl Launch {
         }
     }
 
+    /// Where in its wheel the plugin says that its front-end stands.
+    pub(crate) fn frontend(&self) -> Option<&str> {
+        match self {
+            Self::Python(python) => python.description.as_ref()?.frontend.as_deref(),
+            Self::Executable { .. } => None,
+        }
+    }
+
     /// Where it stands in the cache.
     pub(crate) fn place(&self) -> &Path {
         match self {

@@ -6,12 +6,13 @@ use std::{collections::BTreeMap, io, os::fd::OwnedFd, sync::Arc, time::Duration}
 use async_trait::async_trait;
 use mint_context::{
     database::Value,
-    migration_ops::{Change, ColumnType, Dialect, MigrationOps},
+    migration_ops::{Change, ColumnType, Dialect, MigrationOps, Savepoint},
     runtime::{self, Activation},
 };
 use mint_domain::{
+    Refusal,
     lifecycle::Failure,
-    migration::{Direction, Migration},
+    migration::{AppliedMigration, Direction, Migration},
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
@@ -58,8 +59,12 @@ enum Said {
     Run { sql: String, parameters: Vec<Json> },
     /// What SQLite has no statement for.
     Change(Wanted),
+    /// Sets a point to go back to, forgets it, or goes back.
+    Savepoint(Point),
     /// The step is done.
     Done,
+    /// It has looked at the tables: so many of the first migrations they had already.
+    Looked(usize),
     /// The step failed.
     Failed(String),
 }
@@ -73,16 +78,22 @@ enum Wanted {
     Alter { table: String, column: String, kind: ColumnType },
 }
 
+/// By its name.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Point {
+    Set(String),
+    Release(String),
+    GoBack(String),
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
-    Error(String),
+    /// Why not, and which kind of conflict it is, if it is one.
+    Error { words: String, kind: Option<String> },
     #[serde(untagged)]
-    Rows {
-        columns: Vec<String>,
-        rows: Vec<Vec<Json>>,
-        changed: u64,
-    },
+    Rows { columns: Vec<String>, rows: Vec<Vec<Json>>, changed: u64 },
 }
 
 impl Migrations {
@@ -123,25 +134,29 @@ impl Migrations {
         }
     }
 
-    async fn step(&self, version: u32, direction: Direction, ops: &MigrationOps) -> io::Result<Result<(), String>> {
+    /// Asks for something, and serves the process until it is done. Gives how many migrations it found done.
+    async fn ask(&self, question: &Json, ops: &MigrationOps) -> io::Result<Result<usize, String>> {
         let mut line = self.line.lock().await;
-        let dialect = match ops.dialect() {
-            Dialect::Sqlite => "sqlite",
-            Dialect::Postgresql => "postgresql",
-        };
-        say(&mut line, &json!({ "version": version, "up": direction == Direction::Up, "dialect": dialect })).await?;
+        say(&mut line, question).await?;
         loop {
             let answer = match hear(&mut line).await? {
-                Said::Done => return Ok(Ok(())),
+                Said::Done => return Ok(Ok(0)),
+                Said::Looked(found) => return Ok(Ok(found)),
                 Said::Failed(words) => return Ok(Err(words)),
                 Said::Run { sql, parameters } => run(ops, sql, parameters).await,
-                Said::Change(wanted) => {
-                    ops.change(wanted.into()).await.map(|_| Answer::nothing()).map_err(|error| error.public().message)
-                }
+                Said::Change(wanted) => ops.change(wanted.into()).await.map(|_| Answer::nothing()).map_err(Answer::no),
+                Said::Savepoint(point) => ops.savepoint(point.into()).await.map(|()| Answer::nothing()).map_err(Answer::no),
                 Said::History(_) => return Err(io::Error::other("the plugin's process tells its history twice")),
             };
-            say(&mut line, &answer.unwrap_or_else(Answer::Error)).await?;
+            say(&mut line, &answer.unwrap_or_else(|no| no)).await?;
         }
+    }
+}
+
+fn name_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "sqlite",
+        Dialect::Postgresql => "postgresql",
     }
 }
 
@@ -151,10 +166,23 @@ impl runtime::Migrations for Migrations {
         Ok(self.history.clone())
     }
 
-    async fn apply(&self, version: u32, direction: Direction, ops: MigrationOps) -> Result<(), String> {
-        let done = self.step(version, direction, &ops).await;
-        done.unwrap_or_else(|error| Err(format!("the plugin's process broke: {error}")))
+    async fn apply(&self, migration: &Migration, direction: Direction, ops: MigrationOps) -> Result<(), String> {
+        let (version, name, dialect) = (migration.version, &migration.name, name_of(ops.dialect()));
+        let step = json!({ "version": version, "name": name, "up": direction == Direction::Up, "dialect": dialect });
+        self.ask(&step, &ops).await.unwrap_or_else(broke).map(|_| ())
     }
+
+    async fn look(&self, applied: &[AppliedMigration], ops: MigrationOps) -> Result<usize, String> {
+        if !self.history.iter().any(|one| one.named) {
+            return Ok(0);
+        }
+        let in_force: Vec<_> = applied.iter().filter(|one| one.error.is_none()).collect();
+        self.ask(&json!({ "look": in_force, "dialect": name_of(ops.dialect()) }), &ops).await.unwrap_or_else(broke)
+    }
+}
+
+fn broke<T>(error: io::Error) -> Result<T, String> {
+    Err(format!("the plugin's process broke: {error}"))
 }
 
 fn program(
@@ -202,9 +230,10 @@ fn program(
     }
 }
 
-async fn run(ops: &MigrationOps, sql: String, parameters: Vec<Json>) -> Result<Answer, String> {
-    let parameters = parameters.into_iter().map(value).collect::<Result<_, _>>()?;
-    let (found, changed) = ops.run(sql, parameters).await.map_err(|error| error.public().message)?;
+async fn run(ops: &MigrationOps, sql: String, parameters: Vec<Json>) -> Result<Answer, Answer> {
+    let foreign = |words| Answer::Error { words, kind: None };
+    let parameters = parameters.into_iter().map(value).collect::<Result<_, _>>().map_err(foreign)?;
+    let (found, changed) = ops.run(sql, parameters).await.map_err(Answer::no)?;
     let rows = found.rows.into_iter().map(|row| row.into_iter().map(json_of).collect()).collect();
     Ok(Answer::Rows { columns: found.columns, rows, changed })
 }
@@ -243,6 +272,12 @@ impl Answer {
     fn nothing() -> Self {
         Self::Rows { columns: Vec::new(), rows: Vec::new(), changed: 0 }
     }
+
+    fn no(error: mint_context::Error) -> Self {
+        let Refusal { message: words, details, .. } = error.public();
+        let kind = details.get("conflict_field").and_then(Json::as_str).map(str::to_owned);
+        Self::Error { words, kind }
+    }
 }
 
 impl From<Wanted> for Change {
@@ -251,6 +286,16 @@ impl From<Wanted> for Change {
             Wanted::Drop { table, column } => Self::DropColumn { table, column },
             Wanted::Rename { table, from, to } => Self::RenameColumn { table, from, to },
             Wanted::Alter { table, column, kind } => Self::AlterColumn { table, column, kind: Some(kind), nullable: None },
+        }
+    }
+}
+
+impl From<Point> for Savepoint {
+    fn from(point: Point) -> Self {
+        match point {
+            Point::Set(name) => Self::Set(name),
+            Point::Release(name) => Self::Release(name),
+            Point::GoBack(name) => Self::GoBack(name),
         }
     }
 }
@@ -289,6 +334,8 @@ mod tests {
     #[test]
     fn answers_are_told_apart() {
         assert_eq!(serde_json::to_value(Answer::nothing()).unwrap(), json!({ "columns": [], "rows": [], "changed": 0 }));
-        assert_eq!(serde_json::to_value(Answer::Error("no".to_owned())).unwrap(), json!({ "error": "no" }));
+        let error = Answer::Error { words: "no".to_owned(), kind: Some("constraint".to_owned()) };
+        let told = json!({ "error": { "words": "no", "kind": "constraint" } });
+        assert_eq!(serde_json::to_value(error).unwrap(), told);
     }
 }

@@ -22,7 +22,7 @@ import signal
 import sys
 import threading
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distribution, entry_points
 from importlib.util import find_spec
 
 GROUPS = ("mint.plugins", "mld.plugins")
@@ -73,7 +73,21 @@ def describe():
     for field in ("version", "description", "analysis_type", "plugin_type", "display_name", "author", "homepage", "license"):
         value = getattr(metadata, field, None)
         facts[field] = str(getattr(value, "value", value) or "")
+    facts["frontend"] = frontend_of(cls)
     print("\nplugin=" + json.dumps(facts), flush=True)
+
+
+def frontend_of(cls):
+    """Where the plugin itself says that its front-end stands, from where the files of its wheel do."""
+    if not overrides(cls, "get_frontend_dir"):
+        return None
+    try:
+        directory = cls().get_frontend_dir()
+    except Exception as error:
+        # Its start goes on without it, and tells what is wrong with the rest.
+        print(f"get_frontend_dir failed: {words(error)}", file=sys.stderr)
+        return None
+    return directory and os.path.relpath(directory, distribution(os.environ["MINT_PLUGIN_DISTRIBUTION"]).locate_file(""))
 
 
 class Sdk:
@@ -111,14 +125,14 @@ class Sdk:
         """Events whose method this plugin has, or may have by decorators that its SDK has no route for."""
         if not self.is_ours and not self.has("events_router") and self.has("plugin_decorators"):
             return list(HOOKS)
-        return [event for event, method in HOOKS.items() if overrides(plugin, method)]
+        return [event for event, method in HOOKS.items() if overrides(type(plugin), method)]
 
     def veto_class(self):
         return getattr(self.module("exceptions"), "EventVetoException", ())
 
 
-def overrides(plugin, method):
-    owner = next((base for base in type(plugin).__mro__ if method in vars(base)), None)
+def overrides(cls, method):
+    owner = next((base for base in cls.__mro__ if method in vars(base)), None)
     return owner is not None and owner.__module__.partition(".")[0] not in SDKS
 
 

@@ -21,6 +21,8 @@ pub const TEXT: &str = concat!(
     "\n\n",
     include_str!("shim_migrations.py"),
     "\n\n",
+    include_str!("shim_driver.py"),
+    "\n\n",
     include_str!("shim_revisions.py"),
     "\n\n",
     include_str!("shim.py")

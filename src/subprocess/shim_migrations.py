@@ -44,7 +44,7 @@ def ask(line, question):
     line.say(question)
     answer = line.hear()
     if "error" in answer:
-        raise Denied(answer["error"])
+        raise Denied(answer["error"]["words"], answer["error"]["kind"])
     return answer
 
 
@@ -210,7 +210,7 @@ def history_of(sdk, plugin):
     if package is not None and spec is not None:
         sys.exit("The plugin declares its migrations twice: `get_migrations_package` and `get_migration_spec`.")
     if spec is not None:
-        return Revisions(sdk, spec)
+        return Revisions(sdk, spec, str(plugin.metadata.name))
     return None if package is None else Numbered(sdk, package)
 
 
@@ -223,9 +223,9 @@ def migrate():
     while True:
         asked = line.hear()
         try:
-            history.step(line, asked)
+            done = {"looked": history.look(line, asked)} if "look" in asked else history.step(line, asked) or "done"
         except Exception as error:
             # SQLAlchemy wraps what a driver says into what it had asked.
             line.say({"failed": words(getattr(error, "orig", None) or error)})
         else:
-            line.say("done")
+            line.say(done)

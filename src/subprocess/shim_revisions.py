@@ -4,27 +4,28 @@ migration of the platform's, by statements of the platform's."""
 # Beside what a revision says of itself and what takes away in any migration: tables that code of before does not know, or whose
 # rows it may not write any more.
 ALTERS = re.compile(r"\b(rename_table|drop_\w+|create_(?:foreign_key|primary_key|\w+_constraint))\b")
-NOT_ENDED_HERE = "a revision neither commits nor rolls back: it is all or nothing."
+# Tables that are about tables: the platform's, and MINT's.
+NOTES = {
+    "alembic_version", "_mint_migration_history", "_mint_database_identity", "schema_migrations", "plugin_schema_migrations",
+    "_plugin_migrations",
+}
 
 
 class Revisions:
-    """The one line of them in a package, numbered from 1."""
+    """The one line of them in a package, numbered from 1, and known by their names."""
 
-    def __init__(self, sdk, spec):
+    def __init__(self, sdk, spec, plugin_name):
         if missing := [package for package in ("sqlalchemy", "alembic") if find_spec(package) is None]:
             sys.exit(lacks(missing))
-        self.guard(sdk)
+        # It keeps a revision that does not call itself destructive from dropping anything, and knows what models want.
+        runtime = "migrations._alembic_runtime"
+        self.runtime = sdk.module(runtime) if sdk.has(runtime) else None
+        self.spec, self.plugin_name = spec, plugin_name
         place = find_spec(spec.package)
         places = list(place.submodule_search_locations or ()) if place else []
         if len(places) != 1:
             sys.exit(f"`{spec.package}` is not a package with one directory of revisions.")
-        self.revisions = self.line(places[0])
-
-    @staticmethod
-    def guard(sdk):
-        """MINT's own: a revision that does not call itself destructive drops nothing."""
-        if sdk.has("migrations._alembic_runtime"):
-            sdk.module("migrations._alembic_runtime")
+        self.revisions = {one.revision: one for one in self.line(places[0])}
 
     @staticmethod
     def line(directory):
@@ -38,10 +39,11 @@ class Revisions:
         return revisions
 
     def told(self):
-        for version, one in enumerate(self.revisions, 1):
+        for version, one in enumerate(self.revisions.values(), 1):
             source = inspect.getsource(one.module.upgrade)
             takes = is_destructive(one) or bool(ALTERS.search(source)) or bool(TAKES_AWAY.search(ADDS.sub("", source)))
-            yield {"version": version, "name": one.revision, "destructive": takes, "checksum": self.checksum(one)}
+            told = {"version": version, "name": one.revision, "destructive": takes, "checksum": self.checksum(one)}
+            yield told | {"named": True}
 
     @staticmethod
     def checksum(revision):
@@ -61,10 +63,8 @@ class Revisions:
         from alembic.migration import MigrationContext
         from alembic.operations import Operations
 
-        revision, up = self.revisions[asked["version"] - 1], asked["up"]
-        driver = Driver(line)
-        with engine_by(driver, asked["dialect"]).connect() as connection:
-            schema = connection.dialect.schema_of_plugin
+        revision, up = self.revisions[asked["name"]], asked["up"]
+        with at_work(Driver(line), asked["dialect"]) as (connection, schema):
             options = {
                 "mint_managed": True,
                 "mint_destructive": is_destructive(revision) or not up,
@@ -72,109 +72,67 @@ class Revisions:
                 "render_as_batch": schema is None,
             }
             with Operations.context(MigrationContext.configure(connection, opts=options)):
-                driver.is_at_work = True
-                try:
-                    (revision.module.upgrade if up else revision.module.downgrade)(schema=schema)
-                finally:
-                    driver.is_at_work = False
+                (revision.module.upgrade if up else revision.module.downgrade)(schema=schema)
+            if up and revision is list(self.revisions.values())[-1]:
+                self.compare(connection, schema)
+
+    def look(self, line, asked):
+        """Before the first of them, how many the tables had already. After the last, whether they are what the models say."""
+        applied = asked["look"]
+        begun = any(one["name"] in self.revisions for one in applied)
+        driver = Driver(line, [] if begun else [noted(one, self.plugin_name) for one in applied])
+        with at_work(driver, asked["dialect"]) as (connection, schema):
+            count = len(self.revisions) if begun else self.adopted(connection, schema)
+            if count == len(self.revisions):
+                self.compare(connection, schema)
+        return 0 if begun else count
+
+    def adopted(self, connection, schema):
+        from sqlalchemy import inspect as look_at
+
+        legacy = self.spec.legacy
+        if legacy is not None and legacy.validate(connection, schema):
+            if legacy.revision not in self.revisions:
+                raise Denied(f"the baseline `{legacy.revision}` is none of its revisions.")
+            return list(self.revisions).index(legacy.revision) + 1
+        if found := sorted(set(look_at(connection).get_table_names(schema=schema)) - NOTES):
+            raise Denied(
+                f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} there, and no revision made them. A release whose "
+                "`MigrationSpec` has a `LegacyBaseline` that takes them can."
+            )
+        return 0
+
+    def compare(self, connection, schema):
+        if not self.spec.models or self.runtime is None:
+            return
+        differences = self.runtime._differences(connection, self.spec, schema)
+        if found := [difference(one) for one in self.runtime._incompatible_differences(differences)]:
+            raise Denied(f"the tables are not what its models say: {'; '.join(found)}.")
 
 
 def is_destructive(revision):
     return getattr(revision.module, "destructive", False) is True
 
 
-class Driver:
-    """As much of a database driver (PEP 249) as SQLAlchemy takes. The transaction is the platform's."""
-
-    apilevel, threadsafety = "2.0", 0
-    Error = DatabaseError = IntegrityError = InterfaceError = OperationalError = ProgrammingError = Denied
-    DataError = InternalError = NotSupportedError = Denied
-
-    def __init__(self, line):
-        self.platform, self.is_at_work = line, False
-
-    def told(self, sql):
-        return run(self.platform, sql, [])["rows"][0][0]
-
-    def cursor(self):
-        return Cursor(self.platform)
-
-    def commit(self):
-        raise Denied(NOT_ENDED_HERE)
-
-    def rollback(self):
-        # SQLAlchemy does so to what it closes.
-        if self.is_at_work:
-            raise Denied(NOT_ENDED_HERE)
-
-    def close(self):
-        pass
+def difference(found):
+    match found:
+        case ("add_table", table, *_):
+            return f"`{table.name}` is missing"
+        case ("add_column", _, table, column, *_):
+            return f"`{table}.{column.name}` is missing"
+        case ("modify_type", _, table, column, _, there, wanted, *_):
+            return f"`{table}.{column}` is {there!r} and should be {wanted!r}"
+    return str(found[0])
 
 
-class Cursor:
-    """The answer to a statement."""
-
-    arraysize, lastrowid = 1, None
-
-    def __init__(self, line):
-        self.line, self.description, self.rowcount, self.rows = line, None, -1, iter(())
-
-    def execute(self, sql, parameters=()):
-        # So SQLAlchemy asks SQLite for what a table is made of; the platform knows parameters by their numbers.
-        if parameters and "$1" not in sql and sql.count("?") == len(parameters):
-            numbers = iter(range(1, len(parameters) + 1))
-            sql = re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
-        told = run(self.line, sql, list(parameters))
-        self.description = [(name, *[None] * 6) for name in told["columns"]] or None
-        self.rows, self.rowcount = (tuple(known(value) for value in row) for row in told["rows"]), told["changed"]
-
-    def executemany(self, sql, many):
-        total = 0
-        for parameters in many:
-            self.execute(sql, parameters)
-            total += self.rowcount
-        self.rowcount = total
-
-    def fetchone(self):
-        return next(self.rows, None)
-
-    def fetchmany(self, size=1):
-        return [row for _, row in zip(range(size), self.rows)]
-
-    def fetchall(self):
-        return list(self.rows)
-
-    def close(self):
-        self.rows = iter(())
-
-
-def with_casts():
-    """Types whose values say in a statement what they are: the platform's come as texts, mostly."""
-    from sqlalchemy import types
-
-    kinds = (
-        types.BigInteger, types.Boolean, types.Date, types.DateTime, types.Float, types.Integer, types.LargeBinary,
-        types.Numeric, types.SmallInteger, types.String, types.Time,
-    )
-    return {kind: type(kind.__name__, (kind,), {"render_bind_cast": True}) for kind in kinds}
-
-
-def engine_by(driver, name):
-    """An engine of SQLAlchemy's on the platform. Which server it is, is asked in words that plugins may use."""
-    from sqlalchemy import URL, Engine
-    from sqlalchemy.dialects.postgresql.base import PGDialect
-    from sqlalchemy.dialects.sqlite.base import SQLiteDialect
-    from sqlalchemy.pool import NullPool
-
-    if name == "sqlite":
-        driver.sqlite_version_info = tuple(int(part) for part in driver.told("select sqlite_version()").split("."))
-        dialect = SQLiteDialect(dbapi=driver, paramstyle="numeric_dollar")
-        dialect.server_version_info, dialect.schema_of_plugin = driver.sqlite_version_info, None
-        dialect.default_schema_name = "main"
-    else:
-        dialect = PGDialect(dbapi=driver, paramstyle="numeric_dollar")
-        dialect.colspecs = PGDialect.colspecs | with_casts()
-        dialect.server_version_info = (int(driver.told("select current_setting('server_version_num')")) // 10_000,)
-        dialect.schema_of_plugin = dialect.default_schema_name = driver.told("select current_schema()")
-    pool = NullPool(lambda: driver, dialect=dialect, reset_on_return=None)
-    return Engine(pool, dialect, URL.create(name))
+def noted(applied, plugin_name):
+    """A migration of a history before the revisions, as MINT would have noted it."""
+    return {
+        "plugin_name": plugin_name,
+        "version": applied["version"],
+        "name": applied["name"],
+        "applied_at": applied["applied_at"],
+        "checksum": applied["checksum"],
+        "success": True,
+        "error_message": None,
+    }

@@ -10,7 +10,12 @@ use std::{
 };
 
 use mint_context::runtime::Release;
-use mint_domain::{Manifest, lifecycle::Failure, manifest::Wheels};
+use mint_domain::{
+    Manifest,
+    lifecycle::Failure,
+    manifest::Wheels,
+    plan::{promises_session, session_packages},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -30,8 +35,6 @@ use crate::{
 const MARKER: &str = "mint-release.json";
 /// SDKs whose extra `server` brings the application server.
 const SDKS: &[&str] = &["mint-sdk", "mint-guest-sdk"];
-/// SDKs that promise a session of SQLAlchemy's to plugins with tables, and leave it to the platform to have what that takes.
-const SESSION_SDKS: &[&str] = &["mint-sdk", "mld-sdk"];
 
 /// In a complete venv: what has to be known to start the plugin.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,7 +59,7 @@ pub(crate) async fn ensure(
     has_tables: bool,
 ) -> Result<Launch, Failure> {
     let parent = config.cache_directory.join("venvs").join(release.manifest.plugin.slug.as_str());
-    let drivers = if has_tables { session_packages(config) } else { &[] };
+    let drivers = if has_tables { session_packages(config.tables_in_files) } else { &[] };
     let name = drivers.last().map_or_else(|| release.digest.hex(), |driver| format!("{}-{driver}", release.digest.hex()));
     let place = Place::new(parent, name);
     if let Some(launch) = complete(&place.path()) {
@@ -117,14 +120,20 @@ async fn build(
     uv.run(&format!("making a venv with Python {python}"), args).await?;
 
     let find_links = wheel_directories(release, wheels);
-    let drivers = if info.requires.iter().any(|name| SESSION_SDKS.contains(&name.as_str())) { drivers } else { &[] };
+    let drivers = if promises_session(info.requires.iter().map(String::as_str)) { drivers } else { &[] };
     let requirements = match &wheels.requirements {
         Some(entry) => {
             let lock = release.directory.join(entry);
-            let further = further(&uv, building, &venv, (drivers, &lock), &find_links).await?;
+            let further = further(&uv, &venv, (drivers, &lock), &find_links).await?;
             std::iter::once(lock).chain(further).collect()
         }
-        None => vec![compile(&uv, building, &venv, &requirements_in(&info, release, wheels, drivers), &find_links).await?],
+        None => {
+            let doing = match drivers {
+                [] => "choosing versions of the plugin's requirements".to_owned(),
+                _ => format!("choosing versions of the plugin's requirements, and {}", of_session(drivers)),
+            };
+            vec![compile(&uv, &doing, &venv, &requirements_in(&info, release, wheels, drivers), &find_links).await?]
+        }
     };
     let mut args = words(&["pip", "install", "--no-config", "--require-hashes", "--compile-bytecode"]);
     args.extend(words(uv.wheels_only()));
@@ -150,13 +159,8 @@ async fn build(
 }
 
 /// Locks the requirements of a bundle that has no lock of its own, as MINT's bundles do.
-async fn compile(
-    uv: &Uv<'_>,
-    building: &Path,
-    venv: &Path,
-    requirements: &str,
-    find_links: &[OsString],
-) -> Result<PathBuf, Failure> {
+async fn compile(uv: &Uv<'_>, doing: &str, venv: &Path, requirements: &str, find_links: &[OsString]) -> Result<PathBuf, Failure> {
+    let building = &uv.directory;
     let (wanted, locked) = (building.join("requirements.in"), building.join("requirements.txt"));
     fs::write(&wanted, requirements).map_err(|error| no_room(building, &error))?;
     let mut args = words(&["pip", "compile", "--no-config", "--quiet", "--generate-hashes"]);
@@ -165,19 +169,13 @@ async fn compile(
     args.extend(find_links.iter().cloned());
     args.extend(["--python".into(), venv.join("bin/python").into()]);
     args.extend(["--output-file".into(), locked.clone().into(), wanted.into()]);
-    uv.run("choosing versions of the plugin's requirements", args).await?;
+    uv.run(doing, args).await?;
     Ok(locked)
-}
-
-/// What a session of tables takes. The driver is the last.
-fn session_packages(config: &SubprocessConfig) -> &'static [&'static str] {
-    if config.tables_in_files { &["sqlalchemy", "greenlet", "aiosqlite"] } else { &["sqlalchemy", "greenlet", "asyncpg"] }
 }
 
 /// Locks what a bundle with a lock of its own lacks, as far as its lock allows.
 async fn further(
     uv: &Uv<'_>,
-    building: &Path,
     venv: &Path,
     (wanted, lock): (&[&str], &Path),
     find_links: &[OsString],
@@ -187,7 +185,12 @@ async fn further(
     }
     let mut sources = find_links.to_vec();
     sources.extend(["--constraint".into(), lock.into()]);
-    compile(uv, building, venv, &(wanted.join("\n") + "\n"), &sources).await.map(Some)
+    let doing = format!("choosing versions {}, beside the bundle's lock", of_session(wanted));
+    compile(uv, &doing, venv, &(wanted.join("\n") + "\n"), &sources).await.map(Some)
+}
+
+fn of_session(packages: &[&str]) -> String {
+    format!("of {}, which a session of the plugin's tables takes", packages.join(", "))
 }
 
 /// The wheels of the bundle, and the application server, through the SDK's extra where there is an SDK.

@@ -54,12 +54,13 @@ impl runtime::Migrations for Migrations {
             name: one.name,
             destructive: one.destructive,
             checksum: one.checksum,
+            named: false,
         };
         Ok(listed.into_iter().map(migration).collect())
     }
 
-    async fn apply(&self, version: u32, direction: Direction, ops: MigrationOps) -> Result<(), String> {
-        let instances = Arc::clone(&self.guests.instances);
+    async fn apply(&self, migration: &Migration, direction: Direction, ops: MigrationOps) -> Result<(), String> {
+        let (instances, version) = (Arc::clone(&self.guests.instances), migration.version);
         let patience = Duration::from_millis(instances.plugin.authority.limits().migration_ms_max);
         let done = self.guests.run(self.call(patience), patience, move |instance| {
             Box::pin(async move {

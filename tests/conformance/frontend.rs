@@ -6,12 +6,19 @@ use serde_json::json;
 
 use super::sdk_fixture::Fixture;
 
-const FILES: &[(&str, &str)] =
-    &[("index.html", "<!doctype html><title>from the wheel</title>"), ("assets/index-DiwrgTda.js", "console.log(1)")];
+const FILES: &[(&str, &str)] = &[
+    ("index.html", "<!doctype html><title>from the wheel</title>"),
+    ("assets/index-DiwrgTda.js", "console.log(1)"),
+    ("own/index.html", "<!doctype html><title>from its own place</title>"),
+];
+const ROUTES: &str = "    def get_routers(self):";
+const OWN_PLACE: &str = "    def get_frontend_dir(self):\n        return os.path.join(os.path.dirname(__file__), \"frontend/own\")\n\n    def get_routers(self):";
 
 #[tokio::test]
 async fn the_page_of_a_wheel_is_served_by_the_host() {
-    let fixture = Fixture::of("mint_sdk_1_2_10").in_format_of_mint().with_frontend(FILES);
+    let fixture = || Fixture::of("mint_sdk_1_2_10").in_format_of_mint().with_frontend(FILES);
+    let second = fixture().release("2.0.0").edited(ROUTES, OWN_PLACE);
+    let fixture = fixture();
     let Some(python) = fixture.python() else { return };
     let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
     let operation = server.admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
@@ -36,4 +43,9 @@ async fn the_page_of_a_wheel_is_served_by_the_host() {
     assert_eq!(script.header("x-mint-frontend-revision"), page.header("x-mint-frontend-revision"));
     let runtime = browser.get(&format!("/api/{slug}/_mint/runtime")).await;
     assert_eq!((runtime.status, &runtime.json()["name"]), (StatusCode::OK, &json!(slug)), "{runtime:?}");
+
+    let done = server.admin.upgrade(slug, &second.bundle(), &json!({})).await;
+    assert_eq!(done["status"], "done", "{done:#}");
+    let page = browser.get(&path).await;
+    assert!(page.status == StatusCode::OK && page.text().contains("from its own place"), "{page:?}");
 }

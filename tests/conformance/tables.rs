@@ -11,9 +11,6 @@ use tokio::time::Instant;
 
 use super::sdk_fixture::Fixture;
 
-/// All that promise a session, and need not have what it takes.
-const SDKS: [&str; 5] = ["mld-sdk==0.16.5", "mint-sdk==1.0.0", "mint-sdk==1.0.63", "mint-sdk==1.1.25", "mint-sdk==1.2.10"];
-
 async fn servers(fixture: &Fixture) -> Vec<TestServer> {
     let Some(python) = fixture.python() else { return Vec::new() };
     TestServer::on_every_database(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await
@@ -63,19 +60,44 @@ fn is_postgres(server: &TestServer) -> bool {
     !server.data.join("mint.sqlite").exists()
 }
 
+/// Every SDK promises a session, and need not have what it takes. Most of the time goes into the venvs: one for each database.
+async fn keeps_its_promise_of_a_session(sdk: &'static str) {
+    let fixture = Fixture::of("tables").on(sdk);
+    let servers = servers(&fixture).await;
+    let each = servers.iter().map(|server| async {
+        let (admin, slug) = (&server.admin, fixture.slug());
+        install(admin, &fixture, json!({})).await;
+        ask(admin, slug, "notes", json!({ "words": sdk })).await;
+        assert_eq!(notes(admin, slug).await, json!({ "notes": [sdk], "at_start": 0 }), "{sdk}");
+        assert_eq!(admin.reload(slug).await["status"], "done");
+        assert_eq!(notes(admin, slug).await, json!({ "notes": [sdk], "at_start": 1 }), "{sdk}: a new process has them");
+    });
+    futures_util::future::join_all(each).await;
+}
+
 #[tokio::test]
-async fn every_sdk_keeps_its_promise_of_a_session() {
-    for sdk in SDKS {
-        let fixture = Fixture::of("tables").on(sdk);
-        for server in servers(&fixture).await {
-            let (admin, slug) = (&server.admin, fixture.slug());
-            install(admin, &fixture, json!({})).await;
-            ask(admin, slug, "notes", json!({ "words": sdk })).await;
-            assert_eq!(notes(admin, slug).await, json!({ "notes": [sdk], "at_start": 0 }), "{sdk}");
-            assert_eq!(admin.reload(slug).await["status"], "done");
-            assert_eq!(notes(admin, slug).await, json!({ "notes": [sdk], "at_start": 1 }), "{sdk}: a new process has them");
-        }
-    }
+async fn mld_sdk_0_16_5_keeps_its_promise_of_a_session() {
+    keeps_its_promise_of_a_session("mld-sdk==0.16.5").await;
+}
+
+#[tokio::test]
+async fn mint_sdk_1_0_0_keeps_its_promise_of_a_session() {
+    keeps_its_promise_of_a_session("mint-sdk==1.0.0").await;
+}
+
+#[tokio::test]
+async fn mint_sdk_1_0_63_keeps_its_promise_of_a_session() {
+    keeps_its_promise_of_a_session("mint-sdk==1.0.63").await;
+}
+
+#[tokio::test]
+async fn mint_sdk_1_1_25_keeps_its_promise_of_a_session() {
+    keeps_its_promise_of_a_session("mint-sdk==1.1.25").await;
+}
+
+#[tokio::test]
+async fn mint_sdk_1_2_10_keeps_its_promise_of_a_session() {
+    keeps_its_promise_of_a_session("mint-sdk==1.2.10").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Plugins that need a venv: what uv cannot do is told in words, and what it made is shared.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use http::StatusCode;
 use mint_tests::{TestServer, bundle};
@@ -92,8 +92,20 @@ async fn one_venv_serves_every_laboratory() {
     assert!(lines[0][0].contains("/venvs/notebook/"), "{lines:?}");
     assert_eq!(lines[0][0], lines[1][0]);
     assert_ne!(lines[0], lines[1], "each has a socket of its own");
+    assert!(is_linked(Path::new(&lines[0][0])), "packages stand on the disk once, in uv's cache");
     assert_eq!(server.admin.uninstall("notebook", "keep").await["status"], "done");
     assert_eq!(stranger.get("/api/notebook/").await.status, StatusCode::OK);
+}
+
+/// Whether a package of a venv is the one of uv's cache; or the file system has no links.
+fn is_linked(interpreter: &Path) -> bool {
+    let venv = interpreter.ancestors().nth(2).unwrap();
+    let python = fs::read_dir(venv.join("lib")).unwrap().next().unwrap().unwrap().path();
+    let file = python.join("site-packages/uvicorn/__init__.py");
+    let probe = tempfile::tempdir_in(venv.parent().unwrap()).unwrap();
+    let can_link = fs::hard_link(&file, probe.path().join("probe")).is_ok();
+    probe.close().unwrap();
+    !can_link || fs::metadata(&file).unwrap().nlink() > 1
 }
 
 const SULKY: &str = r#"

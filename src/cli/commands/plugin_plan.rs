@@ -69,6 +69,10 @@ pub(super) fn describe(findings: &Findings) -> String {
         text.push_str("\n\nClashes:");
         findings.clashes.iter().for_each(|clash| text.push_str(&format!("\n  {} {}", clash.in_words(), effect(clash))));
     }
+    if !findings.added.is_empty() {
+        let added = findings.added.join(", ");
+        text.push_str(&format!("\n\nAdded to its venv where it is granted `database`, for what its SDK promises: {added}"));
+    }
     text
 }
 

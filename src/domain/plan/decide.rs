@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Findings, ForcedBy, Plan, Question, Refused,
     look::{look, refused_requirement},
+    session::lacking,
 };
 use crate::{Mode, requirement::Clash};
 
@@ -46,6 +47,9 @@ pub fn decide(question: &Question<'_>) -> Result<Plan, Box<Refused>> {
     match chosen {
         Ok(mode) => {
             findings.builds_component = mode == Mode::Shared && question.manifest.component.is_none();
+            if mode == Mode::Isolated {
+                findings.added = question.python.map_or_else(Vec::new, |python| lacking(python, question));
+            }
             Ok(Plan { mode, reason: reason(mode, question, &findings), findings })
         }
         Err(reason) => Err(Box::new(Refused { reason, findings })),

@@ -21,6 +21,8 @@ pub struct PlatformPython {
     pub process: Option<Version>,
     /// The machine, as `uname -m` says it.
     pub machine: String,
+    /// Whether plugins' tables stand in files of SQLite, else in PostgreSQL.
+    pub tables_in_files: bool,
 }
 
 impl PlatformPython {

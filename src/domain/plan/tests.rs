@@ -53,6 +53,7 @@ fn platform() -> PlatformPython {
             .into(),
         process: None,
         machine: "x86_64".to_owned(),
+        tables_in_files: true,
     }
 }
 
@@ -247,6 +248,20 @@ fn a_refusal_carries_what_was_found() {
     let refusal = Refusal::from(*refused);
     assert_eq!(refusal.details["plan"]["clashes"][0]["package"], "helper");
     assert_eq!(refusal.details["plan"]["clashes"][0]["rules_out"], json!(["isolated", "shared"]));
+}
+
+#[test]
+fn what_a_session_takes_is_told_beforehand() {
+    for (requires, lock, of_mint, expected) in [
+        (&["mint-sdk==1.2.10"][..], None, true, &["sqlalchemy", "greenlet", "aiosqlite"][..]),
+        (&["mld-sdk", "SQLAlchemy>=2", "aiosqlite"], None, true, &["greenlet"]),
+        (&["mint-sdk"], Some("greenlet==3.2\naiosqlite==0.21"), true, &["sqlalchemy"]),
+        (&["mint-guest-sdk", "numpy"], None, true, &[]),
+        (&["mint-sdk"], None, false, &[]),
+    ] {
+        let case = Case { of_mint, python: Some(parts(requires, &[], lock)), ..Case::default() };
+        assert_eq!(case.decide().unwrap().findings.added, expected, "{requires:?}");
+    }
 }
 
 #[test]

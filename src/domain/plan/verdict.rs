@@ -43,6 +43,8 @@ pub struct Findings {
     pub not_carried: Vec<NotCarried>,
     /// Every clash.
     pub clashes: Vec<Clash>,
+    /// What a session of its tables takes beside what the bundle has or names: the platform adds it to the venv.
+    pub added: Vec<String>,
 }
 
 /// Something that keeps wheels out of a component.

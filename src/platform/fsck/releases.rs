@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, io, path::PathBuf};
 
 use futures_util::TryStreamExt as _;
-use mint_bundle::{FrontendBounds, take_frontend};
+use mint_bundle::{FrontendBounds, frontend_place, take_frontend};
 use mint_context::Result;
 use mint_store::releases::{self, Release};
 
@@ -99,8 +99,10 @@ impl Fsck {
         }
         let scratch = self.scratch()?;
         let (fresh, manifest) = (scratch.path().join("front-end"), release.manifest.clone());
-        let made = fresh.clone();
-        let taken = tokio::task::spawn_blocking(move || take_frontend(&directory, &manifest, &made, &FrontendBounds::default()));
+        let (made, place) = (fresh.clone(), frontend_place(&target));
+        let taken = tokio::task::spawn_blocking(move || {
+            take_frontend(&directory, &manifest, &made, place.as_deref(), &FrontendBounds::default())
+        });
         let is_there = taken.await.map_err(io::Error::other)?.map_err(refused)?;
         let problem = match (is_there, target.exists()) {
             (true, true) if tree(&fresh)? != tree(&target)? => "it was changed",

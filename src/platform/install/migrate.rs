@@ -126,7 +126,11 @@ fn words(pending: &Pending) -> String {
 
 async fn find(install: &Install) -> Result<Option<History>, Stop> {
     let history = install.platform.history(&install.caller, install.installation()?, install.release()?).await;
-    history.map_err(Stop::Failed)
+    let mut history = history.map_err(Stop::Failed)?;
+    if let Some(history) = &mut history {
+        history.look().await.map_err(Stop::Failed)?;
+    }
+    Ok(history)
 }
 
 async fn apply(history: &mut History, pending: &Pending, meter: &Meter) -> Result<String, Stop> {

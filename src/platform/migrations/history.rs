@@ -64,7 +64,7 @@ impl Platform {
             migration::pending(&[], &applied).map_err(|mismatch| refused(&mismatch))?;
             return Ok(None);
         };
-        let declared = code.list().await?;
+        let declared = migration::numbered(code.list().await?, &applied);
         Ok(Some(History { services, authority, code, declared, applied }))
     }
 }
@@ -76,6 +76,38 @@ impl History {
     /// [`Mismatch`] of what is there and what the release knows.
     pub(crate) fn pending(&self) -> Result<Pending, Mismatch> {
         migration::pending(&self.declared, &self.applied)
+    }
+
+    /// Lets the release look at tables that it did not make, or whose history is complete. What it takes over is written down: nothing
+    /// was changed for it, so earlier code goes on with it.
+    ///
+    /// # Errors
+    /// It cannot go on from them.
+    pub(crate) async fn look(&mut self) -> Result<usize, Failure> {
+        let is_done =
+            |one: &Migration| self.applied.iter().any(|then| then.error.is_none() && then.migration.version == one.version);
+        let done = self.declared.iter().filter(|one| is_done(one)).count();
+        if !self.declared.iter().any(|one| one.named) || !(done == 0 || done == self.declared.len()) {
+            return Ok(0);
+        }
+        let begun = migration_ops::begin(&self.services, &self.authority, false, self.deadline()).await;
+        let (ops, applied) = begun.map_err(unanswered)?;
+        let looked = self.call(self.code.look(&applied, ops.clone())).await;
+        let applied_at = self.services.clock.now();
+        let adopted = |one: &Migration| {
+            let migration = Migration { destructive: false, named: false, ..one.clone() };
+            AppliedMigration { migration, applied_at, error: None }
+        };
+        let found = looked.map(|count| self.declared.iter().take(count).map(adopted).collect::<Vec<_>>());
+        let noted = match &found {
+            Ok(found) if !found.is_empty() => ops.finish(Record::Adopted(found.clone())).await.map_err(unanswered),
+            _ => Ok(()),
+        };
+        ops.abandon().await;
+        noted?;
+        let found = found.map_err(|words| strange(&words))?;
+        self.applied.extend(found.iter().cloned());
+        Ok(found.len())
     }
 
     /// Applies migrations, one after the other, and counts them. Gives how many others had not applied meanwhile.
@@ -102,7 +134,7 @@ impl History {
                 let (migration, applied_at) = (migration.clone(), self.services.clock.now());
                 Record::Tried(AppliedMigration { migration, applied_at, error })
             };
-            let done = match self.call(migration.version, Direction::Up, &ops).await {
+            let done = match self.call(self.code.apply(migration, Direction::Up, ops.clone())).await {
                 Ok(()) => ops.finish(tried(None)).await.map_err(|error| error.public().message),
                 Err(words) => Err(words),
             };
@@ -128,7 +160,7 @@ impl History {
     /// Nothing of it was taken back.
     pub(crate) async fn revert(&mut self, migration: &Migration) -> Result<(), Failure> {
         let (ops, _) = migration_ops::begin(&self.services, &self.authority, true, self.deadline()).await.map_err(unanswered)?;
-        let done = match self.call(migration.version, Direction::Down, &ops).await {
+        let done = match self.call(self.code.apply(migration, Direction::Down, ops.clone())).await {
             Ok(()) => ops.finish(Record::Reverted(migration.version)).await.map_err(|error| error.public().message),
             Err(words) => Err(words),
         };
@@ -139,10 +171,10 @@ impl History {
         })
     }
 
-    async fn call(&self, version: u32, direction: Direction, ops: &migration_ops::MigrationOps) -> Result<(), String> {
+    async fn call<T>(&self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
         let time = Duration::from_millis(self.authority.limits().migration_ms_max);
         let began = Instant::now();
-        let applied = tokio::time::timeout(time, self.code.apply(version, direction, ops.clone())).await;
+        let applied = tokio::time::timeout(time, work).await;
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.authority.meters.observe(Limit::migration_ms_max, ms);
         if began.elapsed() >= time {
@@ -170,6 +202,15 @@ fn failed(migration: &Migration, words: &str) -> Failure {
         "migrate",
         format!("Migration {} (`{}`) failed: {words}. Nothing of it was kept.", migration.version, migration.name),
         "Install a release in which it is mended, or mend what it met and reload the plugin.",
+    )
+}
+
+fn strange(words: &str) -> Failure {
+    let words = words.trim_end_matches('.');
+    Failure::new(
+        "migrate",
+        format!("The release cannot go on from the plugin's tables: {words}. Nothing was changed."),
+        "Install a release that can, or mend the tables and reload the plugin.",
     )
 }
 

@@ -106,7 +106,8 @@ impl Platform {
         };
         let authority: &PluginAuthority = &prepared.activation.authority;
         let applied = migration_ops::applied(self.services(), authority, Instant::now() + LOOK_TIMEOUT).await?;
-        Ok(status(declared.as_deref().map(Vec::as_slice), &applied))
+        let declared = declared.map(|declared| migration::numbered(declared.to_vec(), &applied));
+        Ok(status(declared.as_deref(), &applied))
     }
 
     /// What a staged release would still do to the tables of an installation, which need not be there yet. None while it cannot be
@@ -132,7 +133,9 @@ impl Platform {
                 asked.map_err(outage)?
             }
         };
-        migration::pending(&declared, &applied).map(Some).map_err(|mismatch| refused(&mismatch))
+        migration::pending(&migration::numbered(declared.to_vec(), &applied), &applied)
+            .map(Some)
+            .map_err(|mismatch| refused(&mismatch))
     }
 
     /// What a release declares. It never changes, so it is asked once; none while it cannot be asked.

@@ -28,7 +28,9 @@ pub use damaged::damaged;
 pub use error::{Error, Result};
 pub use gate::destroys;
 pub use leftovers::Leftover;
-pub use migration::{Change, Column, ColumnType, DefaultValue, Dialect, MigrationTransaction, OnDelete, Record, Reference};
+pub use migration::{
+    Change, Column, ColumnType, DefaultValue, Dialect, MigrationTransaction, OnDelete, Record, Reference, Savepoint,
+};
 pub use own_driver::Way;
 pub use owner::Owner;
 pub use sqlite::LentFile;

@@ -136,7 +136,7 @@ impl PluginTables {
     /// As [`PluginTables::run`].
     pub async fn migrate(&self, owner: &Owner, bounds: Bounds) -> Result<MigrationTransaction> {
         Ok(MigrationTransaction(match self.of(owner) {
-            Tables::Sqlite(file) => AnyMigration::Sqlite(file.migrate(bounds).await?),
+            Tables::Sqlite(file) => AnyMigration::Sqlite(Box::new(file.migrate(bounds).await?)),
             Tables::Postgres(schema) => AnyMigration::Postgres(Box::new(schema.migrate(&bounds).await?)),
         }))
     }

@@ -20,6 +20,8 @@ pub(in crate::tables) const SELECTED: &str = "version, name, destructive, checks
 pub enum Record {
     /// It was applied, or failed.
     Tried(AppliedMigration),
+    /// Their tables were there already.
+    Adopted(Vec<AppliedMigration>),
     /// It was taken back.
     Reverted(u32),
 }
@@ -65,7 +67,13 @@ pub(in crate::tables) fn read(row: Row) -> Result<AppliedMigration> {
     // SQLite has numbers for it.
     let destructive = matches!(destructive, Value::Boolean(true) | Value::Integer(1));
     Ok(AppliedMigration {
-        migration: Migration { version: u32::try_from(version).map_err(|_| foreign())?, name, destructive, checksum },
+        migration: Migration {
+            version: u32::try_from(version).map_err(|_| foreign())?,
+            name,
+            destructive,
+            checksum,
+            named: false,
+        },
         applied_at: OffsetDateTime::parse(&at, &Rfc3339).map_err(|_| foreign())?,
         error: if let Value::Text(error) = error { Some(error) } else { None },
     })

@@ -23,7 +23,8 @@ fn bounds() -> Bounds {
 }
 
 fn tried(version: u32, error: Option<&str>) -> AppliedMigration {
-    let migration = Migration { version, name: format!("m{version}"), destructive: false, checksum: "sum".to_owned() };
+    let migration =
+        Migration { version, name: format!("m{version}"), destructive: false, checksum: "sum".to_owned(), named: false };
     AppliedMigration { migration, applied_at: datetime!(2026-01-02 03:04:05 UTC), error: error.map(str::to_owned) }
 }
 

@@ -2,11 +2,11 @@
 
 use mint_domain::migration::AppliedMigration;
 
-use super::{Dialect, Record};
+use super::{Dialect, Record, Savepoint};
 use crate::tables::{Bounds, Result, Rows, Value, postgres::PostgresMigration, sqlite::SqliteMigration};
 
 pub(in crate::tables) enum AnyMigration {
-    Sqlite(SqliteMigration),
+    Sqlite(Box<SqliteMigration>),
     Postgres(Box<PostgresMigration>),
 }
 
@@ -31,7 +31,7 @@ impl MigrationTransaction {
         }
     }
 
-    /// Runs one statement: its rows, and how many it changed. After an error, nothing else can be done.
+    /// Runs one statement: its rows, and how many it changed. After an error, nothing else can be done but to go back to a savepoint.
     ///
     /// # Errors
     /// See [`crate::tables::Error`].
@@ -39,6 +39,17 @@ impl MigrationTransaction {
         match &mut self.0 {
             AnyMigration::Sqlite(migration) => migration.run(sql, parameters, bounds).await,
             AnyMigration::Postgres(migration) => migration.run(&sql, &parameters, &bounds).await,
+        }
+    }
+
+    /// Sets a point to go back to, forgets it, or goes back.
+    ///
+    /// # Errors
+    /// As [`MigrationTransaction::run`].
+    pub async fn savepoint(&mut self, wanted: Savepoint, bounds: Bounds) -> Result<()> {
+        match &mut self.0 {
+            AnyMigration::Sqlite(migration) => migration.savepoint(wanted, bounds).await,
+            AnyMigration::Postgres(migration) => migration.savepoint(wanted, &bounds).await,
         }
     }
 

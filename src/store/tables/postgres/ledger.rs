@@ -93,6 +93,12 @@ impl Server {
         let mut connection = self.pool().acquire().await.map_err(outage)?;
         match record {
             Record::Tried(tried) => insert(&mut connection, role, tried).await,
+            Record::Adopted(adopted) => {
+                for tried in adopted {
+                    insert(&mut connection, role, tried).await?;
+                }
+                Ok(())
+            }
             Record::Reverted(reverted) => {
                 let sql = AssertSqlSafe(format!("delete from {role}.{} where version = $1", ledger::TABLE));
                 let deleted = sqlx::query(sql).bind(version(*reverted)).execute(&mut *connection).await;
@@ -150,7 +156,13 @@ pub(super) async fn applied(connection: &mut PgConnection, role: &str) -> Result
         .map(|(version, name, destructive, checksum, at, error)| {
             let foreign = || Error::Outage(format!("a row of {table} is not one of the platform's"));
             Ok(AppliedMigration {
-                migration: Migration { version: u32::try_from(version).map_err(|_| foreign())?, name, destructive, checksum },
+                migration: Migration {
+                    version: u32::try_from(version).map_err(|_| foreign())?,
+                    name,
+                    destructive,
+                    checksum,
+                    named: false,
+                },
                 applied_at: OffsetDateTime::parse(&at, &Rfc3339).map_err(|_| foreign())?,
                 error,
             })

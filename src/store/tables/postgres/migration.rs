@@ -10,21 +10,23 @@ use super::{
     schema::PostgresSchema,
 };
 use crate::tables::{
-    Bounds, Error, Record, Result, Rows, Value,
+    Bounds, Error, Record, Result, Rows, Savepoint, Value,
     gate::{self, Effect},
+    migration::Savepoints,
     pool::Lease,
 };
 
 /// How long a statement waits for those who use its table, who wait behind it meanwhile.
 const LOCK_TIMEOUT: &str = "10s";
 
-/// A migration. Its connection is gone after a statement that failed, or that nobody waited for.
+/// A migration. Its connection is gone after a statement that failed and left no way back, or that nobody waited for.
 pub(crate) struct PostgresMigration {
     /// What was tried before.
     pub(crate) applied: Vec<AppliedMigration>,
     lease: Option<Lease<Connection>>,
     schema: String,
     word: String,
+    savepoints: Savepoints,
     // Last: the lock is held until the connection has been let go.
     lock: Transaction<'static, Postgres>,
 }
@@ -44,7 +46,8 @@ impl PostgresSchema {
         let mut lease = self.lease(bounds).await?;
         let begin = format!("set lock_timeout = '{LOCK_TIMEOUT}'; set idle_in_transaction_session_timeout = 0; begin");
         lease.platform(&begin, bounds).await?;
-        Ok(PostgresMigration { applied, lease: Some(lease), schema: self.name().to_owned(), word, lock })
+        let (schema, savepoints) = (self.name().to_owned(), Savepoints::default());
+        Ok(PostgresMigration { applied, lease: Some(lease), schema, word, savepoints, lock })
     }
 
     /// Writes down what was tried, and failed.
@@ -64,32 +67,54 @@ impl PostgresMigration {
     }
 
     async fn run_unlooked(&mut self, sql: &str, parameters: &[Value], effect: Effect, bounds: &Bounds) -> Result<(Rows, u64)> {
+        self.savepoints.check()?;
         let mut lease = self.take()?;
-        let done = lease.run(sql, parameters, effect, bounds).await?;
+        let done = lease.run(sql, parameters, effect, bounds).await;
+        if done.is_ok() || (lease.is_usable() && self.savepoints.failed()) {
+            self.lease = Some(lease);
+        }
+        done
+    }
+
+    pub(crate) async fn savepoint(&mut self, wanted: Savepoint, bounds: &Bounds) -> Result<()> {
+        let statement = self.savepoints.statement(&wanted)?;
+        let mut lease = self.take()?;
+        lease.platform(&statement, bounds).await?;
+        self.savepoints.done(wanted);
         self.lease = Some(lease);
-        Ok(done)
+        Ok(())
+    }
+
+    async fn note(&mut self, parameters: &[Value], bounds: &Bounds) -> Result<()> {
+        let note = format!("select {}.{NOTE}($1, $2::int8::int4, $3, $4, $5, $6, $7)", self.schema);
+        self.run_unlooked(&note, parameters, Effect::Shrinks, bounds).await.map(|_| ())
     }
 
     pub(crate) async fn finish(mut self, record: Record, bounds: Bounds) -> Result<()> {
-        let word = Value::Text(self.word.clone());
-        let parameters = match record {
-            Record::Tried(AppliedMigration { migration, applied_at, .. }) => vec![
-                word,
+        let word = || Value::Text(self.word.clone());
+        let applied = |AppliedMigration { migration, applied_at, .. }: AppliedMigration| {
+            vec![
+                word(),
                 Value::Integer(migration.version.into()),
                 Value::Text(migration.name),
                 Value::Text(applied_at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()),
                 Value::Text(migration.checksum),
                 Value::Boolean(migration.destructive),
                 Value::Boolean(false),
-            ],
+            ]
+        };
+        let notes = match record {
+            Record::Tried(tried) => vec![applied(tried)],
+            Record::Adopted(adopted) => adopted.into_iter().map(applied).collect(),
             Record::Reverted(version) => {
                 let nothing = || Value::Text(String::new());
                 let flag = Value::Boolean;
-                vec![word, Value::Integer(version.into()), nothing(), nothing(), nothing(), flag(false), flag(true)]
+                vec![vec![word(), Value::Integer(version.into()), nothing(), nothing(), nothing(), flag(false), flag(true)]]
             }
         };
-        let note = format!("select {}.{NOTE}($1, $2::int8::int4, $3, $4, $5, $6, $7)", self.schema);
-        self.run_unlooked(&note, &parameters, Effect::Shrinks, &bounds).await?;
+        for parameters in notes {
+            self.note(&parameters, &bounds).await?;
+        }
         let mut lease = self.take()?;
         lease.platform("commit", &bounds).await?;
         lease.give_back();

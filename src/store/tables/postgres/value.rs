@@ -3,8 +3,13 @@
 use std::error::Error as StdError;
 
 use postgres_protocol::types as wire;
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
-use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
+use serde_json::Value as Json;
+use time::{
+    Duration, OffsetDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::{datetime, format_description},
+};
+use tokio_postgres::types::{Format, FromSql, IsNull, Kind, ToSql, Type, private::BytesMut, to_sql_checked};
 
 use crate::tables::Value;
 
@@ -65,6 +70,10 @@ impl<'a> FromSql<'a> for Value {
             Type::JSONB => Self::Text(wire::text_from_sql(raw.get(1..).unwrap_or_default())?.to_owned()),
             Type::UUID => Self::Text(uuid(raw)),
             Type::TIMESTAMPTZ => Self::Text(moment(wire::timestamp_from_sql(raw)?)?),
+            Type::TIMESTAMP => Self::Text(at(wire::timestamp_from_sql(raw)?)?.format(MOMENT)?),
+            Type::DATE => Self::Text(at(i64::from(wire::date_from_sql(raw)?).saturating_mul(DAY_MICROS))?.format(DAY)?),
+            Type::TIME => Self::Text(at(wire::time_from_sql(raw)?)?.format(HOUR)?),
+            _ if matches!(kind.kind(), Kind::Array(_)) => Self::Text(Json::from(array(kind, raw)?).to_string()),
             _ => return Err(format!("a column of type `{kind}` is not handed out: cast it to `text`").into()),
         })
     }
@@ -78,6 +87,11 @@ impl<'a> FromSql<'a> for Value {
     }
 }
 
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+const DAY: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day]");
+const HOUR: &[BorrowedFormatItem<'static>] = format_description!("[hour]:[minute]:[second].[subsecond digits:6]");
+const MOMENT: &[BorrowedFormatItem<'static>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]");
 /// Sign of a negative decimal.
 const NEGATIVE: i64 = 0x4000;
 
@@ -120,8 +134,25 @@ fn uuid(raw: &[u8]) -> String {
 
 /// In RFC 3339, of microseconds since 2000.
 fn moment(micros: i64) -> Result<String, Fault> {
-    let at: Option<OffsetDateTime> = datetime!(2000-01-01 0:00 UTC).checked_add(Duration::microseconds(micros));
-    Ok(at.ok_or("a moment that no calendar has: cast it to `text`")?.format(&Rfc3339)?)
+    Ok(at(micros)?.format(&Rfc3339)?)
+}
+
+fn at(micros: i64) -> Result<OffsetDateTime, Fault> {
+    let at = datetime!(2000-01-01 0:00 UTC).checked_add(Duration::microseconds(micros));
+    Ok(at.ok_or("a moment that no calendar has: cast it to `text`")?)
+}
+
+/// The elements of an array of one dimension.
+fn array(kind: &Type, raw: &[u8]) -> Result<Vec<Json>, Fault> {
+    let element = |value| match value {
+        Value::Null => Json::Null,
+        Value::Boolean(flag) => flag.into(),
+        Value::Integer(number) => number.into(),
+        Value::Real(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::Blob(bytes) => hex::encode(bytes).into(),
+    };
+    Ok(Vec::<Value>::from_sql(kind, raw)?.into_iter().map(element).collect())
 }
 
 #[cfg(test)]
@@ -151,6 +182,14 @@ mod tests {
     fn other_types_have_one_form() {
         assert_eq!(moment(1_500_000).unwrap(), "2000-01-01T00:00:01.5Z");
         assert!(moment(i64::MAX).is_err());
+        let read = |kind: Type, hexadecimal: &str| Value::from_sql(&kind, &hex::decode(hexadecimal).unwrap()).unwrap();
+        let text = |text: &str| Value::Text(text.to_owned());
+        assert_eq!(read(Type::DATE, "00000001"), text("2000-01-02"));
+        assert_eq!(read(Type::TIME, "000000000016e360"), text("00:00:01.500000"));
+        assert_eq!(read(Type::TIMESTAMP, "000000000016e360"), text("2000-01-01T00:00:01.500000"));
+        let pair = "0000000100000000000000150000000200000001000000020001000000020002";
+        assert_eq!(read(Type::INT2_ARRAY, pair), text("[1,2]"));
+        assert_eq!(read(Type::INT2_VECTOR, pair), text("[1,2]"));
         assert_eq!(uuid(&[0xab; 16]), "abababab-abab-abab-abab-abababababab");
     }
 }

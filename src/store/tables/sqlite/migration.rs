@@ -7,7 +7,11 @@ use super::{
     files::{SqliteFile, blocking},
     statement,
 };
-use crate::tables::{Bounds, Error, Record, Result, Rows, Value, migration::ledger, pool::Lease};
+use crate::tables::{
+    Bounds, Error, Record, Result, Rows, Savepoint, Value,
+    migration::{Savepoints, ledger},
+    pool::Lease,
+};
 
 /// What a connection needs on which tables are made anew: their rows go and come back, and those that refer to them stay.
 const BEGIN: &str = "pragma foreign_keys = off; begin immediate";
@@ -18,6 +22,7 @@ pub(crate) struct SqliteMigration {
     /// What was tried before.
     pub(crate) applied: Vec<AppliedMigration>,
     lease: Option<Lease<Connection>>,
+    savepoints: Savepoints,
 }
 
 impl SqliteFile {
@@ -47,7 +52,7 @@ impl SqliteFile {
             read(connection, &bounds)
         };
         let (lease, applied) = blocking(lease, bounds, begin).await?;
-        Ok(SqliteMigration { applied: applied?, lease: Some(lease) })
+        Ok(SqliteMigration { applied: applied?, lease: Some(lease), savepoints: Savepoints::default() })
     }
 
     /// Writes down what was tried, and failed.
@@ -64,10 +69,24 @@ impl SqliteMigration {
         bounds: Bounds,
         work: impl FnOnce(&Connection) -> Result<(Rows, u64)> + Send + 'static,
     ) -> Result<(Rows, u64)> {
+        self.savepoints.check()?;
         let (lease, done) = blocking(take(&mut self.lease)?, bounds, work).await?;
-        let done = done?;
+        // What fills the disk, or takes too long, may have ended the whole transaction.
+        let goes_on = || lease.get().is_ok_and(|connection| !connection.is_autocommit());
+        if done.is_ok() || (goes_on() && self.savepoints.failed()) {
+            self.lease = Some(lease);
+        }
+        done
+    }
+
+    pub(crate) async fn savepoint(&mut self, wanted: Savepoint, bounds: Bounds) -> Result<()> {
+        let statement = self.savepoints.statement(&wanted)?;
+        let work = move |connection: &Connection| connection.platform(&statement, &bounds);
+        let (lease, done) = blocking(take(&mut self.lease)?, bounds, work).await?;
+        done?;
+        self.savepoints.done(wanted);
         self.lease = Some(lease);
-        Ok(done)
+        Ok(())
     }
 
     pub(crate) async fn run(&mut self, sql: String, parameters: Vec<Value>, bounds: Bounds) -> Result<(Rows, u64)> {
@@ -78,14 +97,15 @@ impl SqliteMigration {
     pub(crate) async fn rebuild(&mut self, sql: String, bounds: Bounds) -> Result<()> {
         let work = move |connection: &Connection| {
             connection.platform("pragma legacy_alter_table = on", &bounds)?;
-            let done = statement::run(connection, &sql, &[], &bounds)?;
+            let done = statement::run(connection, &sql, &[], &bounds);
             connection.platform("pragma legacy_alter_table = off", &bounds)?;
-            Ok(done)
+            done
         };
         self.work(bounds, work).await.map(|_| ())
     }
 
     pub(crate) async fn finish(mut self, record: Record, bounds: Bounds) -> Result<()> {
+        self.savepoints.check()?;
         let finish = move |connection: &Connection| {
             let dangling = "select \"table\", \"parent\" from pragma_foreign_key_check limit 1";
             let (dangling, _) = connection.as_platform(|this| statement::run_unlooked(this, dangling, &[], &bounds))?;
@@ -119,13 +139,14 @@ fn read(connection: &Connection, bounds: &Bounds) -> Result<Vec<AppliedMigration
 
 fn write(connection: &Connection, record: &Record, bounds: &Bounds) -> Result<()> {
     connection.as_platform(|this| {
-        let written = match record {
-            Record::Tried(tried) => statement::run_unlooked(this, &ledger::upsert(ledger::TABLE), &ledger::row(tried), bounds),
+        let run = |sql: &str, values: &[Value]| statement::run_unlooked(this, sql, values, bounds).map(|_| ());
+        let upsert = |tried: &AppliedMigration| run(&ledger::upsert(ledger::TABLE), &ledger::row(tried));
+        match record {
+            Record::Tried(tried) => upsert(tried),
+            Record::Adopted(adopted) => adopted.iter().try_for_each(upsert),
             Record::Reverted(version) => {
-                let sql = format!("delete from {} where version = $1", ledger::TABLE);
-                statement::run_unlooked(this, &sql, &[Value::Integer((*version).into())], bounds)
+                run(&format!("delete from {} where version = $1", ledger::TABLE), &[Value::Integer((*version).into())])
             }
-        };
-        written.map(|_| ())
+        }
     })
 }

@@ -47,6 +47,8 @@ impl Mint {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.dir).env("MINT_SERVER__DATA_PATH", self.data());
+        // It asks more often than a laboratory does.
+        command.env("MINT_PLUGINS__LABORATORY__REQUESTS_PER_SECOND_MAX", "1000000");
         command.env("MINT_LOGGING__LEVEL", "warn").env("MINT_PLUGINS__UV__PATH", &self.uv);
         // Where the machine's search path leads uv astray.
         if let Some(python) = env::var_os("UV_PYTHON") {

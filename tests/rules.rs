@@ -193,3 +193,19 @@ fn nothing_promises_what_is_not_there() {
         }
     }
 }
+
+/// A kind of change that is in no list would be killed by no test.
+#[test]
+fn every_change_is_in_the_lists_that_tests_of_crashes_go_through() {
+    let platform = root().join("src/platform");
+    let declared: BTreeSet<String> = sources()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with(&platform))
+        .flat_map(|(_, text)| {
+            let after = |declared: &str| declared.split_once("kind: \"")?.1.split_once('"').map(|(kind, _)| kind.to_owned());
+            text.split("> = Change {").skip(1).filter_map(after).collect::<Vec<_>>()
+        })
+        .collect();
+    let listed = crate::cli::crashes::changes().into_iter().map(|(kind, _)| kind.to_owned()).collect();
+    assert_eq!(declared, listed);
+}

@@ -15,7 +15,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mint_domain::{Slug, mode::Mode};
+use mint_domain::{
+    Share, Slug,
+    mode::Mode,
+    share::{ShareChanges, ShareOutOfRange},
+};
 use mint_platform::{
     HealthOptions,
     frontends::{Origins, PluginDomain},
@@ -110,6 +114,8 @@ pub struct Database {
 pub struct Plugins {
     /// Live instances.
     pub instances: u32,
+    /// What all plugins of one laboratory together may take.
+    pub laboratory: Laboratory,
     /// How memory of components is made clean.
     pub reset_path: mint_wasm::ResetChoice,
     /// Must run shared.
@@ -140,6 +146,33 @@ pub struct Plugins {
     pub components: Components,
     /// What isolated plugins are held to.
     pub sandbox: Sandbox,
+}
+
+/// What all plugins of one laboratory together may take, where nothing is said of one.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Laboratory {
+    /// Requests in progress.
+    pub concurrency_max: Option<NonZeroU32>,
+    /// Requests that wait.
+    pub queue_max: Option<NonZeroU32>,
+    /// Requests that begin in a second.
+    pub requests_per_second_max: Option<NonZeroU32>,
+}
+
+impl Laboratory {
+    /// As a share.
+    ///
+    /// # Errors
+    /// A value that is too great, by name.
+    pub fn share(&self) -> Result<Share, ShareOutOfRange> {
+        let value = |value: Option<NonZeroU32>| value.map(|value| u64::from(value.get()));
+        Share::default().merged(&ShareChanges {
+            laboratory_concurrency_max: value(self.concurrency_max),
+            laboratory_queue_max: value(self.queue_max),
+            laboratory_requests_per_second_max: value(self.requests_per_second_max),
+        })
+    }
 }
 
 /// What compiling a component may take.
@@ -257,6 +290,7 @@ impl Default for Plugins {
     fn default() -> Self {
         Self {
             instances: mint_wasm::Options::SLOTS,
+            laboratory: Laboratory::default(),
             reset_path: mint_wasm::ResetChoice::default(),
             force_shared: Vec::new(),
             force_isolated: Vec::new(),

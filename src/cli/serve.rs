@@ -95,6 +95,7 @@ impl Server {
             },
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
             credentials: config.auth.policy(),
+            share: config.plugins.laboratory.share()?,
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             drain: Duration::from_secs(config.plugins.drain_seconds.into()),
             health: HealthOptions {

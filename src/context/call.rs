@@ -7,6 +7,7 @@ use mint_domain::{
     Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Slug, TenantId,
     limit::Limit,
     policy::{PluginType, Write},
+    share::PARTS,
 };
 use mint_store::{Db, tables::PluginTables};
 use tokio::time::Instant;
@@ -121,9 +122,11 @@ impl PluginAuthority {
 
     /// Counts and writes down the limit that a refusal names, if it names one.
     pub fn refused(&self, refusal: &Refusal) {
-        let named = refusal.details.get("limit").and_then(serde_json::Value::as_str).and_then(Limit::named);
-        if let Some(limit) = named {
-            self.log.limit_reached(limit.name());
+        let named = refusal.details.get("limit").and_then(serde_json::Value::as_str);
+        let of_plugin = |name| Limit::named(name).map(Limit::name);
+        let of_laboratory = |name| PARTS.iter().map(|part| part.name).find(|part| *part == name);
+        if let Some(limit) = named.and_then(|name| of_plugin(name).or_else(|| of_laboratory(name))) {
+            self.log.limit_reached(limit);
         }
     }
 

@@ -24,6 +24,7 @@ const BY_CODE: &[(&str, u16)] = &[
     ("plugin.broke", 500),
     ("plugin.limit", 500),
     ("plugin.garbage", 502),
+    ("service.no_room", 507),
 ];
 
 /// The HTTP status of a refusal.
@@ -97,6 +98,7 @@ mod tests {
             (Kind::Unavailable, "plugin.broke", 500),
             (Kind::QuotaExceeded, "plugin.limit", 500),
             (Kind::Unavailable, "plugin.garbage", 502),
+            (Kind::QuotaExceeded, "service.no_room", 507),
             (Kind::Invalid, "plugin.api_version_mismatch", 426),
             (Kind::Invalid, "request.method_not_allowed", 405),
             (Kind::Invalid, "request.precondition_required", 428),

@@ -97,6 +97,14 @@ pub(crate) fn strip_request(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes what belongs to one connection from a request or a response that a plugin exchanges with the world outside.
+pub fn strip_outbound(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    strip_hop_by_hop(headers, HeaderMap::clear);
+}
+
 /// Removes from a plugin's response what belongs to its connection, and what would speak for the whole site.
 pub fn strip_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers, trailers::strip_response);

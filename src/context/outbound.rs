@@ -1,12 +1,18 @@
 //! How much of the world outside a plugin may ask: so many requests at once, so many in a minute.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
 };
 
+use http_body::{Body, Frame, SizeHint};
 use mint_domain::limit::Limit;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{PluginAuthority, logs::PluginLog};
 
@@ -75,6 +81,52 @@ impl Bucket {
         }
         self.begun += 1.0;
         Some(self.begun.ceil() as u64)
+    }
+}
+
+/// A response that does not wait for ever for its next bytes. It counts as in progress until it is dropped.
+#[derive(Debug)]
+pub struct PatientBody<B, E> {
+    incoming: B,
+    patience: Duration,
+    late: fn() -> E,
+    sleep: Option<Pin<Box<Sleep>>>,
+    _on_its_way: Option<OnItsWay>,
+}
+
+impl<B, E> PatientBody<B, E> {
+    /// A body of which `late` is said when nothing came of it for so long.
+    pub fn new(incoming: B, patience: Duration, late: fn() -> E, on_its_way: impl Into<Option<OnItsWay>>) -> Self {
+        Self { incoming, patience, late, sleep: None, _on_its_way: on_its_way.into() }
+    }
+}
+
+impl<B, E> Body for PatientBody<B, E>
+where
+    B: Body + Unpin,
+    E: From<B::Error>,
+{
+    type Data = B::Data;
+    type Error = E;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, E>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.sleep = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(E::from)));
+        }
+        let patience = self.patience;
+        match self.sleep.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Some(Err((self.late)()))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
     }
 }
 

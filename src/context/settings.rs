@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mint_domain::{Capability, InstallationId, Kind, Manifest, Permission, Refusal, Slug};
-use mint_store::installations;
+use mint_store::{Tx, installations};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -75,6 +75,67 @@ pub async fn configure(
     swap(call, installation, manifest, revision, values).await
 }
 
+/// A change of settings that is allowed: what stands there, and what is to.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// What stands there.
+    pub present: Snapshot,
+    /// What is to be stored: a JSON object.
+    pub values: Value,
+    /// What would be in force then: a JSON object.
+    pub effective: Value,
+}
+
+/// Looks whether stored settings that are at `revision` may become `values`.
+///
+/// # Errors
+/// `CONFLICT` when they are not, `VALIDATION_ERROR` from the schema.
+pub async fn propose(
+    call: &Call,
+    installation: InstallationId,
+    manifest: &Manifest,
+    revision: &str,
+    values: Value,
+) -> Result<Proposal> {
+    if !values.is_object() {
+        return Err(Refusal::invalid("Settings must be a JSON object.").into());
+    }
+    let present = read(call, installation, manifest).await?;
+    if present.revision != revision {
+        return Err(stale(&present).into());
+    }
+    let (effective, _) = merged(manifest, &values, &call.services.plugin_environment);
+    check(manifest, &values, &call.services.plugin_environment)?;
+    Ok(Proposal { present, values, effective: Value::Object(effective) })
+}
+
+impl Proposal {
+    /// Hands it to the plugin where that runs. A refusal of its own keeps the old settings, stored and running alike.
+    ///
+    /// # Errors
+    /// The plugin's own words when it refuses them.
+    pub async fn hand_over(&self, call: &Call, installation: InstallationId) -> Result<()> {
+        Ok(call.services.followers.settings_changed(call, installation, self.effective.clone()).await?)
+    }
+
+    /// The settings as they are once it is stored.
+    pub fn stored(&self, call: &Call, manifest: &Manifest) -> Snapshot {
+        snapshot(call, manifest, self.values.clone())
+    }
+
+    /// Stores it within a transaction.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the settings changed meanwhile.
+    pub async fn store(&self, tx: &mut Tx, call: &Call, installation: InstallationId) -> Result<()> {
+        let (from, now) = (&self.present.stored_settings, call.services.clock.now());
+        match installations::swap_settings(tx, call.tenant, installation, from, &self.values, now).await? {
+            true => Ok(()),
+            false => Err(stale(&self.present).into()),
+        }
+    }
+}
+
 /// What is in force, from what is stored and the environment. The second part names what the environment sets.
 pub fn merged(manifest: &Manifest, stored: &Value, environment: &BTreeMap<String, String>) -> (Map<String, Value>, Vec<String>) {
     let mut values = manifest.settings_schema.as_ref().map(schema::defaults).unwrap_or_default();
@@ -114,31 +175,20 @@ async fn swap(
     expected_revision: &str,
     values: Value,
 ) -> Result<Snapshot> {
-    if !values.is_object() {
-        return Err(Refusal::invalid("Settings must be a JSON object.").into());
-    }
-    let current = read(call, installation, manifest).await?;
-    let stale = || {
-        Refusal::new(Kind::Conflict, "CONFLICT", "The settings changed meanwhile. Load them again and repeat the change.")
-            .with(serde_json::json!({ "entity": "settings", "conflict_field": "revision", "revision": current.revision }))
-    };
-    if current.revision != expected_revision {
-        return Err(stale().into());
-    }
-    let (effective, _) = merged(manifest, &values, &call.services.plugin_environment);
-    let effective = Value::Object(effective);
-    check(manifest, &values, &call.services.plugin_environment)?;
-    // The plugin is asked first, and outside a transaction, since it may take its time and write. A refusal of its own
-    // keeps the old settings, stored and running alike.
-    call.services.followers.settings_changed(call, installation, effective).await?;
-    let stored = store(call, installation, &current.stored_settings, &values).await;
-    if !matches!(stored, Ok(true)) {
+    // The plugin is asked first, and outside a transaction, since it may take its time and write.
+    let proposal = propose(call, installation, manifest, expected_revision, values).await?;
+    proposal.hand_over(call, installation).await?;
+    let stored = store(call, installation, &proposal).await;
+    if stored.is_err() {
         take_back(call, installation, manifest).await;
     }
-    if !stored? {
-        return Err(stale().into());
-    }
-    Ok(snapshot(call, manifest, values))
+    stored?;
+    Ok(snapshot(call, manifest, proposal.values))
+}
+
+fn stale(present: &Snapshot) -> Refusal {
+    Refusal::new(Kind::Conflict, "CONFLICT", "The settings changed meanwhile. Load them again and repeat the change.")
+        .with(serde_json::json!({ "entity": "settings", "conflict_field": "revision", "revision": present.revision }))
 }
 
 fn without_platforms(settings: &Value) -> Value {
@@ -149,19 +199,18 @@ fn without_platforms(settings: &Value) -> Value {
     settings
 }
 
-async fn store(call: &Call, installation: InstallationId, expected: &Value, values: &Value) -> Result<bool> {
-    if let Some(swapped) = call.services.unstored.swap(installation, expected, values) {
-        return Ok(swapped);
+async fn store(call: &Call, installation: InstallationId, proposal: &Proposal) -> Result<()> {
+    let (from, to) = (&proposal.present.stored_settings, &proposal.values);
+    if let Some(swapped) = call.services.unstored.swap(installation, from, to) {
+        return if swapped { Ok(()) } else { Err(stale(&proposal.present).into()) };
     }
     let mut tx = call.services.db.begin().await?;
-    let now = call.services.clock.now();
-    let swapped = installations::swap_settings(&mut tx, call.tenant, installation, expected, values, now).await?;
-    tx.commit().await?;
-    Ok(swapped)
+    proposal.store(&mut tx, call, installation).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Hands the plugin the settings that are stored, after it was given some that then were not.
-async fn take_back(call: &Call, installation: InstallationId, manifest: &Manifest) {
+pub async fn take_back(call: &Call, installation: InstallationId, manifest: &Manifest) {
     let restored = async {
         let kept = read(call, installation, manifest).await?;
         Ok::<_, crate::Error>(call.services.followers.settings_changed(call, installation, kept.settings).await?)

@@ -24,6 +24,7 @@ pub mod prefix;
 pub mod refusal;
 pub mod requirement;
 pub mod role;
+pub mod share;
 pub mod slug;
 
 pub use actor::{Actor, User};
@@ -44,4 +45,5 @@ pub use plan::Plan;
 pub use prefix::Prefix;
 pub use refusal::{Kind, Refusal};
 pub use role::{PluginAccess, Rights};
+pub use share::Share;
 pub use slug::Slug;

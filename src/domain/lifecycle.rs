@@ -256,6 +256,8 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn states() -> Vec<State> {
@@ -320,5 +322,27 @@ mod tests {
         let text = serde_json::to_string(&state).unwrap();
         assert!(text.contains(r#""state":"failed""#) && text.contains("It said no."), "{text}");
         assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+    }
+
+    proptest! {
+        /// Whatever happens to an installation, in whatever order: what the table does not have changes nothing.
+        #[test]
+        fn nothing_answers_but_by_a_start_that_succeeded(story in prop::collection::vec(prop::sample::select(events()), 0..40)) {
+            let mut state = State::Registered;
+            for event in story {
+                let (before, what) = (state.clone(), event.name());
+                state = state.clone().after(event).unwrap_or(state);
+                let begins = state.serves() && !before.serves();
+                prop_assert!(!begins || ["started", "upgrade-undone", "upgrade-began"].contains(&what), "{before:?} {what} {state:?}");
+                let revived = before == State::Disabled && state != State::Disabled;
+                let asked = ["enable-asked", "upgrade-began", "uninstall-began"].contains(&what);
+                prop_assert!(!revived || asked, "a disabled plugin became {state:?} by {what}");
+                let returned = before == State::Uninstalling && state != State::Uninstalling;
+                prop_assert!(!returned || what == "faulted", "a plugin that is being removed became {state:?} by {what}");
+            }
+            // From everywhere there is a way out: it can be removed, once nothing is under way that removes it.
+            let removed = state == State::Registered || state == State::Uninstalling || state.after(Event::UninstallBegan).is_ok();
+            prop_assert!(removed);
+        }
     }
 }

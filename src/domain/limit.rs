@@ -187,10 +187,10 @@ limits! {
     database_rows_max: Shared, default 100_000, at most 10_000_000;
     /// Time of one migration of them, whatever it does.
     migration_ms_max: Shared, default 600_000, at most HOUR_MS;
-    /// Outbound requests in progress.
-    outbound_concurrency_max: Shared, default 8, at most 1_024;
+    /// Outbound requests in progress, and tunnels of processes.
+    outbound_concurrency_max: Both, default 8, at most 1_024;
     /// Outbound requests in a minute.
-    outbound_per_minute_max: Shared, default 600, at most 1_000_000;
+    outbound_per_minute_max: Both, default 600, at most 1_000_000;
     /// Log bytes in a minute.
     log_bytes_per_minute_max: Both, default MIB, at most GIB;
     /// Processes and threads of a plugin process.

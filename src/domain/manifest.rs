@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Capability, Digest, Prefix, Slug, limit::LimitChanges, policy::PluginType};
+use crate::{Capability, Digest, Limits, Prefix, Slug, limit::LimitChanges, policy::PluginType};
 
 /// Largest `manifest.json` read, in bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
@@ -222,6 +222,7 @@ impl Manifest {
             return field("names neither a component nor wheels nor a process, so there is nothing to run".to_owned());
         }
         self.prefix()?;
+        Limits::default().merged(&self.limits).map_err(|error| InvalidManifest::Field(error.to_string()))?;
         if let Some(frontend) = &self.frontend
             && !self.files.contains_key(&format!("{frontend}/index.html"))
         {
@@ -393,6 +394,7 @@ mod tests {
             broken(&|v| v["component"] = json!("other.wasm")),
             broken(&|v| v["capabilities"][0]["name"] = json!("root")),
             broken(&|v| v["surprise"] = json!(1)),
+            broken(&|v| v["limits"] = json!({ "cpu_ms_max": 99_999_999_999_u64 })),
             broken(&|v| v["frontend"] = json!("frontend")),
             broken(&|v| v["files"]["plugin.wasm"] = json!("sha256:00")),
             Manifest::parse(b"{").unwrap_err().to_string(),

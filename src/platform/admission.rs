@@ -1,6 +1,7 @@
 //! Who may be served now: so many in a second, so many at once, so many waiting, the rest is told to come back.
 
 mod gate;
+mod laboratory;
 mod rate;
 
 use std::{
@@ -18,6 +19,8 @@ use serde_json::json;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+pub use self::laboratory::Laboratory;
+pub(crate) use self::laboratory::{Laboratories, PartUse, parts};
 use self::{
     gate::{Gate, NoPlace, Place},
     rate::Rate,
@@ -34,6 +37,7 @@ pub struct Admission {
     per_second_max: AtomicU64,
     refused: AtomicU64,
     meters: Arc<Meters>,
+    laboratory: Arc<Laboratory>,
     resizing: Mutex<()>,
     leaving: CancellationToken,
     streams_over: CancellationToken,
@@ -73,17 +77,19 @@ impl Farewell {
 #[must_use]
 pub struct Admitted {
     _place: Place,
+    _of_laboratory: Option<Place>,
 }
 
 impl Admission {
-    /// A gate with the limits of an installation.
-    pub fn new(limits: &Limits, meters: Arc<Meters>) -> Self {
+    /// A gate with the limits of an installation, within the share of its laboratory.
+    pub fn new(limits: &Limits, meters: Arc<Meters>, laboratory: Arc<Laboratory>) -> Self {
         Self {
             gate: Gate::new(limits.concurrency_max, limits.queue_max),
             rate: Rate::new(),
             per_second_max: AtomicU64::new(limits.requests_per_second_max),
             refused: AtomicU64::new(0),
             meters,
+            laboratory,
             resizing: Mutex::default(),
             leaving: CancellationToken::new(),
             streams_over: CancellationToken::new(),
@@ -103,12 +109,12 @@ impl Admission {
     /// Counts a request that wants to begin.
     ///
     /// # Errors
-    /// `plugin.too_many_requests`, with the time after which it may come back.
+    /// `plugin.too_many_requests`, or `laboratory.too_many_requests`, with the time after which it may come back.
     pub fn count(&self) -> Result<(), Refusal> {
         match self.rate.take(self.per_second_max.load(Ordering::Relaxed), Instant::now()) {
             Ok(begun) => {
                 self.meters.observe(Limit::requests_per_second_max, begun);
-                Ok(())
+                self.laboratory.count().inspect_err(|_| self.refuse())
             }
             Err(wait) => Err(self.too_many(wait)),
         }
@@ -117,13 +123,53 @@ impl Admission {
     /// Waits for a place until `deadline`. None when the gate is closed for good: another one stands in its place, or none.
     ///
     /// # Errors
-    /// `plugin.busy` at once when too many wait already, or when the deadline comes first.
+    /// `plugin.busy`, or `laboratory.busy`, at once when too many wait already, or when the deadline comes first.
     pub async fn enter(&self, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
-        match self.gate.enter(deadline).await {
-            Ok(place) => {
-                self.note();
-                Ok(Some(Admitted { _place: place }))
-            }
+        let place = self.gate.try_enter();
+        if place.is_some()
+            && let Some(of_laboratory) = self.laboratory.try_enter()
+        {
+            self.note();
+            return Ok(place.map(|place| Admitted { _place: place, _of_laboratory: Some(of_laboratory) }));
+        }
+        Box::pin(self.wait(place, deadline)).await
+    }
+
+    /// Waits for a place for what is part of a request that has its laboratory's already.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub async fn enter_within(&self, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
+        let place = match self.gate.try_enter() {
+            Some(place) => Some(place),
+            None => Box::pin(self.queue(deadline)).await?,
+        };
+        self.note();
+        Ok(place.map(|place| Admitted { _place: place, _of_laboratory: None }))
+    }
+
+    /// The plugin's own place comes first: who waits for that must not keep the laboratory's other plugins from answering.
+    async fn wait(&self, place: Option<Place>, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
+        let _waiting = self.laboratory.begin_to_wait().inspect_err(|_| self.refuse())?;
+        let place = match place {
+            Some(place) => place,
+            None => match self.queue(deadline).await? {
+                Some(place) => place,
+                None => return Ok(None),
+            },
+        };
+        let of_laboratory = tokio::select! {
+            biased;
+            of_laboratory = self.laboratory.enter(deadline) => of_laboratory.inspect_err(|_| self.refuse())?,
+            () = self.over.cancelled() => return Ok(None),
+        };
+        self.note();
+        Ok(Some(Admitted { _place: place, _of_laboratory: Some(of_laboratory) }))
+    }
+
+    async fn queue(&self, deadline: Instant) -> Result<Option<Place>, Refusal> {
+        match self.gate.queue(deadline).await {
+            Ok(place) => Ok(Some(place)),
             Err(NoPlace::Closed) => Ok(None),
             Err(NoPlace::QueueFull) => Err(self.busy(Limit::queue_max)),
             Err(NoPlace::TooLate) => Err(self.busy(Limit::concurrency_max)),
@@ -186,15 +232,19 @@ impl Admission {
         (inside, waiting)
     }
 
-    fn busy(&self, limit: Limit) -> Refusal {
+    fn refuse(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         self.note();
+    }
+
+    fn busy(&self, limit: Limit) -> Refusal {
+        self.refuse();
         let message = "The plugin is answering as many requests as it may. Try again in a moment.";
         Refusal::new(Kind::Busy, "plugin.busy", message).with(json!({ "limit": limit.name() })).retry_after(1)
     }
 
     fn too_many(&self, wait: Duration) -> Refusal {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.refuse();
         let seconds = u32::try_from(wait.as_nanos().div_ceil(1_000_000_000)).unwrap_or(u32::MAX);
         let message = "The plugin was asked as often within a second as it may be. Try again in a moment.";
         Refusal::new(Kind::QuotaExceeded, "plugin.too_many_requests", message)
@@ -205,14 +255,20 @@ impl Admission {
 
 #[cfg(test)]
 mod tests {
+    use mint_domain::{Share, share::ShareChanges};
+
     use super::*;
+
+    fn gate(limits: &Limits) -> Admission {
+        Admission::new(limits, Arc::default(), Arc::new(Laboratory::new(Share::default())))
+    }
 
     const PATIENCE: Patience = Patience { streams: Duration::from_secs(5), all: Duration::from_secs(5) };
 
     #[tokio::test(start_paused = true)]
     async fn so_many_at_once_so_many_waiting_the_rest_refused() {
         let limits = Limits { concurrency_max: 1, queue_max: 1, ..Limits::default() };
-        let gate = Arc::new(Admission::new(&limits, Arc::default()));
+        let gate = Arc::new(gate(&limits));
         let deadline = Instant::now() + Duration::from_secs(5);
         let first = gate.enter(deadline).await.unwrap().unwrap();
         let (second, third) = tokio::join!(gate.enter(deadline), gate.enter(deadline));
@@ -227,7 +283,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_drained_gate_sends_everybody_on() {
         let limits = Limits { concurrency_max: 1, ..Limits::default() };
-        let gate = Arc::new(Admission::new(&limits, Arc::default()));
+        let gate = Arc::new(gate(&limits));
         let deadline = Instant::now() + Duration::from_secs(5);
         let first = gate.enter(deadline).await.unwrap().unwrap();
         let end_first = async {
@@ -242,7 +298,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn so_many_in_a_second_under_the_limits_of_the_moment() {
         let limits = Limits { requests_per_second_max: 2, ..Limits::default() };
-        let gate = Admission::new(&limits, Arc::default());
+        let gate = gate(&limits);
         assert!(gate.count().is_ok() && gate.count().is_ok());
         let refusal = gate.count().unwrap_err();
         assert_eq!((refusal.code, refusal.retry_after_s), ("plugin.too_many_requests", Some(1)));
@@ -254,7 +310,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn streams_are_told_before_everybody_is() {
-        let gate = Arc::new(Admission::new(&Limits::default(), Arc::default()));
+        let gate = Arc::new(gate(&Limits::default()));
         let deadline = Instant::now() + Duration::from_secs(5);
         let (stream, slow) = (gate.enter(deadline).await.unwrap().unwrap(), gate.enter(deadline).await.unwrap().unwrap());
         let (farewell, began) = (gate.farewell(), Instant::now());
@@ -273,5 +329,41 @@ mod tests {
         assert!(!in_time);
         assert_eq!((stream_told.as_secs(), slow_told.as_secs()), (0, 60));
         assert!(gate.enter(deadline).await.unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_laboratory_has_its_share_whatever_its_plugins_may() {
+        let share = Share::default();
+        let small = ShareChanges {
+            laboratory_concurrency_max: Some(2),
+            laboratory_queue_max: Some(1),
+            laboratory_requests_per_second_max: Some(3),
+        };
+        let laboratory = Arc::new(Laboratory::new(share.merged(&small).unwrap()));
+        let plugin = || Admission::new(&Limits::default(), Arc::default(), laboratory.clone());
+        let (one, two) = (plugin(), plugin());
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let inside = [one.enter(deadline).await.unwrap().unwrap(), two.enter(deadline).await.unwrap().unwrap()];
+        let (third, fourth) = tokio::join!(one.enter(deadline), two.enter(deadline));
+        let refusals = [third.unwrap_err(), fourth.unwrap_err()];
+        for limit in ["laboratory_concurrency_max", "laboratory_queue_max"] {
+            let refusal = refusals.iter().find(|refusal| refusal.details["limit"] == limit).unwrap();
+            assert_eq!((refusal.code, refusal.retry_after_s), ("laboratory.busy", Some(1)));
+            let used = laboratory.in_use(limit);
+            assert_eq!((used.reached, used.current.unwrap() <= used.peak), (1, true), "{used:?}");
+        }
+        assert_eq!((one.usage().0, one.usage().1, two.usage().0), (1, 0, 1), "who was sent away has no place");
+        let deadline = Instant::now() + Duration::from_secs(1);
+        assert!(one.enter_within(deadline).await.unwrap().is_some(), "a hook of a request that has its place");
+        drop(inside);
+        assert!(one.enter(deadline).await.unwrap().is_some());
+
+        for plugin in [&one, &two, &one] {
+            plugin.count().unwrap();
+        }
+        let refusal = two.count().unwrap_err();
+        assert_eq!((refusal.code, refusal.retry_after_s), ("laboratory.too_many_requests", Some(1)));
+        laboratory.obey(share);
+        assert!(two.count().is_ok());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use mint_context::{Result, database};
-use mint_domain::{ArchiveName, Kind, Permission, Refusal, lifecycle::Failure};
+use mint_domain::{ArchiveName, Capability, Grants, Kind, Permission, Refusal, lifecycle::Failure};
 use mint_store::{
     archives::{self, Archive},
     installations,
@@ -108,7 +108,8 @@ impl Platform {
     ) -> Result<Begun> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
         let found = archives::find(&mut self.services().db.read().await?, caller.tenant, name).await?;
-        found.ok_or_else(|| unknown(name))?;
+        let found = found.ok_or_else(|| unknown(name))?;
+        self.expect_archived(&found).await?;
         if !dry_run && confirm != name.plugin().as_str() {
             let message = "What the archive holds is lost. Give its plugin's slug as `confirm`, to say that it is meant.";
             return Err(Refusal::invalid(message).into());
@@ -122,8 +123,7 @@ impl Platform {
     pub(crate) async fn resume_purge(self: &Arc<Self>, caller: Caller, input: &Value, hold: Hold) -> Result<()> {
         let name = archive_of(input).ok_or_else(|| io::Error::other("an operation does not say which archive it deletes"))?;
         let mut purge = Purge { platform: self.clone(), caller, lease: None, name };
-        self.run_operation(hold, &PURGE, &mut purge, failed).await;
-        Ok(())
+        self.run_operation(hold, &PURGE, &mut purge, failed).await.map(drop)
     }
 
     /// An archive whose data can be taken up by a plugin that is about to be installed.
@@ -148,7 +148,14 @@ impl Platform {
             );
             return Err(Refusal::conflict("archive", "data", message).into());
         }
+        self.expect_archived(&archive).await?;
         Ok(archive)
+    }
+
+    /// Passes where the files of an archive stand here, if it has any.
+    async fn expect_archived(&self, archive: &Archive) -> Result<()> {
+        let needs = if archive.has_files { Grants::new([Capability::Files]) } else { Grants::default() };
+        self.expect_files(&needs).await
     }
 
     /// Gives tables and files of a plugin that does not run the name of an archive. Whether there are tables, and files.

@@ -25,12 +25,14 @@ pub struct Caller {
     pub request_id: RequestId,
     /// Hash of the token of the session by which the actor is known, where that is one.
     pub session: Option<Arc<str>>,
+    /// Whether the actor looks after the whole installation, and came with a session.
+    pub is_platform_admin: bool,
 }
 
 impl Caller {
     /// The platform itself, on behalf of a tenant.
     pub fn system(tenant: TenantId, tenant_slug: Slug, request_id: RequestId) -> Self {
-        Self { actor: Actor::System, tenant, tenant_slug, request_id, session: None }
+        Self { actor: Actor::System, tenant, tenant_slug, request_id, session: None, is_platform_admin: false }
     }
 
     /// The context of a call that this caller makes without a plugin.

@@ -64,8 +64,7 @@ impl Platform {
     pub(crate) async fn resume_disable(self: &Arc<Self>, caller: Caller, slug: &str, hold: Hold) -> Result<()> {
         let (installation, _) = self.find_installation(&caller, slug).await?;
         let mut disable = Disable { platform: self.clone(), caller, lease: None, installation };
-        self.run_operation(hold, &DISABLE, &mut disable, failed).await;
-        Ok(())
+        self.run_operation(hold, &DISABLE, &mut disable, failed).await.map(drop)
     }
 }
 

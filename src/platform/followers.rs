@@ -82,7 +82,7 @@ where
     F: Future<Output = Result<T, Fault>>,
 {
     let admission = call.deadline.min(Instant::now() + HOOK_TIMEOUT);
-    let admitted = active.admission.enter(admission).await.map_err(|refusal| Fault::Down(refusal.message))?;
+    let admitted = active.admission.enter_within(admission).await.map_err(|refusal| Fault::Down(refusal.message))?;
     let Some(_admitted) = admitted else { return Err(Fault::Down("it was being replaced".to_owned())) };
     // That it has to be started is no fault of the plugin: its time begins when it can answer.
     active.plugin.prepare(call.deadline).await?;

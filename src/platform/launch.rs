@@ -76,11 +76,18 @@ impl Platform {
         let hold = self.begin_operation(caller, &Subject { plugin: &plugin, kind: change.kind, input }).await?;
         let id = hold.lease.operation;
         let platform = self.clone();
-        self.track(async move { platform.run_operation(hold, change, &mut state, on_failure).await });
+        self.track(async move {
+            // How it ended is written in its row, or left open there for whoever takes it up.
+            let _ended = platform.run_operation(hold, change, &mut state, on_failure).await;
+        });
         Ok(Begun::Runs(id))
     }
 
-    async fn foresee<S: Work>(
+    /// Tells what a change would do, and changes nothing.
+    ///
+    /// # Errors
+    /// `CONFLICT` while another operation on the plugin runs.
+    pub(crate) async fn foresee<S: Work>(
         &self,
         caller: &Caller,
         plugin: String,

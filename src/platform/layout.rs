@@ -86,7 +86,12 @@ impl Layout {
 
     /// The directory of an installation's own.
     pub fn plugin_data(&self, tenant: &Slug, plugin: &str) -> PathBuf {
-        self.all_plugin_data().join(tenant.as_str()).join(plugin)
+        self.plugin_data_of(tenant).join(plugin)
+    }
+
+    /// Where those of a tenant stand.
+    pub fn plugin_data_of(&self, tenant: &Slug) -> PathBuf {
+        self.all_plugin_data().join(tenant.as_str())
     }
 
     /// Where the directories of installations' own stand, by tenant.

@@ -71,7 +71,7 @@ impl Platform {
     /// Keeps a lease that is about to be taken, since `taken`, for an operation on a plugin. To be called before the commit, so
     /// that the reconciler never takes the operation for one that was left behind.
     pub(crate) fn hold(self: &Arc<Self>, lease: Lease, taken: Instant, tenant: TenantId, plugin: &str) -> Hold {
-        let here = Here { tenant, plugin: plugin.to_owned(), epoch: lease.epoch, cancel: None };
+        let here = Here { tenant, plugin: plugin.to_owned(), epoch: lease.epoch, cancel: None, meter: Arc::default() };
         self.operations_here().insert(lease.operation, here);
         let length = self.lease_length();
         let state = Arc::new(Held { until: Mutex::new(until(taken, length)), lost: CancellationToken::new() });

@@ -231,9 +231,11 @@ impl Platform {
         Ok(self.running().of_tenant(caller.tenant).into_iter().map(metered).collect())
     }
 
-    /// What a laboratory says of limits.
+    /// What a laboratory says of limits. Its share of the server is put in force beside.
     pub(crate) async fn limits_of(&self, tenant: TenantId) -> Result<LimitChanges> {
-        Ok(tenant_of(&mut self.services().db.read().await?, tenant).await?.limits)
+        let row = tenant_of(&mut self.services().db.read().await?, tenant).await?;
+        self.laboratories().obey(tenant, &row.share);
+        Ok(row.limits)
     }
 
     /// The same, for a start.

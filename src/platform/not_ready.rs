@@ -1,6 +1,6 @@
 //! What to say of a plugin that is installed, but does not answer.
 
-use mint_domain::{InstallationId, Kind, Permission, Refusal, State};
+use mint_domain::{InstallationId, Kind, Permission, Refusal, State, lifecycle::Failure};
 use mint_store::installations::{self, Installation};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -27,13 +27,19 @@ impl Platform {
                     .max_by_key(|installation| installation.prefix.len())
                     .filter(|longest| only.is_none_or(|only| only == longest.id))
                     .filter(|longest| caller.actor.sees_plugin(&longest.slug))?;
-                Some(refusal(&longest, self.services().clock.now()))
+                Some(refusal(&longest, self.failure_here(&longest), self.services().clock.now()))
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "it could not be found out which plugin should answer");
                 Some(mint_context::Error::from(error).public())
             }
         }
+    }
+
+    /// Why a plugin that is to run could not be started on this server.
+    fn failure_here(&self, row: &Installation) -> Option<Failure> {
+        let here = self.failed_here().get(&row.id).cloned()?;
+        (here.generation == row.generation && row.state.serves()).then_some(here.failure)
     }
 }
 
@@ -43,10 +49,14 @@ pub(crate) fn disabled(slug: &str) -> Refusal {
     Refusal::new(Kind::Unavailable, "plugin.disabled", message).with(json!({ "plugin": slug, "state": State::Disabled.name() }))
 }
 
-fn refusal(installation: &Installation, now: OffsetDateTime) -> Refusal {
+fn refusal(installation: &Installation, here: Option<Failure>, now: OffsetDateTime) -> Refusal {
     let slug = &installation.slug;
     let details = json!({ "plugin": slug, "state": installation.state.name() });
     let say = |message: String| Refusal::new(Kind::Unavailable, "plugin.not_ready", message).with(details);
+    if let Some(failure) = here {
+        let words = format!("The plugin `{slug}` could not be started on this server, which tries again. {failure}");
+        return say(words).retry_after(RETRY_AFTER_S);
+    }
     match &installation.state {
         State::Failed(failure) => {
             let said = say(format!("The plugin `{slug}` failed. {failure}"));

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Caller, Platform, install::can_be_stopped, lease::Hold};
+use crate::{Caller, Platform, ended::Ended, install::can_be_stopped, lease::Hold, progress::Meter};
 
 /// The step that makes a change count.
 const SWITCH: &str = "switch";
@@ -33,6 +33,8 @@ pub(crate) struct Here {
     pub(crate) epoch: i64,
     /// Stops it; none when it is too late, or when it cannot be stopped at all.
     pub(crate) cancel: Option<CancellationToken>,
+    /// How far its step is.
+    pub(crate) meter: Arc<Meter>,
 }
 
 /// One idempotent piece of a change, and its inverse.
@@ -158,33 +160,34 @@ impl Platform {
 
     /// Runs the steps of an operation to its end, keeping its lease alive, and writes down how it ended. Who loses the lease,
     /// or the database, lets go: the operation is taken up by what is written of it.
+    ///
+    /// # Errors
+    /// Why it was let go of.
     pub(crate) async fn run_operation<S: Work>(
         self: &Arc<Self>,
         hold: Hold,
         change: &Change<S>,
         state: &mut S,
         on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
-    ) {
+    ) -> Result<Ended, Error> {
         let lease = hold.lease;
         state.hold(lease);
         let ended = hold.keep(async {
-            let (status, outcome) = self.run_steps(lease, change, state, on_failure).await?;
-            self.end_operation(lease, status, &outcome).await
+            let ended = self.run_steps(lease, change, state, on_failure).await?;
+            self.end_operation(lease, ended.status(), &ended.outcome()).await?;
+            Ok(ended)
         });
-        let why = match ended.await {
-            Some(Ok(())) => None,
-            Some(Err(error)) => Some(error),
-            None => Some(mint_store::Error::LeaseLost.into()),
-        };
-        if let Some(error) = why {
-            tracing::warn!(operation.id = %lease.operation, kind = change.kind, error = &error as &dyn std::error::Error,
+        let ended = ended.await.unwrap_or_else(|| Err(mint_store::Error::LeaseLost.into()));
+        if let Err(error) = &ended {
+            tracing::warn!(operation.id = %lease.operation, kind = change.kind, error = error as &dyn std::error::Error,
                 "an operation was let go of; whoever finds it takes it up");
-            if matches!(&error, Error::Store(error) if error.is_full()) {
+            if matches!(error, Error::Store(error) if error.is_full()) {
                 self.let_go_of().insert(lease.operation, error.public().message);
             }
             state.let_go().await;
         }
         drop(hold);
+        ended
     }
 
     /// # Errors
@@ -195,7 +198,7 @@ impl Platform {
         change: &Change<S>,
         state: &mut S,
         on_failure: impl for<'a> FnOnce(&'a mut S, Failure) -> BoxFuture<'a, ()>,
-    ) -> Result<(&'static str, Value), Error> {
+    ) -> Result<Ended, Error> {
         let (steps, id) = (change.steps, lease.operation);
         let switch = steps.iter().position(|step| step.name == SWITCH).filter(|_| change.can_stop).unwrap_or_default();
         let stopped = CancellationToken::new();
@@ -227,30 +230,29 @@ impl Platform {
             self.reach(change.kind, step.name, "ended");
             let Err(stop) = ran else { continue };
             return Ok(match stop {
-                Stop::Nothing(note) => ("done", json!({ "message": note, "changed": false })),
+                Stop::Nothing(note) => Ended::Done(Some(note)),
                 Stop::Failed(failure) => {
-                    let outcome = json!({ "failure": &failure });
-                    on_failure(state, failure).await;
-                    ("failed", outcome)
+                    on_failure(state, failure.clone()).await;
+                    Ended::Failed(failure)
                 }
                 Stop::Refused(refusal) => {
                     undo(steps, position, state).await;
-                    ("undone", json!({ "code": refusal.code, "message": refusal.message, "details": refusal.details }))
+                    Ended::Undone(refusal)
                 }
                 Stop::Error(error) => {
                     tracing::error!(operation.id = %id, step = step.name, error = &error as &dyn std::error::Error, "an operation failed");
                     undo(steps, position, state).await;
-                    let public = error.public();
-                    ("undone", json!({ "code": public.code, "message": public.message, "details": public.details }))
+                    Ended::Undone(error.public())
                 }
             });
         }
-        Ok(("done", json!({ "changed": true })))
+        Ok(Ended::Done(None))
     }
 
     fn offer_to_stop(&self, id: OperationId, cancel: Option<CancellationToken>) {
         if let Some(here) = self.operations_here().get_mut(&id) {
             here.cancel = cancel;
+            here.meter.expect(0);
         }
     }
 

@@ -13,7 +13,8 @@ use mint_context::{
     runtime::{Release, Runtime},
 };
 use mint_domain::{
-    Digest, InstallationId, OperationId, RequestId, lifecycle::Failure, migration::Migration, mode::Mode, plan::PlatformPython,
+    Digest, InstallationId, OperationId, RequestId, Share, lifecycle::Failure, migration::Migration, mode::Mode,
+    plan::PlatformPython,
 };
 use mint_store::{
     installations::{self, Installation},
@@ -26,6 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Caller,
+    admission::Laboratories,
     attempts::Attempts,
     developments::Developments,
     frontends::{Origins, Visits},
@@ -78,6 +80,8 @@ pub struct Options {
     pub unused_for: Duration,
     /// Where a server that is under test kills itself; without effect in a release build.
     pub abort_at: Option<Moment>,
+    /// What all plugins of a laboratory together may take, where nothing is said of one.
+    pub share: Share,
     /// How often plugins are asked how they are.
     pub health: HealthOptions,
     /// How long credentials last.
@@ -115,6 +119,7 @@ pub struct Platform {
     presence: Presence,
     lease: Duration,
     development: Developments,
+    laboratories: Laboratories,
     operations: Mutex<HashMap<OperationId, Here>>,
     let_go_of: Mutex<HashMap<OperationId, String>>,
     failed_here: Mutex<HashMap<InstallationId, FailedHere>>,
@@ -156,6 +161,7 @@ impl Platform {
             process_id: options.process_id,
             lease: options.lease,
             development: Developments::new(options.development),
+            laboratories: Laboratories::new(options.share),
             let_go_of: Mutex::default(),
             operations: Mutex::new(HashMap::new()),
             failed_here: Mutex::new(HashMap::new()),
@@ -171,6 +177,11 @@ impl Platform {
     /// What every call works with.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// The gates that the plugins of each laboratory have in common.
+    pub(crate) fn laboratories(&self) -> &Laboratories {
+        &self.laboratories
     }
 
     /// What runs.

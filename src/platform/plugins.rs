@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mint_context::{Result, runtime::HealthStatus, settings};
+use mint_context::{Result, runtime::HealthStatus};
 use mint_domain::{Digest, Grants, InstallationId, Limits, Manifest, Permission, State, manifest::PluginInfo, plan::Findings};
 use mint_store::{installations, releases};
 use serde::Serialize;
@@ -138,36 +138,18 @@ impl Platform {
         })
     }
 
-    /// The settings of a plugin.
-    ///
-    /// # Errors
-    /// `NOT_FOUND`, `PERMISSION_DENIED`.
-    pub async fn plugin_settings(&self, caller: &Caller, slug: &str) -> Result<settings::Snapshot> {
-        let (installation, manifest) = self.whose_settings(caller, slug).await?;
-        settings::inspect(&caller.call(self.services()), installation, &manifest).await
-    }
-
-    /// Replaces the stored settings of a plugin, if they are still at `revision`.
-    ///
-    /// # Errors
-    /// `CONFLICT`, `VALIDATION_ERROR`, `NOT_FOUND`, `PERMISSION_DENIED`.
-    pub async fn configure_plugin(
-        &self,
-        caller: &Caller,
-        slug: &str,
-        revision: &str,
-        values: Value,
-    ) -> Result<settings::Snapshot> {
-        let (installation, manifest) = self.whose_settings(caller, slug).await?;
-        settings::configure(&caller.call(self.services()), installation, &manifest, revision, values).await
-    }
-
-    async fn whose_settings(&self, caller: &Caller, slug: &str) -> Result<(InstallationId, Arc<Manifest>)> {
+    /// Whose settings are meant, and what it says of them.
+    pub(crate) async fn whose_settings(&self, caller: &Caller, slug: &str) -> Result<(InstallationId, Arc<Manifest>)> {
         if let Some(active) = self.developed(caller, slug) {
             return Ok((active.authority.installation, active.authority.manifest.clone()));
         }
         let (installation, release) = self.find_installation(caller, slug).await?;
         Ok((installation.id, release.manifest.clone()))
+    }
+
+    /// Whether an installation is none of the database, but a developer's.
+    pub(crate) fn is_developed(&self, installation: InstallationId) -> bool {
+        self.running().get(installation).is_some_and(|active| active.developed.is_some())
     }
 
     /// A plugin that its developer runs, and the caller may see.

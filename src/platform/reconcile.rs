@@ -18,7 +18,7 @@ use rand::Rng as _;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, content::FETCH, home::FILES, running::Active};
+use crate::{Caller, Platform, content::FETCH, home::FILES, running::Active, tenants::Deletions};
 
 /// Time between two looks at whether anything changed, before jitter.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -39,9 +39,10 @@ struct Settled {
 }
 
 /// A start that failed here, of a plugin that runs elsewhere.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FailedHere {
     pub(crate) generation: i64,
+    pub(crate) failure: Failure,
     at: Instant,
 }
 
@@ -59,8 +60,11 @@ impl Platform {
         self.obey_cancellations();
         let platform = self.clone();
         self.spawn(async move {
-            let (mut tidied, mut settled) = (None, None);
+            let (mut tidied, mut settled, mut deletions) = (None, None, Deletions::default());
             loop {
+                if let Err(error) = platform.delete_tenants(&mut deletions).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "no laboratory could be deleted");
+                }
                 if let Err(error) = platform.look_again(&mut settled).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the platform could not be reconciled");
                 }
@@ -93,10 +97,14 @@ impl Platform {
         let tenants: HashMap<_, _> = tenants::list(&mut tx).await?.into_iter().map(|tenant| (tenant.id, tenant)).collect();
         let wanted = installations::list_all(&mut tx).await?;
         drop(tx);
+        for tenant in tenants.values() {
+            self.laboratories().obey(tenant.id, &tenant.share);
+        }
         // What an operation of this process is changing is the operation's to start and stop.
         let changing: HashSet<(TenantId, String)> =
             self.operations_here().values().map(|here| (here.tenant, here.plugin.clone())).collect();
-        self.stop_unwanted(&wanted, &changing);
+        let suspended = tenants.values().filter(|tenant| tenant.suspended.is_some()).map(|tenant| tenant.id).collect();
+        self.stop_unwanted(&wanted, &changing, &suspended);
         let known: HashSet<InstallationId> = wanted.iter().map(|row| row.id).collect();
         self.running().keep_meters(|id| known.contains(&id));
         let (mine, others): (Vec<_>, Vec<_>) =
@@ -120,12 +128,18 @@ impl Platform {
     }
 
     /// Takes down what no row wants any more. Each finishes what it has begun.
-    fn stop_unwanted(self: &Arc<Self>, wanted: &[Installation], changing: &HashSet<(TenantId, String)>) {
+    fn stop_unwanted(
+        self: &Arc<Self>,
+        wanted: &[Installation],
+        changing: &HashSet<(TenantId, String)>,
+        suspended: &HashSet<TenantId>,
+    ) {
         let known: HashMap<InstallationId, &Installation> = wanted.iter().map(|row| (row.id, row)).collect();
         // Nobody counts on a server that was silent for long: what it does not serve as the rows want it, it serves no longer.
         let must_look = self.presence().must_look();
         let unwanted = |active: &Arc<Active>| {
             known.get(&active.authority.installation).is_none_or(|row| match &row.state {
+                _ if suspended.contains(&row.tenant_id) => !changing.contains(&(row.tenant_id, row.slug.clone())),
                 State::Failed(_) => true,
                 // Another process may be changing it in a way that nobody may answer through.
                 state if !state.serves() => !changing.contains(&(row.tenant_id, row.slug.clone())),
@@ -147,7 +161,7 @@ impl Platform {
 
     /// What is to be done about an installation here, if anything.
     fn task(&self, row: Installation, tenants: &HashMap<TenantId, Tenant>) -> Option<(Caller, Installation, Task)> {
-        let tenant = tenants.get(&row.tenant_id)?;
+        let tenant = tenants.get(&row.tenant_id).filter(|tenant| tenant.suspended.is_none())?;
         let caller = Caller::system(row.tenant_id, tenant.slug.clone(), self.fresh_request_id());
         self.follow_terms(&row, &tenant.limits);
         let task = match &row.state {
@@ -167,8 +181,9 @@ impl Platform {
     }
 
     fn failed_lately(&self, row: &Installation) -> bool {
-        let failed = self.failed_here().get(&row.id).copied();
-        failed.is_some_and(|failed| failed.generation == row.generation && failed.at.elapsed() < RETRY_INTERVAL)
+        self.failed_here()
+            .get(&row.id)
+            .is_some_and(|failed| failed.generation == row.generation && failed.at.elapsed() < RETRY_INTERVAL)
     }
 
     fn has_other_settings(&self, active: &Active, row: &Installation) -> bool {
@@ -205,6 +220,7 @@ impl Platform {
         };
         match started.await {
             Ok(active) => {
+                self.failed_here().remove(&row.id);
                 if let Some(old) = self.put_up(&Arc::new(active)) {
                     // Streams may take their time; the next look does not wait for them.
                     self.track(self.drain(old));
@@ -217,7 +233,7 @@ impl Platform {
             {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure,
                     "a plugin could not be started here; it will be tried again");
-                self.failed_here().insert(row.id, FailedHere { generation: row.generation, at: Instant::now() });
+                self.failed_here().insert(row.id, FailedHere { generation: row.generation, failure, at: Instant::now() });
             }
             Err(failure) => {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure, "a plugin could not be started");

@@ -66,6 +66,10 @@ impl Platform {
                 ("undone", json!({ "code": "plugin.interrupted", "message": message }))
             }
             ("upgrade" | "rollback", true) => self.end_upgrade(&caller, plugin, input, hold.lease).await?,
+            ("configure", true) => {
+                let ended = self.end_configure(&caller, plugin, &input).await?;
+                (ended.status(), ended.outcome())
+            }
             ("disable", true) => return self.resume_disable(caller, plugin, hold).await,
             ("enable", true) => return self.resume_enable(caller, plugin, hold).await,
             ("reset", true) => return self.resume_reset(caller, plugin, &input, hold).await,

@@ -44,13 +44,16 @@ pub struct Identity {
     pub user: Arc<User>,
     /// Hash of the session's token; none for an access token.
     pub session: Option<Arc<str>>,
+    /// Whether this is a session of somebody who looks after the whole installation.
+    pub is_platform_admin: bool,
 }
 
 impl Platform {
     /// Begins a session.
     ///
     /// # Errors
-    /// `auth.unauthorized`, the same for an unknown user and a wrong password; `rate_limit.exceeded`, `auth.locked`.
+    /// `auth.unauthorized`, the same for an unknown user and a wrong password; `rate_limit.exceeded`, `auth.locked`,
+    /// `tenant.suspended`.
     pub async fn sign_in(
         &self,
         tenant: &str,
@@ -77,6 +80,7 @@ impl Platform {
             return Err(wrong().into());
         };
         self.attempts().succeeded(account);
+        expect_in_use(tenant.suspended.as_deref())?;
 
         let token = format!("mint_{}", hex::encode(rand::rng().random::<[u8; 32]>()));
         let now = services.clock.now();
@@ -117,7 +121,7 @@ impl Platform {
     /// Whom a token stands for; none when it is unknown, has ended, or its user may no longer sign in.
     ///
     /// # Errors
-    /// The database's.
+    /// `tenant.suspended`; the database's.
     pub async fn identify(&self, token: &str) -> Result<Option<Identity>> {
         let hash = hashed(token);
         if let Some(identity) = self.identities().get(&hash) {
@@ -143,6 +147,7 @@ impl Platform {
         let now = services.clock.now();
         let mut tx = services.db.read().await?;
         let Some(session) = sessions::find(&mut tx, &hash, now, now - policy.idle).await? else { return Ok(None) };
+        expect_in_use(session.suspended.as_deref())?;
         let user = with_rights(&mut tx, session.tenant_id, session.user_id, session.username, session.role).await?;
         drop(tx);
         if now - session.last_seen_at > policy.note_after() {
@@ -155,6 +160,7 @@ impl Platform {
             tenant_slug: session.tenant_slug,
             user: Arc::new(user),
             session: Some(hash.as_str().into()),
+            is_platform_admin: session.is_platform_admin,
         };
         self.identities().insert(hash, identity.clone());
         Ok(Some(identity))
@@ -165,6 +171,7 @@ impl Platform {
         let now = services.clock.now();
         let mut tx = services.db.read().await?;
         let Some(token) = tokens::find(&mut tx, &hash, now).await? else { return Ok(None) };
+        expect_in_use(token.suspended.as_deref())?;
         let user = with_rights(&mut tx, token.tenant_id, token.user_id, token.username, token.role).await?;
         drop(tx);
         if token.last_used_at.is_none_or(|used| now - used > self.credentials().note_after()) {
@@ -173,7 +180,13 @@ impl Platform {
             tx.commit().await?;
         }
         let user = user.bounded(token.is_read_only, token.permissions.as_deref().map(Vec::as_slice));
-        let identity = Identity { tenant: token.tenant_id, tenant_slug: token.tenant_slug, user: Arc::new(user), session: None };
+        let identity = Identity {
+            tenant: token.tenant_id,
+            tenant_slug: token.tenant_slug,
+            user: Arc::new(user),
+            session: None,
+            is_platform_admin: false,
+        };
         self.identities().insert(hash, identity.clone());
         Ok(Some(identity))
     }
@@ -188,8 +201,16 @@ impl Identity {
             tenant_slug: self.tenant_slug,
             request_id,
             session: self.session,
+            is_platform_admin: self.is_platform_admin,
         }
     }
+}
+
+/// Refuses whoever belongs to a tenant that nobody may use now.
+fn expect_in_use(suspended: Option<&str>) -> Result<(), Refusal> {
+    let Some(reason) = suspended else { return Ok(()) };
+    let message = format!("This laboratory is suspended: {reason} Ask whoever runs the server.");
+    Err(Refusal::new(Kind::Denied, "tenant.suspended", message).with(json!({ "reason": reason })))
 }
 
 pub(crate) fn hashed(token: &str) -> String {

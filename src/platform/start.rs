@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::{
     Caller, Platform,
-    admission::Admission,
+    admission::{Admission, Laboratory},
     health::Watch,
     running::{Active, Developed, Given, Usage},
 };
@@ -64,6 +64,7 @@ impl<'a> Terms<'a> {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) activation: Activation,
+    laboratory: Arc<Laboratory>,
     prefix: Prefix,
     forwarded_prefix: HeaderValue,
     generation: i64,
@@ -128,7 +129,8 @@ impl Platform {
             log,
             call: system.call_through(self.services(), authority, Instant::now() + START_CALL),
         };
-        Ok(Prepared { activation, prefix, forwarded_prefix, generation: terms.generation, revision: terms.revision })
+        let laboratory = self.laboratories().of(caller.tenant);
+        Ok(Prepared { activation, laboratory, prefix, forwarded_prefix, generation: terms.generation, revision: terms.revision })
     }
 }
 
@@ -137,7 +139,7 @@ impl Prepared {
     pub(crate) fn active(self, mode: Mode, plugin: Arc<dyn Generation>, developed: Option<Developed>) -> Active {
         let Activation { authority, log, settings, release, .. } = self.activation;
         Active {
-            admission: Admission::new(&authority.limits(), authority.meters.clone()),
+            admission: Admission::new(&authority.limits(), authority.meters.clone(), self.laboratory),
             authority,
             release: release.digest,
             prefix: self.prefix,

@@ -110,8 +110,7 @@ impl Platform {
     pub(crate) async fn resume_uninstall(self: &Arc<Self>, caller: Caller, slug: &str, input: Value, hold: Hold) -> Result<()> {
         let input = serde_json::from_value(input).unwrap_or(Input { data: DataAction::Keep, archive: None });
         let mut uninstall = Uninstall::new(self, caller, slug, input).await?;
-        self.run_operation(hold, &UNINSTALL, &mut uninstall, failed).await;
-        Ok(())
+        self.run_operation(hold, &UNINSTALL, &mut uninstall, failed).await.map(drop)
     }
 }
 

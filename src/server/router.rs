@@ -96,6 +96,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::limits::show, api::limits::change))
         .routes(routes!(api::limits::grants))
         .routes(routes!(api::limits::defaults, api::limits::change_defaults))
+        .routes(routes!(api::limits::share))
         .routes(routes!(api::metrics::metrics))
         .routes(routes!(api::enabling::disable))
         .routes(routes!(api::enabling::enable))
@@ -117,6 +118,9 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::notifications::list))
         .routes(routes!(api::calendar::list))
         .routes(routes!(api::roles::list))
+        .routes(routes!(api::tenants::list, api::tenants::create))
+        .routes(routes!(api::tenants::get, api::tenants::delete))
+        .routes(routes!(api::tenants::suspend, api::tenants::resume))
         .routes(routes!(api::roles::set, api::roles::remove))
 }
 

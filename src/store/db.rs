@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{
-    PgConnection, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -114,6 +114,14 @@ fn postgres(url: &str) -> Result<PgConnectOptions> {
     PgConnectOptions::from_str(url).map_err(|e| Error::Url(e.to_string()))
 }
 
+/// Whether a connection can be used again. Where the disk is full, SQLite ends a transaction by itself, and the driver, which
+/// fails to end it once more, takes it for open for ever.
+async fn is_at_rest(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // What was sent before, such as the end of a transaction that was dropped, is done by then.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 impl Db {
     /// Opens a database, and brings its tables up to date.
     ///
@@ -150,6 +158,7 @@ impl Db {
             let writer = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                .after_release(|connection, _| Box::pin(is_at_rest(connection)))
                 .connect_with(options.clone())
                 .await?;
             let readers = SqlitePoolOptions::new()

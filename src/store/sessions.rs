@@ -21,6 +21,10 @@ pub struct Session {
     pub username: String,
     /// Slug of the role.
     pub role: String,
+    /// Whether the person may make, suspend and delete tenants.
+    pub is_platform_admin: bool,
+    /// Why nobody may use the tenant now.
+    pub suspended: Option<String>,
     /// When it ends.
     pub expires_at: OffsetDateTime,
     /// When it was last used, within a minute.
@@ -86,8 +90,8 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, new: NewSession<'_>, now: Off
 pub async fn find(tx: &mut Tx, token_sha256: &str, now: OffsetDateTime, idle_since: OffsetDateTime) -> Result<Option<Session>> {
     rows!(
         tx, optional Session,
-        "select s.tenant_id, t.slug as tenant_slug, s.user_id, u.username, u.role, s.expires_at,
-            coalesce(s.last_seen_at, s.created_at) as last_seen_at
+        "select s.tenant_id, t.slug as tenant_slug, s.user_id, u.username, u.role, u.is_platform_admin, t.suspended,
+            s.expires_at, coalesce(s.last_seen_at, s.created_at) as last_seen_at
          from sessions s join users u on u.id = s.user_id join tenants t on t.id = s.tenant_id
          where s.token_sha256 = $1 and s.expires_at > $2 and coalesce(s.last_seen_at, s.created_at) > $3 and u.is_active",
         token_sha256, now, idle_since,

@@ -65,6 +65,8 @@ pub struct Bearer {
     pub username: String,
     /// Slug of the role.
     pub role: String,
+    /// Why nobody may use the tenant now.
+    pub suspended: Option<String>,
     /// Whether it changes nothing.
     pub is_read_only: bool,
     /// What it allows at most; none for all that its owner may.
@@ -130,7 +132,8 @@ pub async fn count(tx: &mut Tx, tenant: TenantId, user: UserId) -> Result<i64> {
 pub async fn find(tx: &mut Tx, sha256: &str, now: OffsetDateTime) -> Result<Option<Bearer>> {
     rows!(
         tx, optional Bearer,
-        "select a.id, a.tenant_id, t.slug as tenant_slug, a.user_id, u.username, u.role, a.is_read_only, a.permissions, a.last_used_at
+        "select a.id, a.tenant_id, t.slug as tenant_slug, a.user_id, u.username, u.role, t.suspended, a.is_read_only,
+            a.permissions, a.last_used_at
          from access_tokens a join users u on u.id = a.user_id join tenants t on t.id = a.tenant_id
          where a.token_sha256 = $1 and a.expires_at > $2 and u.is_active",
         sha256, now,

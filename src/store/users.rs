@@ -235,3 +235,13 @@ pub async fn password_hash_of(tx: &mut Tx, tenant: TenantId, id: UserId) -> Resu
     )?;
     Ok(row.and_then(|(_, hash)| hash))
 }
+
+/// Says whether somebody may make, suspend and delete tenants. False when there is no such user.
+///
+/// # Errors
+/// The database's.
+pub async fn set_platform_admin(tx: &mut Tx, tenant: TenantId, username: &str, is: bool) -> Result<bool> {
+    let changed =
+        execute!(tx, "update users set is_platform_admin = $3 where tenant_id = $1 and username = $2", tenant.0, username, is)?;
+    Ok(changed > 0)
+}

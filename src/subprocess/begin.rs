@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     child::Child,
     directory::Directory,
+    egress::WayOut,
     environment::{self, Facts},
     incarnation::{self, Setup},
     output,
@@ -46,8 +47,8 @@ pub(crate) struct Begun {
     pub(crate) output: Vec<AbortOnDropHandle<()>>,
     /// Its directories.
     pub(crate) home: Arc<Home>,
-    /// Carries its calls to the platform, where it has a network of its own.
-    pub(crate) forwarder: Option<AbortOnDropHandle<()>>,
+    /// Carry its calls to the platform, and those to the world outside, where it has a network of its own.
+    pub(crate) carriers: Vec<AbortOnDropHandle<()>>,
     /// What it is a copy of, if it is one.
     pub(crate) copied: Option<Place>,
 }
@@ -88,11 +89,13 @@ impl Begun {
     pub(crate) async fn start(setup: &Setup, home: Home, program: Program) -> io::Result<Self> {
         let mut child = setup.spawner.start(program).await?;
         home.directory.note_process(child.pid())?;
-        let forwarder = child.listener()?;
-        let forwarder = forwarder.map(|listener| sandbox::forward(listener, Arc::clone(setup.sandbox.platform())));
+        let mut listeners = child.listeners()?.into_iter();
+        let to_platform = listeners.next().map(|listener| sandbox::forward(listener, Arc::clone(setup.sandbox.platform())));
+        let to_hosts = listeners.next().zip(setup.way_out.as_ref()).map(|(listener, way_out)| way_out.serve(listener));
+        let carriers = to_platform.into_iter().chain(to_hosts).collect::<io::Result<_>>()?;
         let (stdout, stderr) = child.output();
         let output = into_log(&setup.activation.log, stdout, stderr)?;
-        Ok(Self { child, output, home: Arc::new(home), forwarder: forwarder.transpose()?, copied: None })
+        Ok(Self { child, output, home: Arc::new(home), carriers, copied: None })
     }
 }
 
@@ -149,6 +152,7 @@ pub(crate) fn environment(setup: &Setup, home: &Home, token: Option<&Token>) -> 
         search_path: &setup.config.search_path,
         launch: &setup.launch,
         tables: home.tables.as_ref().map(|tables| (tables.url(), authority.limits().database_bytes_max)),
+        way_out: setup.way_out.as_ref().map(WayOut::variables).unwrap_or_default(),
     })
 }
 

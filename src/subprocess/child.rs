@@ -85,12 +85,12 @@ impl Child {
         }
     }
 
-    /// The listener of its own network, at which it expects the platform; once.
+    /// The listeners of its own network: where it expects the platform, and the proxy if it has one; once.
     ///
     /// # Errors
-    /// When it handed over none.
-    pub(crate) fn listener(&mut self) -> io::Result<Option<OwnedFd>> {
-        self.kept.listener()
+    /// When it handed over fewer.
+    pub(crate) fn listeners(&mut self) -> io::Result<Vec<OwnedFd>> {
+        self.kept.listeners()
     }
 
     /// Whether the kernel killed it for want of memory within its limit.

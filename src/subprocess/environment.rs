@@ -30,6 +30,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) launch: &'a Launch,
     /// Where it finds its tables, and how many bytes they may take.
     pub(crate) tables: Option<(&'a str, u64)>,
+    /// By which it finds its way to granted hosts.
+    pub(crate) way_out: Vec<(&'static str, String)>,
 }
 
 /// Makes the environment.
@@ -54,6 +56,7 @@ pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
         environment.insert("MINT_PLUGIN_DATABASE_URL".to_owned(), url.to_owned());
         environment.insert("MINT_PLUGIN_DATABASE_BYTES_MAX".to_owned(), bytes_max.to_string());
     }
+    environment.extend(facts.way_out.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     if let Launch::Python(python) = facts.launch {
         environment.extend(
             [
@@ -124,6 +127,7 @@ mod tests {
             search_path: "/usr/bin:/bin",
             launch,
             tables: None,
+            way_out: Vec::new(),
         };
         environment(&facts).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("\n")
     }

@@ -24,6 +24,7 @@ use crate::{
     activity::Activity,
     begin::{self, Begun},
     census::{Census, Crowd},
+    egress::WayOut,
     exit::Exit,
     fullness::Fullness,
     launch::Launch,
@@ -70,6 +71,8 @@ pub(crate) struct Setup {
     pub(crate) sandbox: Arc<Sandbox>,
     /// Whom its processes reach, by its grants.
     pub(crate) network: Network,
+    /// Their way to the hosts that were granted, if some were.
+    pub(crate) way_out: Option<WayOut>,
     /// What its processes are held to.
     pub(crate) level: Level,
     /// What its processes are copied from.
@@ -257,7 +260,7 @@ impl Running {
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
         let Self { incarnation, begun, crowd, fullness, exit, registration, log, .. } = self;
-        let Begun { child, output, home, forwarder, copied } = begun;
+        let Begun { child, output, home, carriers, copied } = begun;
         // Waits for whoever is in its control group.
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
@@ -268,7 +271,7 @@ impl Running {
         }
         incarnation.peer.pool().close();
         exit.send_replace(Some(ended));
-        drop((registration, forwarder));
+        drop((registration, carriers));
         let until = Instant::now() + REST_OF_OUTPUT;
         for reader in output {
             // A pipe that a child elsewhere still holds open is not waited for.

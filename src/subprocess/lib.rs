@@ -19,6 +19,7 @@ mod config;
 mod control;
 mod description;
 mod directory;
+mod egress;
 mod environment;
 mod events;
 mod executable;

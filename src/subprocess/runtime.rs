@@ -16,7 +16,9 @@ use crate::{
     census::Census,
     chamber::Chamber,
     component::{ComponentRuntime, Workshop},
-    directory, executable,
+    directory,
+    egress::WayOut,
+    executable,
     generation::IsolatedGeneration,
     incarnation::Setup,
     launch::Launch,
@@ -89,7 +91,7 @@ impl IsolatedRuntime {
 impl Runtime for IsolatedRuntime {
     async fn stage(&self, release: &Release, grants: &Grants) -> Result<(), Failure> {
         // A class is loaded to describe itself, which is the plugin's code running.
-        self.sandbox.permit(&Network::of(grants))?;
+        self.sandbox.permit(&Network::of(grants, self.sandbox.own_proxy_port().unwrap_or_default()))?;
         self.ensure(release, grants).await.map(drop)
     }
 
@@ -105,8 +107,6 @@ impl Runtime for IsolatedRuntime {
         let prefix = manifest.prefix().map_err(|error| {
             Failure::new("start", format!("The plugin has no usable prefix: {error}."), "Give it another `routes_prefix`.")
         })?;
-        let network = Network::of(&activation.authority.grants());
-        let level = self.sandbox.permit(&network)?;
         // The cache may have been emptied since the release was staged.
         let grants = &activation.authority.grants();
         let mut launch = self.ensure(&activation.release, grants).await?;
@@ -118,17 +118,25 @@ impl Runtime for IsolatedRuntime {
             // Removed in the moment before.
             launch = self.ensure(&activation.release, grants).await?;
         }
+        let session = Session::new(activation.call.clone(), manifest.plugin.slug.clone(), launch.name(), launch.takes_new_keys());
+        let way_out = WayOut::open(&self.config, &self.sandbox, &activation, &session).map_err(|error| {
+            let reason = format!("Its way to the hosts that were granted cannot be opened: {error}.");
+            Failure::new("start", reason, "Reload the plugin.")
+        })?;
+        let network = way_out.as_ref().map_or(Network::Platform, |way_out| Network::Proxy(way_out.port()));
+        let level = self.sandbox.permit(&network)?;
         let setup = Setup {
             config: Arc::clone(&self.config),
             spawner: self.spawner.clone(),
             registry: Arc::clone(&self.registry),
             census: Arc::clone(&self.census),
             starts: Arc::clone(&self.starts),
-            session: Session::new(activation.call.clone(), manifest.plugin.slug.clone(), launch.name(), launch.takes_new_keys()),
+            session,
             launch,
             _in_use: in_use,
             sandbox: Arc::clone(&self.sandbox),
             network,
+            way_out,
             level,
             warm: Warm::default(),
             public_prefix: prefix.public(),

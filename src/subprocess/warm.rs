@@ -162,6 +162,6 @@ impl Parent {
             Ok::<_, io::Error>((Child::copy(pid, control, spawner)?, copied))
         });
         let (child, copied) = made.await.map_err(io::Error::other)??;
-        Ok(Begun { child, output, home, forwarder: None, copied: Some(copied) })
+        Ok(Begun { child, output, home, carriers: Vec::new(), copied: Some(copied) })
     }
 }

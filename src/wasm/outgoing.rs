@@ -4,27 +4,23 @@
 //! checked for it, or nothing.
 
 use std::{
-    pin::Pin,
     sync::{Arc, LazyLock},
-    task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{Request, Response, Uri, header::HOST, uri::Scheme};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, client::conn::http1};
 use mint_context::{
     Call, Error as ContextError, http_out,
-    outbound::{OnItsWay, Outbound},
+    outbound::{Outbound, PatientBody},
 };
 use mint_domain::Kind;
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::{Instant, Sleep, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 use wasmtime_wasi_http::{
@@ -157,7 +153,8 @@ async fn send(egress: &Outbound, call: &Call, mut request: Request<WasiBody>, op
         }
     });
     let response = response.await.map_err(|_| Error::ConnectionReadTimeout)??;
-    let body = |incoming| PatientBody { incoming, patience: between_bytes, sleep: None, _on_its_way: on_its_way }.boxed_unsync();
+    let late = || Error::ConnectionReadTimeout;
+    let body = |incoming| PatientBody::<Incoming, Error>::new(incoming, between_bytes, late, on_its_way).boxed_unsync();
     Ok((response.map(body), Box::new(async move { connection.await.map_err(Error::from) })))
 }
 
@@ -187,39 +184,6 @@ async fn connect(addresses: &[std::net::SocketAddr], host: &str, tls: bool) -> R
     let connector = TLS.as_ref().map_err(|error| Error::InternalError(Some(error.to_string())))?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::HttpRequestUriInvalid)?;
     Ok(Box::new(connector.connect(name, tcp).await.map_err(Error::Tls)?))
-}
-
-/// A response that does not wait for ever for its next bytes. It counts as in progress until it is dropped.
-struct PatientBody {
-    incoming: Incoming,
-    patience: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-    _on_its_way: OnItsWay,
-}
-
-impl Body for PatientBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
-            self.sleep = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
-        }
-        let patience = self.patience;
-        match self.sleep.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Error::ConnectionReadTimeout))),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
 }
 
 #[cfg(test)]

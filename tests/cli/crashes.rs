@@ -1,6 +1,6 @@
 //! The server dies in the middle of a change, at each moment that is written down and between them, and is started again.
 
-use mint_platform::{archives, disable, install, uninstall};
+use mint_platform::{archives, configure, disable, install, uninstall};
 use mint_store::testing::TestDb;
 use mint_tests::{Client, Guest, bundle, eventually, repackaged};
 use reqwest::Method;
@@ -12,8 +12,9 @@ use super::Mint;
 /// When a step can be cut off.
 pub(super) const WHEN: [&str; 3] = ["begun", "did", "ended"];
 
-fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
-    install::changes().into_iter().chain([archives::change(), disable::change(), uninstall::change()]).collect()
+pub(crate) fn changes() -> Vec<(&'static str, Vec<&'static str>)> {
+    let others = [archives::change(), configure::change(), disable::change(), uninstall::change()];
+    install::changes().into_iter().chain(others).collect()
 }
 
 fn second() -> Guest {
@@ -41,11 +42,21 @@ async fn begin(client: &Client, kind: &str) {
         "reload" => client.request(Method::POST, "/api/plugins/hello/reload"),
         "disable" => client.request(Method::POST, "/api/plugins/hello/disable"),
         "enable" => client.request(Method::POST, "/api/plugins/hello/enable"),
+        "configure" => {
+            let tag = client.get("/api/plugins/hello/config").await.headers["etag"].clone();
+            let request = client.request(Method::PUT, "/api/plugins/hello/config").header("if-match", tag);
+            request.json(&json!({ "config": greeting() }))
+        }
         "snapshot" => client.request(Method::POST, "/api/plugins/hello/snapshots"),
         "uninstall" => client.request(Method::DELETE, "/api/plugins/hello?data=purge&confirm=hello"),
         other => panic!("{other}: a kind of change that this test does not know how to begin"),
     };
     let _answered_or_not = request.send().await;
+}
+
+/// The default one, said by an administrator.
+fn greeting() -> Value {
+    json!({ "greeting": "Hello" })
 }
 
 /// Waits until no operation runs any more, and gives the last one.
@@ -69,7 +80,7 @@ fn allowed(kind: &str) -> &'static [Option<&'static str>] {
     match kind {
         "install" => &[None, Some("1.0.0")],
         "uninstall" => &[None],
-        "reload" | "snapshot" | "disable" | "enable" => &[Some("1.0.0")],
+        "reload" | "configure" | "snapshot" | "disable" | "enable" => &[Some("1.0.0")],
         _ => &[Some("1.0.0"), Some("2.0.0")],
     }
 }
@@ -95,6 +106,11 @@ async fn check(client: &Client, kind: &str, moment: &str) {
     })
     .await;
     assert_eq!(answer.json()["message"], "Hello, admin!", "{moment}");
+    if kind == "configure" {
+        let stored = client.get("/api/plugins/hello/config").await.json()["stored_settings"].clone();
+        let expected = if operation["status"] == "done" { greeting() } else { json!({}) };
+        assert_eq!(stored, expected, "{moment}: {operation:#}");
+    }
     let plugin = client.plugin("hello").await;
     assert_eq!(plugin["state"], "ready", "{moment}: {plugin:#}, {operation:#}");
     let snapshots = client.get("/api/plugins/hello/snapshots").await.json().as_array().unwrap().len();
@@ -149,6 +165,7 @@ on_each_database! {
     in_a_reload => async |database| survives("reload", database).await;
     in_an_upgrade => async |database| survives("upgrade", database).await;
     in_a_roll_back => async |database| survives("rollback", database).await;
+    in_a_configure => async |database| survives("configure", database).await;
     in_a_snapshot => async |database| survives("snapshot", database).await;
     in_a_disable => async |database| survives("disable", database).await;
     in_an_enable => async |database| survives("enable", database).await;
@@ -173,6 +190,7 @@ fn every_kind_of_change_is_tried() {
         "snapshot",
         "reset",
         "purge",
+        "configure",
         "disable",
         "uninstall",
     ];

@@ -22,7 +22,7 @@ macro_rules! on_each_database {
 mod accounts;
 mod binary;
 mod configuration;
-mod crashes;
+pub(crate) mod crashes;
 mod crashes_archive;
 mod crashes_restore;
 mod dev;

@@ -67,6 +67,34 @@ async fn histories_of_every_sdk_become_tables() {
 }
 
 #[tokio::test]
+async fn a_dry_run_tells_the_migrations_of_a_process() {
+    let fixture = first(LAST);
+    let Some(python) = fixture.python() else { return };
+    for server in TestServer::on_every_database(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await {
+        let admin = &server.admin;
+        let migrates = async |path: &str, fixture: &Fixture, decision: Value| {
+            let bundle = reqwest::multipart::Part::file(&fixture.bundle().path).await.unwrap();
+            let form = reqwest::multipart::Form::new().text("decision", decision.to_string()).part("bundle", bundle);
+            let request = admin.request(reqwest::Method::POST, path).query(&[("dry_run", "true")]);
+            let foreseen = admin.send(request.multipart(form)).await.json();
+            assert_eq!(foreseen["outcome"], "done", "{foreseen:#}");
+            let mut steps = foreseen["steps"].as_array().unwrap().iter();
+            steps.find(|step| step["name"] == "migrate").unwrap()["would"].as_str().unwrap().to_owned()
+        };
+        let would = migrates("/api/plugins/upload", &fixture, json!({ "grants": fixture.grants() })).await;
+        assert_eq!(would, "applies 1 (samples), 2 (owners)");
+        let own = std::fs::read_dir(server.data.join("plugin-data/default")).unwrap().count();
+        assert_eq!(own, 0, "nothing is made for a plugin that is not installed");
+        let operation = admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+        assert_eq!(operation["status"], "done", "{operation:#}");
+        let second = Fixture::of("history").on(LAST).release("2.0.0");
+        let would = migrates("/api/plugins/history/upgrade", &second, json!({ "allow_destructive": true })).await;
+        assert_eq!(would, "no tables to change; later 3 (tidy)");
+        assert_eq!(states(admin).await, ["1 samples applied", "2 owners applied"]);
+    }
+}
+
+#[tokio::test]
 async fn a_migration_that_was_edited_is_refused_and_one_that_was_tidied_is_not() {
     let fixture = first(LAST);
     for server in serving(&fixture).await {

@@ -6,7 +6,7 @@ use mint_domain::{Mode, limit::TABLE};
 
 use super::{bodies, crowds, exhaust, floods, processes, quotas, tables};
 use crate::lifecycle::migrations;
-use crate::subprocess::{crashes, endings, garbage, headers};
+use crate::subprocess::{crashes, egress, endings, garbage, headers};
 
 /// How a limit is tried in one mode.
 enum Tried {
@@ -29,7 +29,6 @@ macro_rules! by {
 
 const PROCESSES_COMPUTE: &str = "A process computes beside the platform; the wall ends its requests.";
 const OWN_MEMORY: &str = "A process has its own memory, handles and files.";
-const NO_NETWORK_RULES: &str = "A process uses the network of the machine.";
 const NO_SQL: &str = "A process has no statements to give to the platform.";
 const NO_PROCESS: &str = "A component is no process.";
 
@@ -98,8 +97,16 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
             by![migrations::a_migration_that_never_ends_ends_at_its_limit],
             Tried::Not("A process changes its tables on a session of its own."),
         ),
-        ("outbound_concurrency_max", by![quotas::outbound_requests_at_once_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
-        ("outbound_per_minute_max", by![quotas::outbound_requests_in_a_minute_end_at_their_limit], Tried::Not(NO_NETWORK_RULES)),
+        (
+            "outbound_concurrency_max",
+            by![quotas::outbound_requests_at_once_end_at_their_limit],
+            by![egress::a_process_has_so_many_outbound_requests_at_once],
+        ),
+        (
+            "outbound_per_minute_max",
+            by![quotas::outbound_requests_in_a_minute_end_at_their_limit],
+            by![egress::a_process_has_so_many_outbound_requests_in_a_minute],
+        ),
         (
             "log_bytes_per_minute_max",
             by![floods::a_log_is_bounded, floods::the_standard_output_is_bounded],

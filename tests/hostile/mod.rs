@@ -1,16 +1,20 @@
 //! Components that take more than their share: each request's error, and nobody else's.
 
 mod bodies;
+mod cases;
 mod compile;
 mod crowds;
 mod exhaust;
 mod faults;
 mod floods;
+mod fuzzed;
+mod laboratories;
 mod limits;
 pub(crate) mod neighbour;
 mod prisoners;
 mod processes;
 mod quarantine;
 mod quotas;
+mod recount;
 mod slow_clients;
 pub(crate) mod tables;

@@ -18,6 +18,8 @@ const FOR_EVERYBODY: &[&str] = &[
 ];
 /// What answers about the asking laboratory, whatever the path names, and finds nothing there. It may only shrink.
 const EMPTY_ELSEWHERE: &[&str] = &["GET /api/admin/plugin-roles/{plugin}"];
+/// What is for those who look after the whole installation, and nobody else, in whatever laboratory.
+const FOR_THE_INSTALLATION: &str = "/api/platform/tenants";
 /// What the router serves beside the operations of the document, with the place that tests it.
 const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
     (".nest_service(\"/api/internal\",", "the internal routes, below"),
@@ -94,6 +96,7 @@ impl Laboratory {
             .replace("{plugin}", "everything")
             .replace("{snapshot}", &self.snapshot.to_string())
             .replace("{archive}", "archived_20260101000000000_everything")
+            .replace("{tenant}", "default")
             .replace("{key}", "default")
             .replace("{*key}", "default");
         assert!(!concrete.contains('{'), "say here what stands in the place of a parameter of {path}");
@@ -138,6 +141,8 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "/api/plugins/{name}/reset") => json!({ "revision": 0, "confirm": "n" }),
         ("POST", "/api/plugins/{name}/restore") => json!({ "snapshot": 1 }),
         ("POST", "/api/plugins/dev") => json!({ "plugin": { "slug": "n", "version": "1" }, "address": "127.0.0.1:9" }),
+        ("POST", FOR_THE_INSTALLATION) => json!({ "slug": "n" }),
+        ("PUT", "/api/platform/tenants/{tenant}/suspension") => json!({ "reason": "n" }),
         ("POST", "/api/users") => json!({ "username": "n" }),
         ("PATCH", "/api/users/{id}") => json!({ "role": "admin" }),
         ("PUT", "/api/users/{id}/password") => json!({ "new": "another password" }),
@@ -196,7 +201,9 @@ async fn another_laboratory_sees_nothing() {
             continue;
         }
         let reply = lab.ask(&stranger, method, path).await;
-        if is_listed(EMPTY_ELSEWHERE, method, path) {
+        if path.starts_with(FOR_THE_INSTALLATION) {
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "PERMISSION_DENIED"), "{method} {path}: {reply:?}");
+        } else if is_listed(EMPTY_ELSEWHERE, method, path) {
             assert_eq!(reply.json(), json!([]), "{method} {path}: {reply:?}");
         } else {
             let expected = if names_something { StatusCode::NOT_FOUND } else { StatusCode::OK };
@@ -207,7 +214,8 @@ async fn another_laboratory_sees_nothing() {
     let plugin = stranger.post("/api/everything/call/experiments.list", &json!({})).await;
     assert_eq!((plugin.status, plugin.code().as_str()), (StatusCode::NOT_FOUND, "resource.not_found"), "{plugin:?}");
     // All is as it was, and was there to be found.
-    for (method, path) in lab.operations.iter().filter(|(method, path)| method == Method::GET && path.contains('{')) {
+    let is_own = |path: &str| path.contains('{') && !path.starts_with(FOR_THE_INSTALLATION);
+    for (method, path) in lab.operations.iter().filter(|(method, path)| method == Method::GET && is_own(path)) {
         let reply = lab.ask(&lab.server.admin, method, path).await;
         assert_eq!(reply.status, StatusCode::OK, "{method} {path}: {reply:?}");
     }

@@ -1,7 +1,7 @@
 //! Every change can be asked what it would do. The steps are those that would run, and nothing is changed.
 
 use http::StatusCode;
-use mint_platform::{archives, disable, install, uninstall};
+use mint_platform::{archives, configure, disable, install, uninstall};
 use mint_tests::{Client, Guest, Reply, TestServer, bundle, repackaged};
 use reqwest::{
     Method, RequestBuilder,
@@ -80,7 +80,8 @@ fn would<'a>(foreseen: &'a Value, name: &str) -> &'a str {
 
 /// It would be done, in the steps that the code has.
 fn assert_done(foreseen: &Value) {
-    let all = install::changes().into_iter().chain([archives::change(), disable::change(), uninstall::change()]);
+    let others = [archives::change(), configure::change(), disable::change(), uninstall::change()];
+    let all = install::changes().into_iter().chain(others);
     let (_, expected) = all.into_iter().find(|(kind, _)| foreseen["kind"] == *kind).unwrap();
     assert_eq!((&foreseen["outcome"], names(foreseen)), (&json!("done"), expected), "{foreseen:#}");
 }
@@ -141,6 +142,13 @@ async fn whatever_else_is_asked_tells_its_steps() {
         assert_done(&post(verb, body).await);
     }
     assert_eq!(post("enable", json!(null)).await["outcome"], "nothing");
+    let config = "/api/plugins/hello/config";
+    let tag = admin.get(config).await.headers["etag"].clone();
+    let greeting = admin.request(Method::PUT, config).header("if-match", tag).json(&json!({ "config": { "greeting": "Moin" } }));
+    assert_done(&laboratory.ask(greeting).await);
+    let backup = admin.get(&format!("/api/plugins/hello/snapshots/{snapshot}")).await.body;
+    let upload = admin.request(Method::POST, "/api/plugins/hello/snapshots/upload").body(backup);
+    assert_done(&laboratory.ask(upload).await);
     for data in ["keep", "archive", "purge"] {
         assert_done(&laboratory.change(Method::DELETE, &format!("/api/plugins/hello?data={data}")).await);
     }

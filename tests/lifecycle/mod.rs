@@ -4,6 +4,7 @@ mod archives;
 mod backups;
 mod bundles;
 mod cancel;
+mod configure;
 mod disable;
 mod drain;
 mod dry_run;

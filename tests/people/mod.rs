@@ -4,6 +4,7 @@ mod attacks;
 mod audit;
 mod roles;
 mod sessions;
+mod tenants;
 mod tokens;
 mod users;
 

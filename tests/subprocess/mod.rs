@@ -2,6 +2,7 @@
 
 mod bulk;
 pub(crate) mod crashes;
+pub(crate) mod egress;
 pub(crate) mod endings;
 pub(crate) mod garbage;
 pub(crate) mod headers;

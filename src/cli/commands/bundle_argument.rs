@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use mint_bundle::{Bounds, Bundle};
 use mint_domain::{Manifest, Slug};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::{output::Output, progress::sent_file};
 
 /// A bundle, or a component that becomes one.
 #[derive(Debug, clap::Args)]
@@ -63,8 +65,9 @@ impl BundleArgument {
 
 impl OpenedBundle {
     /// The form in which the server takes it.
-    pub(super) async fn form(&self, decision: &Value) -> anyhow::Result<Form> {
-        let part = Part::file(&self.path).await.with_context(|| self.path.display().to_string())?;
+    pub(super) async fn form(&self, decision: &Value, output: Output) -> anyhow::Result<Form> {
+        let (body, length) = sent_file(output, &self.path).await?;
+        let part = Part::stream_with_length(body, length).file_name("bundle.mint");
         Ok(Form::new().text("decision", decision.to_string()).part("bundle", part))
     }
 }

@@ -1,10 +1,10 @@
 //! `mint limits`, `mint plugin limits`, `mint plugin grant`, `mint plugin revoke`.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::plugin::{text, watch};
 use crate::{
@@ -15,14 +15,21 @@ use crate::{
 /// Limits of a laboratory, or of one plugin.
 #[derive(Debug, clap::Args)]
 pub(super) struct Edits {
+    #[command(flatten)]
+    changes: Changes,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What is said anew.
+#[derive(Debug, clap::Args)]
+pub(super) struct Changes {
     /// Sets a limit
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
     /// Says nothing of a limit any more
     #[arg(long, value_name = "NAME")]
     unset: Vec<String>,
-    #[command(flatten)]
-    connection: Connection,
 }
 
 /// Limits of one plugin.
@@ -46,20 +53,28 @@ pub(super) struct Capabilities {
     connection: Connection,
 }
 
-impl Edits {
-    fn body(&self) -> anyhow::Result<Option<Value>> {
-        let mut edits = Map::new();
+impl Changes {
+    /// By name; none says nothing of a limit any more.
+    pub(super) fn edits(&self) -> anyhow::Result<BTreeMap<String, Option<u64>>> {
+        let mut edits = BTreeMap::new();
         for edit in &self.set {
             let (name, value) = edit.split_once('=').with_context(|| format!("`{edit}` is not NAME=VALUE"))?;
             let value: u64 = value.parse().with_context(|| format!("`{value}` is not a whole number"))?;
-            edits.insert(name.to_owned(), json!(value));
+            edits.insert(name.to_owned(), Some(value));
         }
         for name in &self.unset {
-            if edits.insert(name.clone(), Value::Null).is_some() {
+            if edits.insert(name.clone(), None).is_some() {
                 bail!("`{name}` is set and unset at once");
             }
         }
-        Ok((!edits.is_empty()).then_some(Value::Object(edits)))
+        Ok(edits)
+    }
+}
+
+impl Edits {
+    fn body(&self) -> anyhow::Result<Option<Value>> {
+        let edits = self.changes.edits()?;
+        Ok((!edits.is_empty()).then(|| json!(edits)))
     }
 }
 
@@ -125,7 +140,8 @@ async fn ended(client: &Client, output: Output, operation: Option<i64>) -> anyho
     watch(client, output, begun).await
 }
 
-fn rows(limits: &Value, head: &[&str], keys: &[&str]) -> String {
+/// Limits as a table.
+pub(super) fn rows(limits: &Value, head: &[&str], keys: &[&str]) -> String {
     let cell = |limit: &Value, key: &str| match limit.get(key) {
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::String(_)) => text(limit, key).to_owned(),

@@ -9,6 +9,7 @@ mod db;
 mod dev;
 mod dry_run;
 mod fsck;
+mod laboratory;
 mod limits;
 mod plugin;
 mod plugin_archives;
@@ -16,12 +17,14 @@ mod plugin_install;
 mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
+mod plugin_settings;
 mod plugin_snapshots;
 mod plugin_uninstall;
 mod role;
 mod serve;
 mod session;
 mod status;
+mod tenant;
 mod token;
 mod typed;
 mod user;
@@ -63,9 +66,15 @@ enum Command {
     Plugin(plugin::Command),
     /// Shows or changes what plugins of the laboratory may use up where nothing is said of one of them
     Limits(limits::Edits),
+    /// Shows and sets laboratories' shares of the server
+    #[command(subcommand)]
+    Laboratory(laboratory::Command),
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Lists, makes, suspends and deletes laboratories
+    #[command(subcommand)]
+    Tenant(tenant::Command),
     /// Makes, changes and removes users
     #[command(subcommand)]
     User(user::Command),
@@ -117,7 +126,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Dev(arguments) => dev::run(arguments, config, output).await,
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Limits(edits) => limits::of_laboratory(edits, output).await,
+        Command::Laboratory(command) => laboratory::run(command, config, output).await,
         Command::Auth(command) => auth::run(command, output).await,
+        Command::Tenant(command) => tenant::run(command, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Role(command) => role::run(command, output).await,
         Command::Audit(command) => audit::run(command, output).await,

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     dry_run::{self, DryRun},
-    limits, plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_snapshots, plugin_uninstall,
+    limits, plugin_archives, plugin_install, plugin_migrations, plugin_plan, plugin_releases, plugin_settings, plugin_snapshots,
+    plugin_uninstall,
 };
 use crate::{
     client::{Client, Connection},
@@ -50,6 +51,8 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Shows the settings of a plugin, or changes them: one that refuses them, or is unhealthy with them, keeps the old ones
+    Settings(plugin_settings::Settings),
     /// Shows what a plugin may use up and what it uses, or changes its limits
     Limits(limits::OfPlugin),
     /// Grants capabilities to a plugin
@@ -107,6 +110,7 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
         Command::Snapshot(arguments) => plugin_snapshots::take(arguments, output).await,
         Command::Backup(arguments) => plugin_snapshots::backup(arguments, output).await,
         Command::Restore(arguments) => plugin_snapshots::restore(arguments, output).await,
+        Command::Settings(arguments) => plugin_settings::run(arguments, output).await,
         Command::Limits(arguments) => limits::of_plugin(arguments, output).await,
         Command::Grant(arguments) => limits::grant(arguments, output).await,
         Command::Revoke(arguments) => limits::revoke(arguments, output).await,

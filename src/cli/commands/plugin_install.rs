@@ -63,7 +63,7 @@ pub(super) async fn install(install: Install, output: Output) -> anyhow::Result<
     if let (Some(adopt), Some(decision)) = (adopt, decision.as_object_mut()) {
         decision.insert("adopt".to_owned(), json!(adopt));
     }
-    let form = bundle.form(&decision).await?;
+    let form = bundle.form(&decision, output).await?;
     let begun = client.send(arguments.run.on(client.request(Method::POST, "/api/plugins/upload")).multipart(form)).await?;
     watch(&client, output, begun).await
 }
@@ -77,7 +77,7 @@ pub(super) async fn upgrade(arguments: Arguments, output: Output) -> anyhow::Res
     let granted = installed.get("grants").cloned().unwrap_or_default();
     let granted: Grants = serde_json::from_value(granted).context("the server did not say what is granted")?;
     let decision = arguments.decision(&bundle.manifest, granted, output)?;
-    let form = bundle.form(&decision).await?;
+    let form = bundle.form(&decision, output).await?;
     let begun = client.send(arguments.run.on(client.request(Method::POST, &format!("{path}/upgrade"))).multipart(form)).await?;
     watch(&client, output, begun).await
 }

@@ -33,7 +33,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, output: Output) -> anyhow::Result<ExitCode> {
     let bundle = arguments.bundle.open()?;
     let client = arguments.connection.client()?;
-    let form = bundle.form(&json!({ "mode": arguments.mode })).await?;
+    let form = bundle.form(&json!({ "mode": arguments.mode }), output).await?;
     let planned = client.send(client.request(Method::POST, "/api/plugins/plan").multipart(form)).await?;
     let findings = findings(&planned).context("the server did not answer with a plan")?;
     output.print(&planned, |planned| {

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
-    dry_run::DryRun,
+    dry_run::{self, DryRun},
     plugin::{text, watch},
 };
 use crate::{
     client::Connection,
     output::{Output, table},
+    progress::{sent_file, transfer},
 };
 
 /// Whose snapshots.
@@ -48,6 +49,8 @@ pub(super) struct Backup {
     /// The file to write, which must not exist
     file: PathBuf,
     #[command(flatten)]
+    run: DryRun,
+    #[command(flatten)]
     connection: Connection,
 }
 
@@ -60,17 +63,24 @@ pub(super) struct Restore {
     #[arg(long)]
     allow_destructive: bool,
     #[command(flatten)]
+    run: DryRun,
+    #[command(flatten)]
     connection: Connection,
 }
 
 /// Takes a snapshot, and writes it into a file, which is whole when it has its name.
 pub(super) async fn backup(arguments: Backup, output: Output) -> anyhow::Result<ExitCode> {
-    let Backup { plugin, file, connection } = arguments;
+    let Backup { plugin, file, run, connection } = arguments;
     if file.exists() {
         bail!("{} is there already; nothing was written", file.display());
     }
     let client = connection.client()?;
-    let begun = client.send(client.request(Method::POST, &format!("/api/plugins/{plugin}/snapshots"))).await?;
+    let mut begun = client.send(run.on(client.request(Method::POST, &format!("/api/plugins/{plugin}/snapshots")))).await?;
+    if run.dry_run {
+        let further = json!({ "name": "download", "would": format!("writes it into {}", file.display()) });
+        begun.get_mut("steps").and_then(Value::as_array_mut).context("the server told no steps")?.push(further);
+        return dry_run::print(&begun, output);
+    }
     let operation = begun.get("id").and_then(Value::as_i64).context("the server gave no operation")?;
     let ended = watch(&client, output, begun).await?;
     if ended != ExitCode::SUCCESS {
@@ -85,9 +95,12 @@ pub(super) async fn backup(arguments: Backup, output: Output) -> anyhow::Result<
     let partial = file.with_extension("partial");
     let mut target =
         tokio::fs::File::create(&partial).await.with_context(|| format!("{} cannot be written", partial.display()))?;
+    let bar = transfer(output, "download", response.content_length());
     while let Some(chunk) = response.chunk().await.context("the download broke off")? {
         target.write_all(&chunk).await?;
+        bar.inc(chunk.len() as u64);
     }
+    bar.finish_and_clear();
     target.sync_all().await?;
     drop(target);
     check(&partial, text(snapshot, "digest"))?;
@@ -104,13 +117,18 @@ fn check(file: &Path, digest: &str) -> anyhow::Result<()> {
 
 /// Uploads a backup, puts it back, and prints the steps.
 pub(super) async fn restore(arguments: Restore, output: Output) -> anyhow::Result<ExitCode> {
-    let Restore { file, allow_destructive, connection } = arguments;
+    let Restore { file, allow_destructive, run, connection } = arguments;
     let archive = Archive::<Value>::open(&file, None, u64::MAX).with_context(|| format!("{} is no backup", file.display()))?;
     let plugin = text(&archive.about, "plugin").to_owned();
     let client = connection.client()?;
-    let body = tokio::fs::File::open(&file).await?;
+    let (body, length) = sent_file(output, &file).await?;
     let upload = client.request(Method::POST, &format!("/api/plugins/{plugin}/snapshots/upload")).body(body);
-    let snapshot = client.send(upload.header("content-type", "application/zip")).await?;
+    let upload = run.on(upload).header("content-type", "application/zip").header("content-length", length);
+    if run.dry_run {
+        let foreseen = client.send(upload.query(&[("allow_destructive", allow_destructive)])).await?;
+        return dry_run::print(&foreseen, output);
+    }
+    let snapshot = client.send(upload).await?;
     let id = snapshot.get("id").cloned().context("the server gave no snapshot")?;
     let path = format!("/api/plugins/{plugin}/restore");
     let what = json!({ "snapshot": id, "allow_destructive": allow_destructive });

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io::Read as _, path::Path, process::ExitCode, s
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use mint_context::Services;
 use mint_domain::Slug;
 use mint_platform::{Accounts, layout::Layout, running::Running};
 use reqwest::Method;
@@ -30,6 +31,17 @@ pub(super) enum Command {
         /// admin, member or viewer
         #[arg(long, default_value = "member")]
         role: String,
+    },
+    /// Lets somebody look after the whole installation, and make and delete laboratories; at the machine of the server
+    Appoint {
+        /// Name to sign in with
+        username: String,
+        /// Slug of the laboratory
+        #[arg(long, default_value = "default")]
+        tenant: Slug,
+        /// Let them no longer
+        #[arg(long)]
+        withdraw: bool,
     },
     /// Makes a user of one's own laboratory, through the server; reads the password from standard input
     Add {
@@ -127,6 +139,7 @@ impl Fields {
 pub(super) async fn run(command: Command, config: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         Command::Create { username, tenant, role } => create(config, output, &username, &tenant, &role).await?,
+        Command::Appoint { username, tenant, withdraw } => appoint(config, output, &username, &tenant, !withdraw).await?,
         Command::Add { username, fields, connection } => {
             let client = connection.client()?;
             let mut body = fields.body();
@@ -170,11 +183,8 @@ pub(super) async fn run(command: Command, config: Option<&Path>, output: Output)
 }
 
 async fn create(config: Option<&Path>, output: Output, username: &str, tenant: &Slug, role: &str) -> anyhow::Result<()> {
-    let config = Config::load(config)?;
     let [password] = read_lines()?;
-    std::fs::create_dir_all(&config.server.data_path)?;
-    let layout = Layout::at(&config.server.data_path);
-    let services = open_services(&config, &layout, Arc::new(Running::default())).await?;
+    let services = at_the_machine(config).await?;
     let accounts = Accounts::new(services.clone());
     let lab = accounts.ensure_tenant(tenant, tenant.as_str()).await?;
     let user = accounts.create_user(&lab, username, &SecretString::from(password), role).await?;
@@ -186,6 +196,25 @@ async fn create(config: Option<&Path>, output: Output, username: &str, tenant: &
         ("tenant", json!(tenant)),
     ]);
     output.print(&made, |_| format!("user {username} ({role}) of {tenant}"))
+}
+
+async fn appoint(config: Option<&Path>, output: Output, username: &str, tenant: &Slug, is: bool) -> anyhow::Result<()> {
+    let services = at_the_machine(config).await?;
+    let appointed = Accounts::new(services.clone()).appoint(tenant, username, is).await;
+    services.db.close().await;
+    appointed?;
+    output.print(&json!({ "username": username, "tenant": tenant, "is_platform_admin": is }), |_| match is {
+        true => format!("{username} of {tenant} looks after the whole installation"),
+        false => format!("{username} of {tenant} looks after the whole installation no longer"),
+    })
+}
+
+/// The data themselves, without a server.
+async fn at_the_machine(config: Option<&Path>) -> anyhow::Result<Arc<Services>> {
+    let config = Config::load(config)?;
+    std::fs::create_dir_all(&config.server.data_path)?;
+    let layout = Layout::at(&config.server.data_path);
+    open_services(&config, &layout, Arc::new(Running::default())).await
 }
 
 async fn password(client: &Client, output: Output, of: Option<String>) -> anyhow::Result<()> {
@@ -227,7 +256,7 @@ fn line(user: &Value) -> String {
 }
 
 /// So many lines of standard input.
-fn read_lines<const N: usize>() -> anyhow::Result<[String; N]> {
+pub(super) fn read_lines<const N: usize>() -> anyhow::Result<[String; N]> {
     let mut text = String::new();
     std::io::stdin().take(4_096).read_to_string(&mut text).context("passwords are read from standard input")?;
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();

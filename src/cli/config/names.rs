@@ -47,6 +47,13 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("auth.tokenDaysMax", Kind::Number, "Days that an access token lasts at the longest; by default 365"),
     ("auth.attemptsPerMinute", Kind::Number, "Passwords that one address may try in a minute; by default 20"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
+    (
+        "plugins.laboratory.concurrencyMax",
+        Kind::Number,
+        "Requests in progress of all plugins of one laboratory together; by default 128. What `mint laboratory give` says goes before",
+    ),
+    ("plugins.laboratory.queueMax", Kind::Number, "Requests of theirs that wait; by default 1024"),
+    ("plugins.laboratory.requestsPerSecondMax", Kind::Number, "Requests of theirs that begin in a second; by default 2000"),
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
     ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),

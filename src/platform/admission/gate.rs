@@ -50,15 +50,13 @@ impl Gate {
         }
     }
 
-    /// Waits for a place until `deadline`.
-    pub(super) async fn enter(&self, deadline: Instant) -> Result<Place, NoPlace> {
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Ok(self.place(slot));
-        }
-        Box::pin(self.queue(deadline)).await
+    /// A place, if one is free and nobody waits for it.
+    pub(super) fn try_enter(&self) -> Option<Place> {
+        Some(self.place(self.slots.clone().try_acquire_owned().ok()?))
     }
 
-    async fn queue(&self, deadline: Instant) -> Result<Place, NoPlace> {
+    /// Waits for a place until `deadline`.
+    pub(super) async fn queue(&self, deadline: Instant) -> Result<Place, NoPlace> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.queue_max.load(Ordering::Relaxed) {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(NoPlace::QueueFull);
@@ -141,6 +139,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    impl Gate {
+        async fn enter(&self, deadline: Instant) -> Result<Place, NoPlace> {
+            match self.try_enter() {
+                Some(place) => Ok(place),
+                None => self.queue(deadline).await,
+            }
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn places_come_and_go_while_people_are_inside() {

@@ -53,8 +53,7 @@ impl Platform {
     ) -> Result<()> {
         let mut install = Install::resume(self.clone(), caller, slug).await?;
         install.decision.adopt = archive_of(input);
-        self.run_operation(hold, &REST, &mut install, failed).await;
-        Ok(())
+        self.run_operation(hold, &REST, &mut install, failed).await.map(drop)
     }
 }
 

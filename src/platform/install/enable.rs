@@ -39,8 +39,7 @@ impl Platform {
     pub(crate) async fn resume_enable(self: &std::sync::Arc<Self>, caller: Caller, slug: &str, hold: Hold) -> Result<()> {
         let mut install = Install::resume(self.clone(), caller, slug).await?;
         install.asked = Event::EnableAsked;
-        self.run_operation(hold, &ENABLE, &mut install, failed).await;
-        Ok(())
+        self.run_operation(hold, &ENABLE, &mut install, failed).await.map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use mint_domain::{
-    Capability, InstallationId, Kind, Mode, Refusal,
+    Capability, InstallationId, Kind, Refusal,
     migration::{self, Migration, Pending},
 };
 use mint_store::history;
@@ -13,6 +13,7 @@ use super::Install;
 use crate::{
     migrations::{History, refused},
     operation::{Step, Stop, nothing_to_undo},
+    progress::Meter,
     start::Terms,
 };
 
@@ -26,7 +27,7 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
                 let pending = history.pending().map_err(|mismatch| Stop::Failed(refused(&mismatch)))?;
                 let may_contract = install.decision.allow_destructive || is_alone(install).await?;
                 let pending = if may_contract { pending.at_once() } else { pending };
-                apply(&mut history, &pending).await?
+                apply(&mut history, &pending, &install.meter()).await?
             }
         };
         install.advance(|state| state.toward_start()).await?;
@@ -42,7 +43,7 @@ pub(super) async fn beside(install: &mut Install) -> Result<String, Stop> {
     if !pending.contract.is_empty() && !install.decision.allow_destructive {
         return Err(Stop::Refused(unallowed(&pending.contract)));
     }
-    apply(&mut history, &pending).await
+    apply(&mut history, &pending, &install.meter()).await
 }
 
 /// As [`STEP`], of tables that were put back while nothing answers.
@@ -50,10 +51,10 @@ pub(super) async fn restored(install: &mut Install) -> Result<String, Stop> {
     let Some(mut history) = find(install).await? else { return Ok("no tables to change".to_owned()) };
     let pending = history.pending().map_err(|mismatch| Stop::Failed(refused(&mismatch)))?;
     if install.decision.allow_destructive {
-        return apply(&mut history, &pending.at_once()).await;
+        return apply(&mut history, &pending.at_once(), &install.meter()).await;
     }
     match migration::can_wait(&pending) {
-        Ok(()) => apply(&mut history, &pending).await,
+        Ok(()) => apply(&mut history, &pending, &install.meter()).await,
         Err(_) => Err(Stop::Refused(unallowed(&pending.contract))),
     }
 }
@@ -76,13 +77,14 @@ pub(super) async fn would_beside(install: &mut Install) -> Result<String, Stop> 
     Ok(words(&pending))
 }
 
-/// What is missing in the tables, so far as that can be known before anything is made of the release but its compiled code.
+/// What is missing in the tables, so far as that can be known before anything is made of the release but what the cache keeps:
+/// compiled code, or what its process runs from.
 pub(super) async fn pending(install: &Install) -> Result<Option<Pending>, Stop> {
     let (plan, release, platform) = (install.plan()?, install.release()?, &install.platform);
     if !install.grants.allow(&Capability::Database) {
         return Ok(Some(Pending::default()));
     }
-    if plan.mode == Mode::Isolated || plan.findings.builds_component || install.decision.adopt.is_some() {
+    if plan.findings.builds_component || install.decision.adopt.is_some() {
         return Ok(None);
     }
     platform.runtime(plan.mode).stage(release, &install.grants).await.map_err(Stop::Failed)?;
@@ -131,8 +133,8 @@ async fn find(install: &Install) -> Result<Option<History>, Stop> {
     Ok(history)
 }
 
-async fn apply(history: &mut History, pending: &Pending) -> Result<String, Stop> {
-    let count = history.apply(&pending.expand).await.map_err(Stop::Failed)?;
+async fn apply(history: &mut History, pending: &Pending, meter: &Meter) -> Result<String, Stop> {
+    let count = history.apply(&pending.expand, meter).await.map_err(Stop::Failed)?;
     let mut note = match pending.expand.last() {
         None => "the tables are as they are to be".to_owned(),
         Some(last) => format!("{count} applied, to revision {}", last.version),

@@ -23,7 +23,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use mint_bundle::Bundle;
 use mint_context::{Result, runtime::Release};
 use mint_domain::{
-    ArchiveName, Capability, Grants, Mode, Permission, Plan, Refusal, SnapshotId, State,
+    ArchiveName, Capability, Grants, Mode, Permission, Plan, Refusal, ReleaseId, SnapshotId, State,
     lifecycle::{Event, Failure},
     limit::LimitChanges,
 };
@@ -40,6 +40,7 @@ use crate::{
     lease::Hold,
     migrations::RESET,
     operation::{Change, Step, Stop, Work},
+    progress::Meter,
     running::Active,
     snapshots::Unpacked,
     state::advance,
@@ -157,6 +158,8 @@ pub(crate) struct Install {
     /// The snapshot to put back.
     snapshot: Option<Snapshot>,
     unpacked: Option<Unpacked>,
+    /// The release of what was unpacked already.
+    of_release: Option<ReleaseId>,
     /// The archive whose data became its own.
     adopted: Option<Archive>,
     /// Whether the plugin was stopped, and whether its data were touched.
@@ -242,8 +245,7 @@ impl Platform {
     /// Finishes an install or reload whose process died.
     pub(crate) async fn resume_install(self: &Arc<Self>, caller: Caller, slug: &str, hold: Hold) -> Result<()> {
         let mut install = Install::resume(self.clone(), caller, slug).await?;
-        self.run_operation(hold, &RELOAD, &mut install, failed).await;
-        Ok(())
+        self.run_operation(hold, &RELOAD, &mut install, failed).await.map(drop)
     }
 }
 
@@ -270,6 +272,7 @@ impl Install {
             taken: None,
             snapshot: None,
             unpacked: None,
+            of_release: None,
             adopted: None,
             stopped: false,
             touched: false,
@@ -305,6 +308,11 @@ impl Install {
     /// It has not; the database's.
     async fn begin(&self) -> Result<Tx, mint_context::Error> {
         self.platform.begin_under(self.lease).await
+    }
+
+    /// What counts how far its step is.
+    fn meter(&self) -> Arc<Meter> {
+        self.lease.map(|lease| self.platform.meter(lease.operation)).unwrap_or_default()
     }
 
     /// Lets something happen to the installation.

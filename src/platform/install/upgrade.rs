@@ -225,7 +225,7 @@ impl Platform {
         let (installation, release) = self.find_installation(caller, slug).await?;
         if release.digest == digest {
             if decision.allow_destructive {
-                self.contract(caller, &installation, &release).await;
+                self.contract(caller, &installation, &release, &self.meter(lease.operation)).await;
             }
             return Ok(("done", json!({ "changed": true })));
         }

@@ -16,7 +16,7 @@ use mint_domain::{
 use mint_store::installations::Installation;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, start::Terms};
+use crate::{Caller, Platform, progress::Meter, start::Terms};
 
 /// How long the note of a failure, and a look at what was applied, may take.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,12 +110,13 @@ impl History {
         Ok(found.len())
     }
 
-    /// Applies migrations, one after the other. Gives how many others had not applied meanwhile.
+    /// Applies migrations, one after the other, and counts them. Gives how many others had not applied meanwhile.
     ///
     /// # Errors
     /// The first that failed: it is noted, and nothing of it is left; those before it stay.
-    pub(crate) async fn apply(&mut self, migrations: &[Migration]) -> Result<usize, Failure> {
+    pub(crate) async fn apply(&mut self, migrations: &[Migration], meter: &Meter) -> Result<usize, Failure> {
         let mut count = 0;
+        meter.expect(migrations.len() as u64);
         for migration in migrations {
             let began = self.deadline();
             let begun = migration_ops::begin(&self.services, &self.authority, migration.destructive, began).await;
@@ -126,6 +127,7 @@ impl History {
             }
             if applied.iter().any(|one| one.error.is_none() && one.migration.version == migration.version) {
                 ops.abandon().await;
+                meter.add(1);
                 continue;
             }
             let tried = |error| {
@@ -146,6 +148,7 @@ impl History {
                 return Err(failed(migration, &words));
             }
             tracing::info!(tenant.id = %self.authority.tenant_slug, plugin.slug = %self.authority.slug(), version = migration.version, name = migration.name, "a migration was applied");
+            meter.add(1);
             count += 1;
         }
         Ok(count)

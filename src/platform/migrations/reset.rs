@@ -74,8 +74,7 @@ impl Platform {
     pub(crate) async fn resume_reset(self: &Arc<Self>, caller: Caller, slug: &str, input: &Value, hold: Hold) -> Result<()> {
         let revision = input.get("revision").and_then(Value::as_u64).and_then(|revision| u32::try_from(revision).ok());
         let mut resetting = Resetting::new(self, caller, slug, revision.unwrap_or(u32::MAX)).await?;
-        self.run_operation(hold, &RESET, &mut resetting, failed).await;
-        Ok(())
+        self.run_operation(hold, &RESET, &mut resetting, failed).await.map(drop)
     }
 }
 

@@ -1,8 +1,11 @@
 //! What people see of a history.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use mint_context::{PluginAuthority, Result, database, migration_ops, runtime::Release};
+use mint_context::{
+    PluginAuthority, Result, database, migration_ops,
+    runtime::{Activation, Release},
+};
 use mint_domain::{
     Mode, Permission,
     lifecycle::Failure,
@@ -11,6 +14,7 @@ use mint_domain::{
 };
 use mint_store::installations::Installation;
 use serde::Serialize;
+use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -145,8 +149,11 @@ impl Platform {
         if let Some(known) = self.declared_migrations().get(&release.digest) {
             return Some(known);
         }
-        let activation = self.prepare(caller, terms, release).ok()?.activation;
+        let mut activation = self.prepare(caller, terms, release).ok()?.activation;
         let asked = async {
+            let _stands_in = stand_in(&mut activation).map_err(|error| {
+                Failure::new("migrate", format!("There is no room to ask the release in: {error}."), "Make some, and try again.")
+            })?;
             match self.runtime(mode).migrations(activation).await? {
                 Some(code) => code.list().await,
                 None => Ok(Vec::new()),
@@ -164,6 +171,19 @@ impl Platform {
             }
         }
     }
+}
+
+/// A directory in the place of the installation's own, which a release that is only asked is not to make: beside it, so that
+/// nobody who has a user of their own gets somebody else's.
+fn stand_in(activation: &mut Activation) -> io::Result<Option<TempDir>> {
+    let (home, Some(beside)) = (&activation.data_directory, activation.data_directory.parent()) else { return Ok(None) };
+    if home.exists() {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(beside)?;
+    let directory = tempfile::Builder::new().prefix(".asked-").tempdir_in(beside)?;
+    activation.data_directory = directory.path().to_owned();
+    Ok(Some(directory))
 }
 
 fn status(declared: Option<&[Migration]>, applied: &[AppliedMigration]) -> PluginMigrations {

@@ -16,6 +16,7 @@ pub use audit::{AuditEntry, AuditVerdict};
 pub use policy::{CredentialPolicy, Origin};
 pub use profile::{NewUser, UserChange};
 pub use roles::{NewRole, Role, RoleChange};
+pub(crate) use rules::expect_line;
 pub use sessions::Session;
 pub(crate) use tokens::PREFIX as TOKEN_PREFIX;
 pub use tokens::{Token, TokenDraft};

@@ -53,6 +53,19 @@ pub struct UserChange {
 }
 
 impl NewUser {
+    /// Of whom nothing but a name and a role is known.
+    pub(crate) fn named(username: impl Into<String>, role: impl Into<String>) -> Self {
+        Self {
+            username: username.into(),
+            password: None,
+            role: role.into(),
+            email: None,
+            shortname: None,
+            first_name: None,
+            last_name: None,
+        }
+    }
+
     pub(super) fn fields(&self) -> Fields {
         Fields {
             username: self.username.clone(),

@@ -46,7 +46,7 @@ pub(super) async fn expect_administrator(tx: &mut Tx, tenant: TenantId, without:
 }
 
 /// A text for people, on one line.
-pub(super) fn expect_line(field: &str, text: &str, characters_max: usize) -> Result<(), Refusal> {
+pub(crate) fn expect_line(field: &str, text: &str, characters_max: usize) -> Result<(), Refusal> {
     if text.trim().is_empty() || text.chars().count() > characters_max || text.chars().any(char::is_control) {
         let message = format!("`{field}` has 1 to {characters_max} characters on one line.");
         return Err(Refusal::invalid(message).with(serde_json::json!({ "field": field })));

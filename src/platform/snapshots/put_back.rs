@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mint_bundle::archive::Archive;
 use mint_context::{Error, Result, database};
-use mint_domain::{Kind, Refusal};
+use mint_domain::{Digest, Kind, Refusal};
 use mint_store::snapshots::Snapshot;
 use tempfile::TempDir;
 
@@ -14,7 +14,7 @@ use super::{
     keep::UPLOADED,
     take::{blocking, refused},
 };
-use crate::{Caller, Platform};
+use crate::{Caller, Platform, install::Upload};
 
 /// Bytes of an archive, unpacked.
 pub(super) const UNPACKED_BYTES_MAX: u64 = 64 << 30;
@@ -43,15 +43,18 @@ impl Platform {
         let directory = tempfile::Builder::new().prefix("restore-").tempdir_in(self.layout().uploads())?;
         let (path, digest, target) = (directory.path().join("archive"), snapshot.sha256, directory.path().join("entries"));
         self.services().snapshots.get_file(&snapshot.file, &path).await?;
-        let unpacked = blocking(move || {
-            Archive::<About>::open(&path, Some(digest), UNPACKED_BYTES_MAX).and_then(|archive| archive.unpack(&target))
-        });
-        let about = unpacked.await?.map_err(refused)?;
-        if about.plugin != slug {
-            let message = format!("The snapshot is one of `{}`, not of `{slug}`.", about.plugin);
-            return Err(Refusal::new(Kind::Conflict, "plugin.snapshot_broken", message).into());
-        }
+        let about = unpack(path, Some(digest), target, slug).await?;
         Ok(Unpacked { about, foreign: snapshot.reason == UPLOADED, directory })
+    }
+
+    /// The same of a file that is not among the snapshots.
+    ///
+    /// # Errors
+    /// As [`Platform::unpack_snapshot`].
+    pub(crate) async fn unpack_backup(&self, slug: &str, upload: &Upload) -> Result<Unpacked> {
+        let directory = tempfile::Builder::new().prefix("restore-").tempdir_in(self.layout().uploads())?;
+        let about = unpack(upload.0.to_path_buf(), None, directory.path().join("entries"), slug).await?;
+        Ok(Unpacked { about, foreign: true, directory })
     }
 
     /// Puts tables and files in the place of those that an installation has. It must not run. Safe to repeat.
@@ -65,6 +68,17 @@ impl Platform {
         let put_back = blocking(move || files::put_back(&home, &saved, &entries)).await?;
         put_back.map_err(|error| refused_files(error, slug))
     }
+}
+
+async fn unpack(path: PathBuf, digest: Option<Digest>, target: PathBuf, slug: &str) -> Result<About> {
+    let unpacked =
+        blocking(move || Archive::<About>::open(&path, digest, UNPACKED_BYTES_MAX).and_then(|archive| archive.unpack(&target)));
+    let about = unpacked.await?.map_err(refused)?;
+    if about.plugin != slug {
+        let message = format!("The snapshot is one of `{}`, not of `{slug}`.", about.plugin);
+        return Err(Refusal::new(Kind::Conflict, "plugin.snapshot_broken", message).into());
+    }
+    Ok(about)
 }
 
 fn refused_files(error: std::io::Error, slug: &str) -> Error {

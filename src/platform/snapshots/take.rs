@@ -1,6 +1,6 @@
 //! Takes a snapshot, while the plugin goes on.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::Arc};
 
 use mint_bundle::archive::{ArchiveWriter, Written};
 use mint_context::{Error, Result, database};
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::{about::About, files};
-use crate::{Caller, Platform};
+use crate::{Caller, Platform, progress::Meter};
 
 /// What a snapshot leaves to everybody else.
 const ROOM_BYTES: u64 = 64 << 20;
@@ -44,10 +44,11 @@ impl Platform {
         occasion: Occasion<'_>,
     ) -> Result<(SnapshotId, u64)> {
         let directory = self.layout().uploads();
-        self.expect_room(caller, installation, &directory).await?;
+        let meter = self.meter(occasion.lease.operation);
+        meter.expect(self.expect_room(caller, installation, &directory).await?);
         let scratch = tempfile::Builder::new().prefix("snapshot-").tempdir_in(&directory)?;
         let archive = scratch.path().join("archive");
-        let (about, written) = self.write_archive(caller, installation, occasion, scratch.path(), &archive).await?;
+        let (about, written) = self.write_archive(caller, installation, occasion, (scratch.path(), &archive, meter)).await?;
         let name = format!("{:032x}.zip", rand::rng().random::<u128>());
         self.services().snapshots.put_file(name.clone(), &archive).await.map_err(full)?;
         let mut tx = self.begin_under(occasion.lease).await?;
@@ -66,8 +67,8 @@ impl Platform {
         Ok((id, written.bytes))
     }
 
-    /// Refuses before anything is written what would fill the disk.
-    async fn expect_room(&self, caller: &Caller, installation: &Installation, directory: &Path) -> Result<()> {
+    /// Refuses before anything is written what would fill the disk. Gives the bytes of tables and files.
+    async fn expect_room(&self, caller: &Caller, installation: &Installation, directory: &Path) -> Result<u64> {
         let home = self.layout().plugin_data(&caller.tenant_slug, &installation.slug);
         let files = blocking(move || files::size(&home)).await??;
         let tables = database::size(self.services(), &caller.tenant_slug, &installation.slug).await?;
@@ -76,7 +77,7 @@ impl Platform {
         let disk = rustix::fs::statvfs(directory).map_err(io::Error::from)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if free >= needed {
-            return Ok(());
+            return Ok(files.saturating_add(tables));
         }
         let message = format!(
             "The snapshot may need {} MiB, and {} MiB are free on the disk of {}. Make room, or delete older snapshots.",
@@ -92,13 +93,12 @@ impl Platform {
         caller: &Caller,
         installation: &Installation,
         occasion: Occasion<'_>,
-        scratch: &Path,
-        archive: &Path,
+        (scratch, archive, meter): (&Path, &Path, Arc<Meter>),
     ) -> Result<(About, Written)> {
         let (tenant, slug) = (&caller.tenant_slug, &installation.slug);
         let (parts, received) = mpsc::channel(PIECES);
         let target = archive.to_owned();
-        let writing = blocking(move || receive(&target, received));
+        let writing = blocking(move || receive(&target, received, &meter));
         let reading = async {
             let tables = database::save(self.services(), tenant, slug, &scratch.join("tables"), &parts).await?;
             let home = self.layout().plugin_data(tenant, slug);
@@ -127,12 +127,15 @@ impl Platform {
 }
 
 /// Writes what comes, until nothing comes any more.
-fn receive(path: &Path, mut received: mpsc::Receiver<Part>) -> mint_bundle::Result<ArchiveWriter> {
+fn receive(path: &Path, mut received: mpsc::Receiver<Part>, meter: &Meter) -> mint_bundle::Result<ArchiveWriter> {
     let mut writer = ArchiveWriter::create(path)?;
     while let Some(part) = received.blocking_recv() {
         match part {
             Part::Entry(name) => writer.entry(&name)?,
-            Part::Bytes(bytes) => writer.write(&bytes)?,
+            Part::Bytes(bytes) => {
+                writer.write(&bytes)?;
+                meter.add(bytes.len() as u64);
+            }
         }
     }
     Ok(writer)

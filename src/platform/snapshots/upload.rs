@@ -2,9 +2,10 @@
 
 use mint_bundle::archive::Archive;
 use mint_context::Result;
-use mint_domain::{Kind, Permission, Refusal};
+use mint_domain::{Kind, Permission, Refusal, ReleaseId};
 use mint_store::{
     history,
+    installations::Installation,
     snapshots::{self, NewSnapshot},
 };
 use rand::Rng as _;
@@ -25,19 +26,7 @@ impl Platform {
     /// `PERMISSION_DENIED`, `NOT_FOUND`, `plugin.snapshot_broken`.
     pub async fn add_snapshot(&self, caller: &Caller, slug: &str, upload: Upload) -> Result<ShownSnapshot> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
-        let (installation, _) = self.find_installation(caller, slug).await?;
-        let path = upload.0.to_path_buf();
-        let opened = blocking(move || Archive::<About>::open(&path, None, UNPACKED_BYTES_MAX)).await?;
-        let about = opened.map_err(refused)?.about;
-        if about.plugin != slug {
-            let message = format!("The backup is one of `{}`, not of `{slug}`.", about.plugin);
-            return Err(Refusal::new(Kind::Conflict, "plugin.snapshot_broken", message).into());
-        }
-        let mut tx = self.services().db.read().await?;
-        let known = history::list(&mut tx, installation.id).await?;
-        let reign = known.iter().find(|reign| reign.version == about.version);
-        let release = reign.map_or(installation.release_id, |reign| reign.release_id);
-        drop(tx);
+        let (installation, release) = self.whose_backup(caller, slug, &upload).await?;
         let name = format!("{:032x}.zip", rand::rng().random::<u128>());
         let written = self.services().snapshots.put_file(name.clone(), &upload.0).await?;
         let new = NewSnapshot {
@@ -54,5 +43,22 @@ impl Platform {
         let id = snapshots::insert(&mut tx, caller.tenant, &new, self.services().clock.now()).await?;
         tx.commit().await?;
         Ok(self.snapshot(&installation, id).await?.into())
+    }
+
+    /// Whose backup a file is, and the release with which it would be put back.
+    pub(crate) async fn whose_backup(&self, caller: &Caller, slug: &str, upload: &Upload) -> Result<(Installation, ReleaseId)> {
+        let (installation, _) = self.find_installation(caller, slug).await?;
+        let path = upload.0.to_path_buf();
+        let opened = blocking(move || Archive::<About>::open(&path, None, UNPACKED_BYTES_MAX)).await?;
+        let about = opened.map_err(refused)?.about;
+        if about.plugin != slug {
+            let message = format!("The backup is one of `{}`, not of `{slug}`.", about.plugin);
+            return Err(Refusal::new(Kind::Conflict, "plugin.snapshot_broken", message).into());
+        }
+        let mut tx = self.services().db.read().await?;
+        let known = history::list(&mut tx, installation.id).await?;
+        let reign = known.iter().find(|reign| reign.version == about.version);
+        let release = reign.map_or(installation.release_id, |reign| reign.release_id);
+        Ok((installation, release))
     }
 }

@@ -5,6 +5,7 @@ use mint_domain::{Grants, OperationId};
 use mint_platform::{
     grants::GrantEdits,
     limits::{Edits, LaboratoryLimit, LimitStatus},
+    shares::ShareStatus,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -96,4 +97,15 @@ pub(crate) async fn change_defaults(
     Json(edits): Json<Edits>,
 ) -> Result<Answer<Vec<LaboratoryLimit>>, ApiError> {
     Ok(Answer(state.platform.set_laboratory_defaults(&caller, &edits).await?))
+}
+
+/// What all plugins of the laboratory together may take of the server that answers, and what they do. The operator of the
+/// platform decides it.
+#[utoipa::path(get, path = "/api/platform/share", tag = "plugins",
+    responses((status = 200, body = Vec<ShareStatus>), (status = 401), (status = 403)))]
+pub(crate) async fn share(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+) -> Result<Answer<Vec<ShareStatus>>, ApiError> {
+    Ok(Answer(state.platform.laboratory_share(&caller).await?))
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::header::CONTENT_TYPE;
 use mint_domain::{Kind, Refusal};
-use mint_platform::limits::Metered;
+use mint_platform::{limits::Metered, shares::ShareStatus};
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -30,8 +30,8 @@ pub(crate) async fn metrics(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    let metered = state.platform.metered(&caller)?;
-    let text = written(&metered).map_err(|error| {
+    let (metered, share) = (state.platform.metered(&caller)?, state.platform.metered_share(&caller)?);
+    let text = written(&metered, caller.tenant_slug.as_str(), &share).map_err(|error| {
         tracing::error!(%error, "the metrics could not be written");
         Refusal::new(Kind::Unavailable, "internal.error", "The platform failed. The operator finds it under the request id.")
     })?;
@@ -39,8 +39,10 @@ pub(crate) async fn metrics(
 }
 
 /// Labels are slugs and names of limits: as many as there are, and no plugin makes more.
-fn written(metered: &[Metered]) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix("mint_plugin");
+fn written(metered: &[Metered], tenant: &str, share: &[ShareStatus]) -> Result<String, fmt::Error> {
+    let mut all = Registry::default();
+    of_laboratory(all.sub_registry_with_prefix("mint_laboratory"), tenant, share);
+    let registry = all.sub_registry_with_prefix("mint_plugin");
     let (value, current, peak) = (Level::default(), Level::default(), Level::default());
     let (reached, requests, faults) = (Count::default(), Count::default(), Count::default());
     registry.register("limit_value", "Value of a limit", value.clone());
@@ -69,6 +71,24 @@ fn written(metered: &[Metered]) -> Result<String, fmt::Error> {
         }
     }
     let mut text = String::new();
-    encode(&mut text, &registry)?;
+    encode(&mut text, &all)?;
     Ok(text)
+}
+
+/// What a laboratory's plugins take together.
+fn of_laboratory(registry: &mut Registry, tenant: &str, share: &[ShareStatus]) {
+    let (value, current, peak, reached) = (Level::default(), Level::default(), Level::default(), Count::default());
+    registry.register("limit_value", "Value of a part of the laboratory's share", value.clone());
+    registry.register("limit_current", "In use of it now", current.clone());
+    registry.register("limit_peak", "The most that was in use of it", peak.clone());
+    registry.register("limit_reached", "Refusals because of it", reached.clone());
+    for part in share {
+        let labels: Labels = vec![("tenant", tenant.to_owned()), ("limit", part.name.to_owned())];
+        value.get_or_create(&labels).set(part.value as f64);
+        peak.get_or_create(&labels).set(part.peak as f64);
+        reached.get_or_create(&labels).inc_by(part.reached);
+        if let Some(known) = part.current {
+            current.get_or_create(&labels).set(known as f64);
+        }
+    }
 }

@@ -24,6 +24,7 @@ pub(crate) mod results;
 pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod snapshots;
+pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod users;
 

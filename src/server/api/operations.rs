@@ -13,7 +13,7 @@ use axum::{
 use futures_util::{Stream, stream};
 use http::StatusCode;
 use mint_domain::OperationId;
-use mint_platform::{Caller, launch::Begun};
+use mint_platform::{Caller, launch::Begun, progress::Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -58,6 +58,9 @@ pub(crate) struct Step {
     began_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
+    /// How far the running one is, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
 }
 
 /// An operation with its journal.
@@ -146,7 +149,9 @@ pub(super) async fn begun(state: &State, caller: &Caller, begun: Begun) -> Resul
 /// An operation as it stands.
 pub(super) async fn show(state: &State, caller: &Caller, id: OperationId) -> Result<Operation, ApiError> {
     let (operation, steps) = state.platform.operation(caller, id).await?;
+    let progress = state.platform.progress(id);
     let steps = steps.into_iter().map(|step| Step {
+        progress: progress.filter(|_| step.status == "running"),
         name: step.name,
         status: step.status,
         note: step.note,

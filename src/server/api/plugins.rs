@@ -7,8 +7,9 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, header};
 use mint_context::settings::Snapshot;
-use mint_domain::{Kind, Refusal, State as PluginState};
+use mint_domain::{Kind, OperationId, Refusal, State as PluginState};
 use mint_platform::{
+    configure::{self, Configured},
     install::Reload,
     launch::Foreseen,
     planning::PlannedPlugin,
@@ -147,18 +148,20 @@ pub(crate) async fn config(
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
 ) -> Result<Response, ApiError> {
-    Ok(tagged(state.platform.plugin_settings(&caller, &name).await?))
+    Ok(tagged(state.platform.plugin_settings(&caller, &name).await?, None))
 }
 
-/// Replaces the stored settings of a plugin, if they are still those of `If-Match`.
+/// Replaces the stored settings of a plugin, if they are still those of `If-Match`, and answers when that is done. The header
+/// `Link` names the operation.
 #[utoipa::path(put, path = "/api/plugins/{name}/config", tag = "plugins",
-    params(("name" = String, Path), ("if-match" = String, Header, description = "The ETag of the settings that were read")),
+    params(("name" = String, Path), Run, ("if-match" = String, Header, description = "The ETag of the settings that were read")),
     request_body = NewSettings,
     responses((status = 200, body = Snapshot), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409), (status = 428)))]
 pub(crate) async fn configure(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
+    Query(run): Query<Run>,
     headers: HeaderMap,
     Json(new): Json<NewSettings>,
 ) -> Result<Response, ApiError> {
@@ -167,14 +170,22 @@ pub(crate) async fn configure(
     })?;
     let revision = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
     let revision = revision.ok_or_else(|| Refusal::invalid("If-Match must be one strong ETag, in quotes."))?;
-    Ok(tagged(state.platform.configure_plugin(&caller, &name, revision, new.config).await?))
+    let new = configure::NewSettings { revision: revision.to_owned(), values: new.config };
+    Ok(match state.platform.configure_plugin(&caller, &name, new, run.dry_run).await? {
+        Configured::Now(settings, operation) => tagged(settings, operation),
+        Configured::Would(foreseen) => Answer(foreseen).into_response(),
+    })
 }
 
-fn tagged(snapshot: Snapshot) -> Response {
+fn tagged(snapshot: Snapshot, operation: Option<OperationId>) -> Response {
     let tag = HeaderValue::from_str(&format!("\"{}\"", snapshot.revision));
     let mut response = Answer(snapshot).into_response();
     if let Ok(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
+    }
+    let link = operation.map(|id| HeaderValue::from_str(&format!("</api/operations/{id}>; rel=\"monitor\"")));
+    if let Some(Ok(link)) = link {
+        response.headers_mut().insert(header::LINK, link);
     }
     response
 }

@@ -4,7 +4,7 @@ use axum::{
     Json as Answer,
     body::Body,
     extract::{Request, State as AxumState},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::{HeaderValue, StatusCode, header};
@@ -14,7 +14,9 @@ use mint_platform::{
     launch::Foreseen,
     snapshots::ShownSnapshot,
 };
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
+use utoipa::IntoParams;
 
 use super::operations::{self, Operation, Run};
 use crate::{
@@ -75,16 +77,32 @@ pub(crate) async fn get(
     Ok(response)
 }
 
+/// Whether a backup is kept, or only looked at.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Look {
+    /// Tells what a restore of it would do. Nothing is kept.
+    #[serde(default)]
+    #[param(required = false)]
+    dry_run: bool,
+    /// With `dry_run`: as a restore that lets migrations take away what earlier releases use.
+    #[serde(default)]
+    #[param(required = false)]
+    allow_destructive: bool,
+}
+
 /// Takes a backup: the body is the file. It can be restored like a snapshot that was taken here.
-#[utoipa::path(post, path = "/api/plugins/{name}/snapshots/upload", tag = "plugins", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/api/plugins/{name}/snapshots/upload", tag = "plugins", params(("name" = String, Path), Look),
     request_body(content = Vec<u8>, content_type = "application/zip"),
-    responses((status = 201, body = ShownSnapshot), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409), (status = 413)))]
+    responses((status = 200, body = Foreseen), (status = 201, body = ShownSnapshot), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409), (status = 413)))]
 pub(crate) async fn upload(
     AxumState(state): AxumState<State>,
     Authenticated(caller): Authenticated,
     Path(name): Path<String>,
+    Query(look): Query<Look>,
     request: Request,
-) -> Result<(StatusCode, Answer<ShownSnapshot>), ApiError> {
+) -> Result<Response, ApiError> {
     // Before a byte of it is taken for nothing.
     state.platform.expect_installed(&caller, &name).await?;
     let file = tempfile::NamedTempFile::new_in(state.platform.layout().uploads()).map_err(mint_context::Error::from)?;
@@ -103,8 +121,12 @@ pub(crate) async fn upload(
         file.write_all(&chunk).await.map_err(mint_context::Error::from)?;
     }
     file.flush().await.map_err(mint_context::Error::from)?;
+    if look.dry_run {
+        let foreseen = state.platform.foresee_restore(&caller, &name, Upload(path), look.allow_destructive).await?;
+        return Ok(Answer(foreseen).into_response());
+    }
     let shown = state.platform.add_snapshot(&caller, &name, Upload(path)).await?;
-    Ok((StatusCode::CREATED, Answer(shown)))
+    Ok((StatusCode::CREATED, Answer(shown)).into_response())
 }
 
 /// Deletes a snapshot.

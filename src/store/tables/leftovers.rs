@@ -22,6 +22,29 @@ pub struct Leftover {
 }
 
 impl PluginTables {
+    /// Deletes all tables of a tenant of which no plugin is installed any more: what uninstalls kept and archived. Safe to repeat.
+    ///
+    /// # Errors
+    /// An outage.
+    pub async fn delete_of_tenant(&self, tenant: &Slug) -> Result<()> {
+        self.forget_tenant(tenant);
+        match &self.place {
+            Place::Directory(directory) => {
+                let directory = directory.join(tenant.as_str());
+                match tokio::fs::remove_dir_all(&directory).await {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Outage(error.to_string())),
+                    Ok(()) | Err(_) => Ok(()),
+                }
+            }
+            Place::Server(server) => {
+                for schema in server.of_tenant(tenant).await? {
+                    server.remove(&schema).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Whether everything of an installation's tables is there that a start makes.
     ///
     /// # Errors

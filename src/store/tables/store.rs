@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use mint_domain::migration::AppliedMigration;
+use mint_domain::{Slug, migration::AppliedMigration};
 use tokio::time::Instant;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -174,6 +174,10 @@ impl PluginTables {
     }
 
     /// What was closed for good is opened anew when it is wanted again.
+    pub(super) fn forget_tenant(&self, tenant: &Slug) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|owner, _| owner.tenant != *tenant);
+    }
+
     pub(super) fn forget(&self, owner: &Owner) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
     }

@@ -4,11 +4,6 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use mint_domain::{Capability, Grants};
 
-/// Ports of plain HTTP and TLS, which a grant without a port means.
-const HTTP_PORTS: [u16; 2] = [80, 443];
-/// Where names are looked up.
-const DNS_PORT: u16 = 53;
-
 /// What one process may do.
 #[derive(Clone, Debug)]
 pub(crate) struct Allowance {
@@ -39,27 +34,17 @@ pub(crate) enum Network {
     Nobody,
     /// The platform.
     Platform,
-    /// The platform, and these ports of any host: the kernel knows no hosts.
+    /// The platform, and its proxy at this port.
+    Proxy(u16),
+    /// The platform, and these ports of any host: the kernel knows no hosts. For programs of the platform's own choice.
     Ports(BTreeSet<u16>),
 }
 
 impl Network {
-    /// What grants come to.
-    pub(crate) fn of(grants: &Grants) -> Self {
-        let mut ports = BTreeSet::new();
-        for grant in grants.iter() {
-            if let Capability::Http(target) = grant {
-                match target.port {
-                    Some(port) => ports.extend([port]),
-                    None => ports.extend(HTTP_PORTS),
-                }
-            }
-        }
-        if ports.is_empty() {
-            return Self::Platform;
-        }
-        ports.insert(DNS_PORT);
-        Self::Ports(ports)
+    /// What grants come to, where the proxy stands at `proxy`.
+    pub(crate) fn of(grants: &Grants, proxy: u16) -> Self {
+        let lets_out = grants.iter().any(|grant| matches!(grant, Capability::Http(_)));
+        if lets_out { Self::Proxy(proxy) } else { Self::Platform }
     }
 }
 
@@ -68,10 +53,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grants_become_ports() {
-        let network = |grants: &[&str]| Network::of(&Grants::new(grants.iter().map(|grant| grant.parse().unwrap())));
+    fn hosts_are_reached_by_the_proxy_only() {
+        let network = |grants: &[&str]| Network::of(&Grants::new(grants.iter().map(|grant| grant.parse().unwrap())), 3128);
         assert_eq!(network(&["files", "objects"]), Network::Platform);
-        assert_eq!(network(&["http:a.example"]), Network::Ports([53, 80, 443].into()));
-        assert_eq!(network(&["http:a.example:8443", "http:b.example:9"]), Network::Ports([9, 53, 8443].into()));
+        assert_eq!(network(&["http:a.example", "http:b.example:9"]), Network::Proxy(3128));
     }
 }

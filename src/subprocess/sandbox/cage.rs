@@ -32,7 +32,7 @@ pub(crate) struct Cage {
 /// What the server keeps of a process's cage for as long as the process runs.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    pub(super) listener: Option<OwnedFd>,
+    pub(super) listeners: Option<(OwnedFd, usize)>,
     pub(super) group: Option<Group>,
     pub(super) own_proc: &'static [&'static CStr],
     held: Vec<OwnedFd>,
@@ -91,12 +91,13 @@ impl Kept {
         Ok(())
     }
 
-    /// Takes the listener of the network that the process made for itself; once.
+    /// Takes the listeners of the network that the process made for itself, in the order of their places there; once.
     ///
     /// # Errors
-    /// When it handed over none.
-    pub(crate) fn listener(&mut self) -> io::Result<Option<OwnedFd>> {
-        self.listener.take().as_ref().map(namespace::take_listener).transpose()
+    /// When it handed over fewer.
+    pub(crate) fn listeners(&mut self) -> io::Result<Vec<OwnedFd>> {
+        let Some((taken, count)) = self.listeners.take() else { return Ok(Vec::new()) };
+        (0..count).map(|_| namespace::take_listener(&taken)).collect()
     }
 
     /// Whether the kernel killed it for want of memory within its limit.

@@ -19,6 +19,8 @@ use super::{
 };
 use crate::SubprocessConfig;
 
+/// Where the proxy stands in a network of a process's own, and where it does if the platform stands there.
+const PROXY_PORTS: [u16; 2] = [3128, 3129];
 /// Landlock's interface from which on it holds connections, and signals.
 const ABI_CONNECTIONS: i32 = 4;
 const ABI_SIGNALS: i32 = 6;
@@ -75,8 +77,14 @@ impl Sandbox {
 
     /// Where the platform stands in a network of the process's own; none where the process is in the machine's.
     pub(crate) fn own_platform_url(&self, network: &Network) -> Option<String> {
-        let has_own = self.network.is_ok() && *network == Network::Platform;
+        let has_own = self.network.is_ok() && matches!(network, Network::Platform | Network::Proxy(_));
         has_own.then(|| format!("http://127.0.0.1:{}", self.platform_port))
+    }
+
+    /// Where the proxy stands in a network of the process's own; none where the process is in the machine's.
+    pub(crate) fn own_proxy_port(&self) -> Option<u16> {
+        let free = PROXY_PORTS.into_iter().find(|port| *port != self.platform_port);
+        free.filter(|_| self.network.is_ok())
     }
 
     /// The level of a process that may reach `network`.
@@ -114,7 +122,8 @@ impl Sandbox {
     fn level_of_network(&self, network: &Network, level: &mut Level) {
         let weak = |why: String| {
             let rest = if self.landlock_ports() {
-                format!("TCP to port {} of any host and from ports that the kernel chooses, no UDP", self.platform_port)
+                let ports = self.ports(network).iter().map(u16::to_string).collect::<Vec<_>>().join(" and ");
+                format!("TCP to port {ports} of any host and from ports that the kernel chooses, no UDP")
             } else if self.seccomp.is_ok() {
                 "TCP to everywhere, no UDP".to_owned()
             } else {
@@ -125,7 +134,11 @@ impl Sandbox {
         match (network, &self.network) {
             (Network::Nobody, Ok(_)) => level.on(Control::Network, "a network of its own, with nobody in it"),
             (Network::Platform, Ok(_)) => level.on(Control::Network, "a network of its own, in which only the platform stands"),
-            (Network::Nobody | Network::Platform, Err(why)) => level.off(Control::Network, weak(why.clone())),
+            (Network::Proxy(_), Ok(_)) => level.on(
+                Control::Network,
+                "a network of its own, in which only the platform stands, and its proxy to the granted hosts",
+            ),
+            (Network::Nobody | Network::Platform | Network::Proxy(_), Err(why)) => level.off(Control::Network, weak(why.clone())),
             (Network::Ports(ports), _) if self.landlock_ports() && self.seccomp.is_ok() => {
                 let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
                 level.on(
@@ -137,6 +150,16 @@ impl Sandbox {
                 Control::Network,
                 format!("granted, and not held to its ports: this takes Landlock ABI {ABI_CONNECTIONS} (Linux 6.7) and seccomp"),
             ),
+        }
+    }
+
+    /// Ports that a process in the machine's network may connect to.
+    fn ports(&self, network: &Network) -> Vec<u16> {
+        match network {
+            Network::Nobody => Vec::new(),
+            Network::Platform => vec![self.platform_port],
+            Network::Proxy(port) => vec![self.platform_port, *port],
+            Network::Ports(ports) => ports.iter().copied().chain([self.platform_port]).collect(),
         }
     }
 
@@ -165,17 +188,13 @@ impl Sandbox {
         }
         let own_network = self.network.as_ref().ok().filter(|_| !matches!(allowance.network, Network::Ports(_)));
         if let Some(with_users) = own_network {
-            let port = (allowance.network == Network::Platform).then_some(self.platform_port);
-            let (namespace, listener) = Namespace::new(port, *with_users)?;
+            let ports = self.ports(&allowance.network);
+            let (namespace, taken) = Namespace::new(&ports, *with_users)?;
             cage.namespace = Some(namespace);
-            kept.listener = port.map(|_| listener);
+            kept.listeners = Some((taken, ports.len()));
         }
         if self.landlock.is_ok() {
-            let ports: Vec<u16> = match &allowance.network {
-                Network::Nobody => Vec::new(),
-                Network::Platform => vec![self.platform_port],
-                Network::Ports(ports) => ports.iter().copied().chain([self.platform_port]).collect(),
-            };
+            let ports = self.ports(&allowance.network);
             let held = own_network.is_none().then_some(ports.as_slice());
             cage.ruleset = Some(files::ruleset(&self.places, allowance, held)?);
             kept.own_proc = files::own_proc(own_network.is_some());
@@ -237,7 +256,7 @@ fn seccomp() -> Result<(), String> {
 /// In a namespace of users there is one user only, so plugins with ids of their own do without.
 fn network(have_own_users: bool) -> Result<bool, String> {
     let holds = |with_users| {
-        let (namespace, listener) = Namespace::new(Some(1), with_users)?;
+        let (namespace, listener) = Namespace::new(&[1], with_users)?;
         probe(move || namespace.enter())?;
         namespace::take_listener(&listener).map(|_| with_users)
     };
@@ -311,6 +330,8 @@ mod tests {
             (Ok(7), Ok(false), &Network::Nobody, true, "nobody in it"),
             (Ok(7), refused(), &Network::Platform, false, "refused; what is left: TCP to port 8001"),
             (Ok(3), refused(), &Network::Platform, false, "TCP to everywhere"),
+            (Ok(7), Ok(false), &Network::Proxy(3128), true, "its proxy to the granted hosts"),
+            (Ok(7), refused(), &Network::Proxy(9000), false, "TCP to port 8001 and 9000"),
             (Ok(7), refused(), &granted, true, "ports 53, 443"),
             (Ok(3), Ok(false), &granted, false, "not held to its ports"),
         ] {
@@ -324,6 +345,9 @@ mod tests {
     fn its_address_is_its_own_only_where_its_network_is() {
         let url = |network: &Network| sandbox(Ok(7), Ok(true)).own_platform_url(network);
         assert_eq!(url(&Network::Platform).as_deref(), Some("http://127.0.0.1:8001"));
+        assert_eq!(url(&Network::Proxy(3128)).as_deref(), Some("http://127.0.0.1:8001"));
         assert_eq!(url(&Network::Ports([443].into())), None);
+        assert_eq!(sandbox(Ok(7), Ok(true)).own_proxy_port(), Some(3128));
+        assert_eq!(sandbox(Ok(7), Err("refused".to_owned())).own_proxy_port(), None);
     }
 }

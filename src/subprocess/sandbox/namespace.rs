@@ -1,7 +1,7 @@
-//! A network of the process's own, in which nobody stands but the platform.
+//! A network of the process's own, in which nobody stands but the platform and, where hosts were granted, its proxy.
 //!
-//! The new process makes the network and a listener in it, at the address where the plugin expects the platform, and hands
-//! the listener to the server. So a plugin that knows nothing but TCP reaches the platform, and no other address at all.
+//! The new process makes the network and listeners in it, at the addresses where the plugin expects these, and hands the
+//! listeners to the server. So a plugin that knows nothing but TCP reaches the platform, and no other address at all.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -27,21 +27,21 @@ const BACKLOG: i32 = 64;
 pub(super) struct Namespace {
     /// Lines for the maps of users and groups, where the server has no privilege to make a network.
     maps: Option<[String; 2]>,
-    /// Where the platform is to be; none: nowhere.
-    platform: Option<SocketAddrV4>,
+    /// Where the platform and its proxy are to be; empty: nowhere.
+    places: Vec<SocketAddrV4>,
     handover: OwnedFd,
 }
 
 impl Namespace {
-    /// A network with the platform at `port`, and where its listener is given out. Without the privilege to make one it
-    /// takes a namespace of users as well.
-    pub(super) fn new(port: Option<u16>, with_users: bool) -> io::Result<(Self, OwnedFd)> {
+    /// A network with the platform, and its proxy, at `ports`, and where their listeners are given out. Without the privilege
+    /// to make one it takes a namespace of users as well.
+    pub(super) fn new(ports: &[u16], with_users: bool) -> io::Result<(Self, OwnedFd)> {
         let (taken, handover) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-        let platform = port.map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+        let places = ports.iter().map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port)).collect();
         let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
         let maps = with_users.then(|| [format!("{0} {0} 1", user.as_raw()), format!("{0} {0} 1", group.as_raw())]);
-        Ok((Self { maps, platform, handover }, taken))
+        Ok((Self { maps, places, handover }, taken))
     }
 
     /// Runs in the new process: makes system calls only.
@@ -56,7 +56,10 @@ impl Namespace {
                 rustix::io::write(file, line.as_bytes())?;
             }
         }
-        let Some(platform) = &self.platform else { return Ok(()) };
+        self.places.iter().try_for_each(|place| self.stand_at(place))
+    }
+
+    fn stand_at(&self, place: &SocketAddrV4) -> io::Result<()> {
         let listener = rustix::net::socket_with(
             AddressFamily::INET,
             SocketType::STREAM,
@@ -64,7 +67,7 @@ impl Namespace {
             None,
         )?;
         raise_loopback(listener.as_raw_fd())?;
-        rustix::net::bind(&listener, platform)?;
+        rustix::net::bind(&listener, place)?;
         rustix::net::listen(&listener, BACKLOG)?;
         let given = [listener.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -1,8 +1,12 @@
 """Tries what it is told to, and tells how that ended."""
 
+import base64
 import ctypes
 import errno
 import socket
+import urllib.error
+import urllib.parse
+import urllib.request
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,6 +56,33 @@ def connect_unix(path):
         return True
 
 
+def fetch(url):
+    """As a library does it that reads the variables of proxies, and follows redirects."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as response:
+            return [response.status, response.read(1000).decode()]
+    except urllib.error.HTTPError as error:
+        return [error.code, error.read(1000).decode()]
+
+
+held = []
+
+
+def by_proxy(head, hold=False):
+    """Says it to the proxy as it is, with the credential for CREDENTIAL; gives the first line and the rest."""
+    proxy = urllib.parse.urlsplit(os.environ["HTTP_PROXY"])
+    credential = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+    connection = socket.create_connection((proxy.hostname, proxy.port), timeout=20)
+    connection.sendall(head.replace("CREDENTIAL", f"Proxy-Authorization: Basic {credential}").encode())
+    said = connection.recv(4000).decode()
+    if hold:
+        held.append(connection)
+    else:
+        connection.close()
+    line, _, rest = said.partition("\r\n")
+    return [line, rest]
+
+
 def run(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
@@ -63,10 +94,12 @@ def status():
 
 TRIES = {
     "bind": bind,
+    "by_proxy": by_proxy,
     "call": call,
     "connect": connect,
     "connect_unix": connect_unix,
     "environment": lambda name: os.environ[name],
+    "fetch": fetch,
     "ids": lambda: [os.getpid(), os.getpgrp(), os.getsid(0), os.getuid()],
     "interfaces": lambda: [name for _, name in socket.if_nameindex()],
     "kill": os.kill,

@@ -17,6 +17,7 @@ use crate::{
     Caller, Platform,
     migrations::refused,
     operation::{Step, Stop, nothing_to_undo},
+    progress::Meter,
 };
 
 pub(super) const STEP: Step<Install> = Step { name: "contract", run, undo: nothing_to_undo, would, may_be_cut: false };
@@ -31,14 +32,21 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         if !install.decision.allow_destructive {
             return Ok("nothing to take away".to_owned());
         }
-        Ok(install.platform.contract(&install.caller, install.installation()?, install.release()?).await)
+        let meter = install.meter();
+        Ok(install.platform.contract(&install.caller, install.installation()?, install.release()?, &meter).await)
     })
 }
 
 impl Platform {
     /// Applies the destructive migrations of the release that answers. Gives what became of it, for the journal.
-    pub(super) async fn contract(&self, caller: &Caller, installation: &Installation, release: &Arc<Release>) -> String {
-        match self.try_to_contract(caller, installation, release).await {
+    pub(super) async fn contract(
+        &self,
+        caller: &Caller,
+        installation: &Installation,
+        release: &Arc<Release>,
+        meter: &Meter,
+    ) -> String {
+        match self.try_to_contract(caller, installation, release, meter).await {
             Ok(note) => note,
             Err(failure) => {
                 tracing::error!(plugin.slug = installation.slug, error = %failure, "what a release no longer needs could not be taken away");
@@ -55,6 +63,7 @@ impl Platform {
         caller: &Caller,
         installation: &Installation,
         release: &Arc<Release>,
+        meter: &Meter,
     ) -> Result<String, Failure> {
         let nothing = || Ok("nothing to take away".to_owned());
         let Some(mut history) = self.history(caller, installation, release).await? else { return nothing() };
@@ -74,7 +83,7 @@ impl Platform {
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        history.apply(&pending).await?;
+        history.apply(&pending, meter).await?;
         Ok(format!("done: {}", names(&pending)))
     }
 }

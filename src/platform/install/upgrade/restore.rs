@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     Caller, Platform,
-    install::{Decision, out_of_order},
-    launch::{Begun, Launch},
+    install::{Decision, Upload, out_of_order},
+    launch::{Begun, Foreseen, Launch},
     operation::{Change, Step, Stop, nothing_to_undo, said},
     state::advance,
 };
@@ -129,6 +129,27 @@ impl Platform {
         self.launch(&caller, Launch { plugin, input, change: &RESTORE, state: install, on_failure: unexpected, dry_run }).await
     }
 
+    /// Tells what it would do to put back a backup that comes as a file. Nothing is kept of it.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `NOT_FOUND`, `plugin.snapshot_broken`, `CONFLICT` while another operation on this plugin runs.
+    pub async fn foresee_restore(
+        self: &Arc<Self>,
+        caller: &Caller,
+        slug: &str,
+        upload: Upload,
+        allow_destructive: bool,
+    ) -> Result<Foreseen> {
+        let _permit = caller.call(self.services()).permit_person(Permission::PluginsInstall)?;
+        let (_, release) = self.whose_backup(caller, slug, &upload).await?;
+        let mut install = Install::resume(self.clone(), caller.clone(), slug).await?;
+        install.reason = "restore";
+        install.unpacked = Some(self.unpack_backup(slug, &upload).await?);
+        install.of_release = Some(release);
+        install.decision = Decision { allow_destructive, ..Decision::default() };
+        self.foresee(caller, slug.to_owned(), &RESTORE, &mut install).await
+    }
+
     /// Ends a restore whose process died: it is done if the release was switched, else what was there before is put back.
     pub(crate) async fn end_restore(
         &self,
@@ -182,11 +203,16 @@ impl Platform {
 fn unpack(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let platform = install.platform.clone();
-        let snapshot = install.snapshot.clone().ok_or_else(|| out_of_order("snapshot"))?;
-        let slug = install.installation()?.slug.clone();
-        let unpacked = platform.unpack_snapshot(&slug, &snapshot).await?;
+        let (unpacked, release) = match (install.unpacked.take(), install.of_release) {
+            (Some(unpacked), Some(release)) => (unpacked, release),
+            _ => {
+                let snapshot = install.snapshot.clone().ok_or_else(|| out_of_order("snapshot"))?;
+                let slug = install.installation()?.slug.clone();
+                (platform.unpack_snapshot(&slug, &snapshot).await?, snapshot.release_id)
+            }
+        };
         let mut tx = platform.services().db.read().await?;
-        let row = releases::get(&mut tx, snapshot.release_id).await?.ok_or_else(|| out_of_order("release row"))?;
+        let row = releases::get(&mut tx, release).await?.ok_or_else(|| out_of_order("release row"))?;
         drop(tx);
         let directory = platform.layout().release(&row.digest);
         let files = unpacked.about.files.iter().filter(|file| file.entry.is_some()).count();

@@ -1,5 +1,6 @@
 //! What the platform prepares, as itself: roles, schemas, and a database that is closed to them.
 
+use mint_domain::Slug;
 use postgres_protocol::password::scram_sha_256;
 use rand::{Rng as _, distr::Alphanumeric};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool};
@@ -16,6 +17,11 @@ use crate::tables::{Error, Owner, Result, pool::CONNECTIONS_MAX};
 const VERSION_MIN: i32 = 140_000;
 /// Characters of a password.
 const PASSWORD_CHARS: usize = 40;
+
+/// What is written on a schema, which says whose it is under whatever name it has.
+const BEFORE_PLUGIN: &str = "Tables of the plugin ";
+const BEFORE_TENANT: &str = " of ";
+const AFTER_TENANT: &str = ", which nobody else uses.";
 
 /// Functions by which any role could hold what belongs to all: locks by number, and storage that is in no table.
 const SHARED_FUNCTIONS: &str = "select p.oid::regprocedure::text from pg_catalog.pg_proc p \
@@ -112,6 +118,15 @@ impl Server {
         Ok(bytes.unsigned_abs())
     }
 
+    /// Schemas of all plugins of a tenant, archived ones too.
+    pub(crate) async fn of_tenant(&self, tenant: &Slug) -> Result<Vec<String>> {
+        // A slug has no `%` and no `_`.
+        let said = format!("{BEFORE_PLUGIN}%{BEFORE_TENANT}{tenant}{AFTER_TENANT}");
+        let known = "select nspname::text from pg_catalog.pg_namespace \
+            where pg_catalog.obj_description(oid, 'pg_namespace') like $1 order by 1";
+        sqlx::query_scalar(known).bind(said).fetch_all(&self.pool).await.map_err(outage)
+    }
+
     /// Deletes a role with everything that it owns.
     pub(crate) async fn remove(&self, role: &str) -> Result<()> {
         if !self.knows(role).await? {
@@ -151,7 +166,7 @@ async fn make(connection: &mut PgConnection, role: &str, owner: &Owner, database
         "{verb} role {role} login noinherit nocreatedb nocreaterole connection limit {connections} password '{verifier}';
          grant connect on database \"{database}\" to {role};
          create schema if not exists {role};
-         comment on schema {role} is 'Tables of the plugin {plugin} of {tenant}, which nobody else uses.';
+         comment on schema {role} is '{BEFORE_PLUGIN}{plugin}{BEFORE_TENANT}{tenant}{AFTER_TENANT}';
          revoke all on schema {role} from public;
          grant usage, create on schema {role} to {role};
          alter role {role} reset all;

@@ -9,7 +9,6 @@ mod db;
 mod dev;
 mod dry_run;
 mod fsck;
-mod laboratory;
 mod limits;
 mod plugin;
 mod plugin_archives;
@@ -25,6 +24,7 @@ mod serve;
 mod session;
 mod status;
 mod tenant;
+mod tenant_share;
 mod token;
 mod typed;
 mod user;
@@ -66,9 +66,6 @@ enum Command {
     Plugin(plugin::Command),
     /// Shows or changes what plugins of the laboratory may use up where nothing is said of one of them
     Limits(limits::Edits),
-    /// Shows and sets laboratories' shares of the server
-    #[command(subcommand)]
-    Laboratory(laboratory::Command),
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
@@ -126,9 +123,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Dev(arguments) => dev::run(arguments, config, output).await,
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Limits(edits) => limits::of_laboratory(edits, output).await,
-        Command::Laboratory(command) => laboratory::run(command, config, output).await,
         Command::Auth(command) => auth::run(command, output).await,
-        Command::Tenant(command) => tenant::run(command, output).await,
+        Command::Tenant(command) => tenant::run(command, config, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Role(command) => role::run(command, output).await,
         Command::Audit(command) => audit::run(command, output).await,

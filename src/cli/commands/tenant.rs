@@ -1,6 +1,6 @@
 //! `mint tenant`: laboratories, for those who look after the whole installation.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -8,7 +8,7 @@ use mint_domain::Slug;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{typed::typed, user::read_lines};
+use super::{limits::Changes, tenant_share, typed::typed, user::read_lines};
 use crate::{
     client::{Client, Connection},
     output::{Output, cell, table},
@@ -17,7 +17,7 @@ use crate::{
 /// Time between two looks at a laboratory that is being deleted.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Lists, makes, suspends and deletes laboratories.
+/// Lists, makes, bounds, suspends and deletes laboratories.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists laboratories
@@ -62,6 +62,18 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Shows what all plugins of one's own laboratory together may take of the server, and what they do
+    Share {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Gives one a share of its own, at the machine of the server
+    Give {
+        /// Slug
+        tenant: Slug,
+        #[command(flatten)]
+        changes: Changes,
+    },
     /// Deletes it with its people, experiments, files and plugins
     Delete {
         /// Slug
@@ -75,7 +87,7 @@ pub(super) enum Command {
 }
 
 /// Runs one of them.
-pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(command: Command, config: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         Command::List { connection } => {
             let client = connection.client()?;
@@ -113,6 +125,8 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
             let client = connection.client()?;
             output.print(&client.send(client.request(Method::DELETE, &suspension(&tenant))).await?, line)?;
         }
+        Command::Share { connection } => tenant_share::show(&connection, output).await?,
+        Command::Give { tenant, changes } => tenant_share::give(&tenant, &changes, config, output).await?,
         Command::Delete { tenant, confirm, connection } => {
             let client = connection.client()?;
             let confirm = match confirm {

@@ -210,7 +210,7 @@ async fn appoint(config: Option<&Path>, output: Output, username: &str, tenant: 
 }
 
 /// The data themselves, without a server.
-async fn at_the_machine(config: Option<&Path>) -> anyhow::Result<Arc<Services>> {
+pub(super) async fn at_the_machine(config: Option<&Path>) -> anyhow::Result<Arc<Services>> {
     let config = Config::load(config)?;
     std::fs::create_dir_all(&config.server.data_path)?;
     let layout = Layout::at(&config.server.data_path);

@@ -50,7 +50,7 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     (
         "plugins.laboratory.concurrencyMax",
         Kind::Number,
-        "Requests in progress of all plugins of one laboratory together; by default 128. What `mint laboratory give` says goes before",
+        "Requests in progress of all plugins of one laboratory together; by default 128. What `mint tenant give` says goes before",
     ),
     ("plugins.laboratory.queueMax", Kind::Number, "Requests of theirs that wait; by default 1024"),
     ("plugins.laboratory.requestsPerSecondMax", Kind::Number, "Requests of theirs that begin in a second; by default 2000"),

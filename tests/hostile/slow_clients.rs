@@ -44,6 +44,9 @@ async fn a_thousand_slow_clients_keep_nobody_from_being_served() {
     let limits = json!({
         "concurrency_max": 1_000, "queue_max": 100, "processes_max": 2_000, "open_files_max": 4_096, "wall_ms_max": 300_000,
     });
+    // The operator gives the laboratory the room that its administrator gives one plugin.
+    let given = mint.run(&["tenant", "give", "default", "--set", "laboratory_concurrency_max=2000"]);
+    assert_eq!(given.code, Some(0), "{}", given.stderr);
     admin.installed(&Program::BULKY.bundle("bulky"), limits).await;
     admin.installed(&Program::NOSY.bundle("nosy"), json!({})).await;
     admin.installed(&bundle("hello"), json!({})).await;

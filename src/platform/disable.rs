@@ -97,7 +97,7 @@ fn would_disable(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
 fn stop(disable: &mut Disable) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let (tenant, id) = (disable.installation.tenant_id, disable.installation.id);
-        disable.platform.take_down(tenant, id, None).await;
+        disable.platform.take_down(tenant, id).await;
         disable.platform.taken_down_everywhere(id).await?;
         Ok("stopped; what it holds stays".to_owned())
     })

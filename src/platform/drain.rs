@@ -36,10 +36,11 @@ impl Platform {
         }
     }
 
-    /// Stops what runs of an installation, if its start is still `generation` (any, where none is given). Nothing takes its
-    /// place, so what has no end of its own is told to go at once.
-    pub(crate) async fn take_down(self: &Arc<Self>, tenant: TenantId, installation: InstallationId, generation: Option<i64>) {
-        if let Some(active) = self.running().remove(tenant, installation, generation) {
+    /// Stops what runs of an installation, and what is being started of it. Nothing takes its place, so what has no end of its
+    /// own is told to go at once. No other start begins when the row is in no state that wants one.
+    pub(crate) async fn take_down(self: &Arc<Self>, tenant: TenantId, installation: InstallationId) {
+        self.running().no_start(installation).await;
+        if let Some(active) = self.running().remove(tenant, installation, None) {
             self.let_go(active, Patience { streams: Duration::ZERO, all: self.drain_time() }).await;
         }
     }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use mint_context::{Result, database::OUTAGE, objects, settings};
-use mint_domain::{InstallationId, State, TenantId, lifecycle::Failure};
+use mint_context::{Error, Result, database::OUTAGE, objects, runtime::Release, settings};
+use mint_domain::{InstallationId, Kind, State, TenantId, lifecycle::Failure};
 use mint_store::{
     installations::{self, Changes, Installation},
     tenants::{self, Tenant},
@@ -18,7 +18,14 @@ use rand::Rng as _;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{Caller, Platform, content::FETCH, home::FILES, running::Active, tenants::Deletions};
+use crate::{
+    Caller, Platform,
+    content::FETCH,
+    home::FILES,
+    platform::STOP_GRACE,
+    running::{Active, Starting},
+    tenants::Deletions,
+};
 
 /// Time between two looks at whether anything changed, before jitter.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -206,19 +213,47 @@ impl Platform {
         }
     }
 
-    /// Starts an installation that is Ready but does not run here at its present generation.
-    pub(crate) async fn catch_up(self: &Arc<Self>, caller: &Caller, mut row: Installation) {
-        let started = async {
-            let (_, release) = self
-                .find_installation(caller, &row.slug)
-                .await
-                .map_err(|error| Failure::new("start", error.public().message, "Reload the plugin."))?;
-            self.bring(&release).await?;
-            self.obey_configuration(&mut row, &release).await?;
-            self.runtime(row.mode()).stage(&release, &row.grants).await?;
-            self.start(caller, &row, &release).await
+    /// Starts an installation that is Ready but does not run here at its present generation, unless it is changed meanwhile.
+    pub(crate) async fn catch_up(self: &Arc<Self>, caller: &Caller, row: Installation) {
+        let starting = self.running().begin_starting(row.id).await;
+        match self.wanted(caller, &row).await {
+            Ok(Some((row, release))) => self.bring_up(&starting, caller, row, &release).await,
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(
+                    plugin.slug = row.slug,
+                    error = &error as &dyn std::error::Error,
+                    "a plugin could not be started yet"
+                );
+            }
+        }
+    }
+
+    /// Starts an installation as its row says, and lets it answer.
+    pub(crate) async fn bring_up(
+        self: &Arc<Self>,
+        starting: &Starting,
+        caller: &Caller,
+        mut row: Installation,
+        release: &Arc<Release>,
+    ) {
+        let staged = async {
+            self.bring(release).await?;
+            self.obey_configuration(&mut row, release).await?;
+            self.runtime(row.mode()).stage(release, &row.grants).await
         };
-        match started.await {
+        let staged = tokio::select! {
+            staged = staged => staged,
+            () = starting.unwanted.cancelled() => return,
+        };
+        // What it does to its files and tables goes on when nobody waits for it, so this is waited for.
+        let started = match staged {
+            Ok(()) => self.start(caller, &row, release).await,
+            Err(failure) => Err(failure),
+        };
+        match started {
+            Ok(active) if starting.unwanted.is_cancelled() => active.plugin.stop(STOP_GRACE).await,
+            Err(_) if starting.unwanted.is_cancelled() => {}
             Ok(active) => {
                 self.failed_here().remove(&row.id);
                 if let Some(old) = self.put_up(&Arc::new(active)) {
@@ -239,6 +274,21 @@ impl Platform {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure, "a plugin could not be started");
                 self.fault(row.tenant_id, row.id, failure).await;
             }
+        }
+    }
+
+    /// What is to be started, if it is still wanted. The other servers know by then that it is about to be.
+    async fn wanted(&self, caller: &Caller, row: &Installation) -> Result<Option<(Installation, Arc<Release>)>> {
+        if self.services().db.is_shared() {
+            self.tell().await?;
+        }
+        match self.find_installation(caller, &row.slug).await {
+            Ok((now, release)) => {
+                let is_wanted = now.id == row.id && now.generation == row.generation && now.state.serves();
+                Ok(is_wanted.then_some((now, release)))
+            }
+            Err(Error::Refused(refusal)) if refusal.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -31,6 +31,7 @@ pub(crate) struct Presence {
     address: SocketAddr,
     started_at: OffsetDateTime,
     heard: Mutex<Heard>,
+    told: tokio::sync::Mutex<Option<Told>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ struct Heard {
 impl Presence {
     pub(crate) fn new(address: SocketAddr, clock: &dyn Clock) -> Self {
         let heard = Heard { at: Instant::now(), must_look: false };
-        Self { address, started_at: clock.now(), heard: Mutex::new(heard) }
+        Self { address, started_at: clock.now(), heard: Mutex::new(heard), told: tokio::sync::Mutex::default() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -78,6 +79,7 @@ impl Presence {
 }
 
 /// What was last told, and when.
+#[derive(Debug)]
 struct Told {
     serves: Vec<Served>,
     at: Instant,
@@ -88,9 +90,8 @@ impl Platform {
     pub(crate) fn report(self: &Arc<Self>) {
         let platform = self.clone();
         self.spawn(async move {
-            let mut told = None;
             loop {
-                if let Err(error) = platform.tell(&mut told).await {
+                if let Err(error) = platform.tell().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the other servers could not be told of this one");
                 }
                 tokio::time::sleep(LOOK_INTERVAL).await;
@@ -98,7 +99,12 @@ impl Platform {
         });
     }
 
-    async fn tell(&self, told: &mut Option<Told>) -> Result<()> {
+    /// Tells the others what there is to tell now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) async fn tell(&self) -> Result<()> {
+        let mut told = self.presence().told.lock().await;
         let serves = self.serves();
         let is_new = told.as_ref().is_none_or(|told| told.serves != serves);
         if !is_new && told.as_ref().is_some_and(|told| told.at.elapsed() < BEAT_INTERVAL) {
@@ -125,14 +131,16 @@ impl Platform {
         Ok(())
     }
 
-    /// What answers here, by installation.
+    /// What answers here or is being started, by installation.
     fn serves(&self) -> Vec<Served> {
         let here = self.running().answering().into_iter().filter(|active| active.developed.is_none()).map(|active| Served {
             installation: active.authority.installation,
             release: Some(active.release),
             generation: active.generation,
         });
-        let mut serves: Vec<Served> = here.collect();
+        let starting = self.running().starting().into_iter();
+        let starting = starting.map(|installation| Served { installation, release: None, generation: 0 });
+        let mut serves: Vec<Served> = here.chain(starting).collect();
         serves.sort_by_key(|served| (served.installation, served.generation));
         serves
     }
@@ -174,7 +182,7 @@ impl Platform {
         Ok(replicas::since(&mut self.services().db.read().await?, then).await?)
     }
 
-    /// Whether no server that is there answers with another release of an installation than `release`. What a server that is
+    /// Whether no server that is there answers with another release of an installation than `release`, or is about to. What a server that is
     /// gone does not know counts for nothing: it answers nobody before it has looked again.
     ///
     /// # Errors
@@ -182,13 +190,12 @@ impl Platform {
     pub async fn everyone_serves(&self, installation: InstallationId, release: &Digest) -> Result<bool> {
         let here = self.serves();
         let others = self.replicas().await?;
-        let agrees =
-            |served: &Served| served.installation != installation || served.release.is_none_or(|other| other == *release);
+        let agrees = |served: &Served| served.installation != installation || served.release == Some(*release);
         let others = others.iter().filter(|other| other.id != self.process_id()).flat_map(|other| &other.serves);
         Ok(here.iter().chain(others).all(agrees))
     }
 
-    /// Waits until no other server answers with an installation that was taken down here.
+    /// Waits until no other server answers with an installation that was taken down here, or starts it.
     ///
     /// # Errors
     /// `CONFLICT` when one does not take it down; the database's.
@@ -196,7 +203,7 @@ impl Platform {
         let deadline = Instant::now() + self.drain_time() + TAKE_DOWN_TIMEOUT;
         loop {
             let others = self.replicas().await?;
-            let mut serving = others.iter().filter(|other| other.id != self.process_id() && other.answers_with(installation));
+            let mut serving = others.iter().filter(|other| other.id != self.process_id() && other.holds(installation));
             let Some(other) = serving.next() else { return Ok(()) };
             if Instant::now() > deadline {
                 let message = format!("The server at {} does not let go of the plugin. Look at its log.", other.address);

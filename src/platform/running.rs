@@ -1,7 +1,7 @@
 //! What runs right now in this process.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -19,6 +19,8 @@ use mint_context::{
 use mint_domain::{Digest, ExperimentId, InstallationId, Mode, Prefix, Slug, TenantId};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{admission::Admission, health::Watch, routes::Routes};
 
@@ -100,6 +102,7 @@ pub struct Running {
     by_installation: RwLock<HashMap<InstallationId, Arc<Active>>>,
     saving: Mutex<HashSet<(TenantId, ExperimentId)>>,
     leaving: Mutex<Vec<Arc<Active>>>,
+    starting: watch::Sender<HashMap<InstallationId, CancellationToken>>,
     meters: Mutex<HashMap<InstallationId, Arc<Meters>>>,
 }
 
@@ -116,6 +119,21 @@ pub struct Saving<'a> {
 pub(crate) struct Leaving {
     running: Arc<Running>,
     active: Arc<Active>,
+}
+
+/// Held while an installation is being started here because its row wants it.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    running: Arc<Running>,
+    installation: InstallationId,
+    /// Cancelled when nobody wants the start any more.
+    pub(crate) unwanted: CancellationToken,
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.running.starting.send_modify(|starting| drop(starting.remove(&self.installation)));
+    }
 }
 
 impl Drop for Leaving {
@@ -146,6 +164,39 @@ impl Running {
         let mut all = self.all();
         all.extend(self.leaving.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
         all
+    }
+
+    /// Marks that an installation is being started; after the end of an earlier start, if one goes on.
+    pub(crate) async fn begin_starting(self: &Arc<Self>, installation: InstallationId) -> Starting {
+        let unwanted = CancellationToken::new();
+        let mut changes = self.starting.subscribe();
+        loop {
+            let is_first = self.starting.send_if_modified(|starting| match starting.entry(installation) {
+                Entry::Occupied(_) => false,
+                Entry::Vacant(place) => {
+                    place.insert(unwanted.clone());
+                    true
+                }
+            });
+            if is_first {
+                return Starting { running: self.clone(), installation, unwanted };
+            }
+            let _never_closed = changes.wait_for(|starting| !starting.contains_key(&installation)).await;
+        }
+    }
+
+    /// Says that the start of an installation that goes on is not wanted, and waits for its end.
+    pub(crate) async fn no_start(&self, installation: InstallationId) {
+        let mut changes = self.starting.subscribe();
+        if let Some(unwanted) = self.starting.borrow().get(&installation) {
+            unwanted.cancel();
+        }
+        let _never_closed = changes.wait_for(|starting| !starting.contains_key(&installation)).await;
+    }
+
+    /// What is being started.
+    pub(crate) fn starting(&self) -> Vec<InstallationId> {
+        self.starting.borrow().keys().copied().collect()
     }
 
     /// The meters of an installation, which outlive its starts.
@@ -179,10 +230,14 @@ impl Running {
         self.of_tenant(tenant).into_iter().find(|active| active.developed.is_some() && claims(active))
     }
 
-    /// Puts `active` in the place of an earlier start, which is given back to be drained and stopped.
+    /// Puts `active` in the place of an earlier start. Gives what is to be drained and stopped: the earlier one, or `active`
+    /// itself where a later one answers.
     pub fn switch(&self, active: &Arc<Active>) -> Option<Arc<Active>> {
         let authority = &active.authority;
         let mut map = self.by_installation.write().unwrap_or_else(PoisonError::into_inner);
+        if map.get(&authority.installation).is_some_and(|other| other.generation > active.generation) {
+            return Some(active.clone());
+        }
         let old = map.insert(authority.installation, active.clone());
         self.routes.mount(authority.tenant, authority.installation, &active.prefix.public(), active);
         old

@@ -154,7 +154,7 @@ fn stop(uninstall: &mut Uninstall) -> BoxFuture<'_, Result<String, Stop>> {
         let mut tx = uninstall.begin().await?;
         advance(&mut tx, tenant, id, events, uninstall.platform.services().clock.now()).await?;
         tx.commit().await?;
-        uninstall.platform.take_down(tenant, id, None).await;
+        uninstall.platform.take_down(tenant, id).await;
         uninstall.platform.taken_down_everywhere(id).await?;
         Ok("stopped".to_owned())
     })

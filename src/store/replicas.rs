@@ -30,16 +30,16 @@ pub struct Replica {
 pub struct Served {
     /// The installation.
     pub installation: InstallationId,
-    /// Digest of the release that answers; none where it could not be started there.
+    /// Digest of the release that answers; none while it is being started there.
     pub release: Option<Digest>,
     /// Which start it is.
     pub generation: i64,
 }
 
 impl Replica {
-    /// Whether any release of an installation answers there.
-    pub fn answers_with(&self, installation: InstallationId) -> bool {
-        self.serves.iter().any(|served| served.installation == installation && served.release.is_some())
+    /// Whether an installation answers there, or is being started.
+    pub fn holds(&self, installation: InstallationId) -> bool {
+        self.serves.iter().any(|served| served.installation == installation)
     }
 }
 

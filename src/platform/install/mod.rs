@@ -356,7 +356,7 @@ fn failed(install: &mut Install, failure: Failure) -> BoxFuture<'_, ()> {
     Box::pin(async move {
         let Ok(installation) = install.installation() else { return };
         let (tenant, id) = (installation.tenant_id, installation.id);
-        install.platform.take_down(tenant, id, None).await;
+        install.platform.take_down(tenant, id).await;
         if let Err(stop) = install.advance(|_| vec![Event::Faulted(failure)]).await {
             tracing::error!(installation.id = %id, error = ?stop, "the state of a failed plugin could not be written");
         }

@@ -141,7 +141,7 @@ fn stop(resetting: &mut Resetting) -> BoxFuture<'_, Result<String, Stop>> {
         let reason = format!("Its tables are being set back to revision {}.", resetting.revision);
         resetting.fail(Failure::new("reset", reason, "Wait until the operation has ended.")).await?;
         let (tenant, id) = (resetting.caller.tenant, resetting.installation.id);
-        resetting.platform.take_down(tenant, id, None).await;
+        resetting.platform.take_down(tenant, id).await;
         resetting.platform.taken_down_everywhere(id).await?;
         Ok("stopped".to_owned())
     })

@@ -228,7 +228,7 @@ fn stop(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         let (tenant, id) = (install.caller.tenant, install.installation()?.id);
         // Not a state in which any replica lets it answer.
         install.advance(|state| if *state == State::Upgrading { vec![Event::Staged] } else { Vec::new() }).await?;
-        install.platform.take_down(tenant, id, None).await;
+        install.platform.take_down(tenant, id).await;
         install.platform.taken_down_everywhere(id).await?;
         install.stopped = true;
         Ok("does not answer".to_owned())
@@ -238,7 +238,17 @@ fn stop(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
 fn start_again(install: &mut Install) -> BoxFuture<'_, ()> {
     Box::pin(async move {
         let Some(old) = install.replaced.clone().filter(|old| install.stopped && old.state.serves()) else { return };
-        install.platform.clone().catch_up(&install.caller, old).await;
+        let starting = install.platform.running().begin_starting(old.id).await;
+        match install.platform.find_installation(&install.caller, &old.slug).await {
+            Ok((_, release)) => install.platform.bring_up(&starting, &install.caller, old, &release).await,
+            Err(error) => {
+                tracing::warn!(
+                    plugin.slug = old.slug,
+                    error = &error as &dyn std::error::Error,
+                    "a plugin could not be started yet"
+                );
+            }
+        }
     })
 }
 

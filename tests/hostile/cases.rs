@@ -348,6 +348,11 @@ const CASES: &[(&str, Tests, Tests)] = &[
         &["hostile/laboratories.rs::one_laboratorys_flood_over_all_its_plugins_leaves_room_for_others"],
     ),
     (
+        "a flood to some plugins of a laboratory",
+        &["hostile/laboratories.rs::one_plugins_flood_leaves_room_for_the_others_of_its_laboratory"],
+        &["hostile/laboratories.rs::one_plugins_flood_leaves_room_for_the_others_of_its_laboratory"],
+    ),
+    (
         "bodies that are too long",
         &["hostile/bodies.rs::a_body_that_says_it_is_too_long_is_refused_before_the_plugin_is_asked"],
         &["subprocess/headers.rs::a_body_that_is_too_long_is_refused_whether_it_says_so_or_not"],

@@ -45,9 +45,25 @@ impl Client {
         Ok(())
     }
 
+    /// Waits for the end of a request that may well be a failure.
+    ///
+    /// # Errors
+    /// The platform does not answer.
+    pub(crate) async fn end_of(&self, path: &str) -> Result<()> {
+        let mut response = self.request(Method::GET, path).send().await?;
+        // A body that is cut off has ended too.
+        while let Ok(Some(_bytes)) = response.chunk().await {}
+        Ok(())
+    }
+
     /// Installs a bundle with everything that it asks for, and waits for the end.
     pub(crate) async fn install(&self, bundle: &Path) -> Result<()> {
-        let decision = json!({"grant_requested": true, "limits": {"requests_per_second_max": 1_000_000}}).to_string();
+        self.install_with(bundle, &json!({"requests_per_second_max": 1_000_000})).await
+    }
+
+    /// The same under these limits.
+    pub(crate) async fn install_with(&self, bundle: &Path, limits: &Value) -> Result<()> {
+        let decision = json!({"grant_requested": true, "limits": limits}).to_string();
         let bytes = tokio::fs::read(bundle).await.with_context(|| bundle.display().to_string())?;
         let form = multipart::Form::new().text("decision", decision).part("bundle", multipart::Part::bytes(bytes));
         let operation = self.send(self.request(Method::POST, "/api/plugins/upload").multipart(form)).await?;

@@ -26,7 +26,7 @@ use mint_platform::running::Active;
 use mint_wasm::{Compiler, Options, WasmRuntime};
 use serde_json::{Value, json};
 
-use crate::{Plan, api::Client, bundles::Guest, mint::Mint, process::free_address, report};
+use crate::{Plan, api::Client, bundles::Guest, guard, mint::Mint, process::free_address, report};
 
 const GUESTS: [&str; 3] = ["hello", "hello-python", "hello-js"];
 /// One warm-up of so many requests comes first: the pool's slots are made on first use.
@@ -46,12 +46,16 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
         let runtime = WasmRuntime::new(&Options::new(dir.join("inside-cache"), [0; 32], Arc::new(Here)))?;
         let guests = dir.join("inside-guests");
         std::fs::create_dir(&guests)?;
-        let mut rows = Vec::new();
+        let (mut rows, mut call) = (Vec::new(), None);
         for name in GUESTS {
             report::progress(&format!("in process: {name}"));
             let active = install(plan, &client, &server, name).await?;
             let bench = Bench { runtime: &runtime, server: &server, active, guest: Guest::unpack(&plan.guests, name, &guests)? };
             rows.push((name, bench.measure(plan.quick).await.with_context(|| name)?));
+            call = Some(bench.activation(InstancePolicy::Request)?.call);
+        }
+        if let Some(call) = call {
+            guard::costs(&call)?;
         }
         server.stop().await;
         let columns = ["compile", "start from cache", "first request", "fresh request", "warm request", "instantiate"];

@@ -10,7 +10,9 @@
 mod api;
 mod axum_server;
 mod bundles;
+mod counting;
 mod fastapi;
+mod guard;
 mod inside;
 mod installations;
 mod load;
@@ -31,7 +33,7 @@ use clap::{Parser, Subcommand};
 
 /// That of `mint`, so that the bare handler has no worse one.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// Measures MINT beside its peers.
 #[derive(Debug, Parser)]
@@ -45,7 +47,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
 
-    /// Only the rows of requests whose name contains this; `upgrades` for those only
+    /// Only the rows of requests whose name contains this; `upgrades` or `guards` for those only
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 
@@ -95,12 +97,17 @@ fn main() -> Result<()> {
     if plan.only.as_deref() == Some(upgrades::NAME) {
         return upgrades::run(&plan, dir.path());
     }
+    if plan.only.as_deref() == Some(guard::NAME) {
+        inside::run(&plan, dir.path())?;
+        return guard::run(&plan, dir.path());
+    }
     rows::run(&plan, dir.path())?;
     if plan.only.is_none() {
         inside::run(&plan, dir.path())?;
         installations::run(&plan, dir.path())?;
         starts::run(&plan, dir.path())?;
         upgrades::run(&plan, dir.path())?;
+        guard::run(&plan, dir.path())?;
     }
     Ok(())
 }

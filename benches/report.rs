@@ -87,6 +87,33 @@ pub(crate) fn durations(title: &str, columns: &[&str], rows: &[(&str, Vec<Option
     }
 }
 
+/// The table of checks: the median of one, and how often one allocates.
+pub(crate) fn costs(rows: &[(&str, (std::time::Duration, f64))]) {
+    end_progress();
+    println!("\n{:<40} {:>12} {:>12}", "guards, one thread", "p50", "allocations");
+    for (name, (median, allocations)) in rows {
+        println!("{name:<40} {:>12} {allocations:>12.3}", format!("{median:.1?}"));
+    }
+}
+
+/// The table of a neighbour beside a plugin that reaches a limit: its latencies, and how long each of the plugin's requests took.
+pub(crate) fn neighbours(rows: Vec<(String, Vec<u32>, Vec<std::time::Duration>)>) {
+    end_progress();
+    println!(
+        "\n{:<40} {:>9} {:>9} {:>9} {:>9} {:>14} {:>14}",
+        "neighbour beside a limit, 8 conns", "requests", "p50 µs", "p99 µs", "max µs", "ended p50", "ended max"
+    );
+    for (name, mut latencies, mut ended) in rows {
+        latencies.sort_unstable();
+        ended.sort_unstable();
+        let at = |share: usize| latencies.get(latencies.len() * share / 100).map_or(0.0, |ns| f64::from(*ns) / 1e3);
+        let max = latencies.last().map_or(0.0, |ns| f64::from(*ns) / 1e3);
+        let time = |time: Option<&std::time::Duration>| time.map_or_else(|| "–".to_owned(), |time| format!("{time:.1?}"));
+        let (middle, last) = (time(ended.get(ended.len() / 2)), time(ended.last()));
+        println!("{name:<40} {:>9} {:>9.0} {:>9.0} {max:>9.0} {middle:>14} {last:>14}", latencies.len(), at(50), at(99));
+    }
+}
+
 /// A line of prose.
 pub(crate) fn note(text: &str) {
     end_progress();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Mode;
 
 macro_rules! limits {
-    ($(#[doc = $doc:literal] $name:ident: $modes:ident, default $default:expr, at most $max:expr;)*) => {
+    ($(#[doc = $doc:literal] $name:ident: $modes:ident $(($elsewhere:literal))?, default $default:expr, at most $max:expr;)*) => {
         /// The limits in force for one installation.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
         pub struct Limits { $(#[doc = $doc] pub $name: u64,)* }
@@ -28,6 +28,7 @@ macro_rules! limits {
             default: $default,
             max: $max,
             modes: Modes::$modes,
+            elsewhere: concat!($($elsewhere)?),
         },)*];
 
         impl LimitChanges {
@@ -105,6 +106,8 @@ pub struct Row {
     pub max: u64,
     /// Where it holds.
     pub modes: Modes,
+    /// What there is instead in the mode in which it does not hold; empty where it holds in both.
+    pub elsewhere: &'static str,
 }
 
 /// In which modes a limit holds.
@@ -152,11 +155,11 @@ const HOUR_MS: u64 = 3_600_000;
 
 limits! {
     /// All memories and tables of one instance together.
-    instance_memory_bytes_max: Shared, default 256 * MIB, at most 4 * GIB;
+    instance_memory_bytes_max: Shared("A process is held to process_memory_bytes_max."), default 256 * MIB, at most 4 * GIB;
     /// Address space of a plugin process.
-    process_memory_bytes_max: Isolated, default 4 * GIB, at most 256 * GIB;
+    process_memory_bytes_max: Isolated("An instance is held to instance_memory_bytes_max."), default 4 * GIB, at most 256 * GIB;
     /// Time the guest may compute in one request.
-    cpu_ms_max: Shared, default 2_000, at most HOUR_MS;
+    cpu_ms_max: Shared("A process computes for many requests at once: wall_ms_max ends each, and its control group, where there is one, has a share of the processors."), default 2_000, at most HOUR_MS;
     /// Time that a request may wait for its turn, and then for the head of its response.
     wall_ms_max: Both, default 30_000, at most HOUR_MS;
     /// Requests in progress.
@@ -170,23 +173,23 @@ limits! {
     /// Bytes of a response body.
     response_body_bytes_max: Both, default GIB, at most 1_024 * GIB;
     /// Handles of host resources open in one instance.
-    handles_max: Shared, default 1_024, at most 65_536;
+    handles_max: Shared("A process has no handles of the platform; it is held to open_files_max."), default 1_024, at most 65_536;
     /// Host memory held for one call: lists, rows, buffers.
-    host_memory_bytes_max: Shared, default 16 * MIB, at most GIB;
-    /// Files under `/artifacts`.
-    files_bytes_max: Shared, default GIB, at most 1_024 * GIB;
-    /// Files under `/cache`.
-    cache_bytes_max: Shared, default 256 * MIB, at most 1_024 * GIB;
+    host_memory_bytes_max: Shared("What a process asks for arrives in its own memory."), default 16 * MIB, at most GIB;
+    /// Files under `/artifacts`; of a process all in its own directory, but for its cache.
+    files_bytes_max: Both, default GIB, at most 1_024 * GIB;
+    /// Files under `/cache`; of a process those in `cache` in its own directory, temporary ones among them.
+    cache_bytes_max: Both, default 256 * MIB, at most 1_024 * GIB;
     /// Objects that the plugin put, over all experiments.
     objects_bytes_max: Both, default 10 * GIB, at most 1_024 * GIB;
     /// The installation's own tables, with their indexes.
     database_bytes_max: Both, default 256 * MIB, at most 1_024 * GIB;
     /// Time of one statement on them.
-    database_statement_ms_max: Shared, default 5_000, at most HOUR_MS;
+    database_statement_ms_max: Shared("On PostgreSQL it ends statements of a process too; on SQLite the process computes them itself."), default 5_000, at most HOUR_MS;
     /// Rows that one query may give at once; a cursor gives as many, batch by batch.
-    database_rows_max: Shared, default 100_000, at most 10_000_000;
+    database_rows_max: Shared("What a process reads arrives in its own memory."), default 100_000, at most 10_000_000;
     /// Time of one migration of them, whatever it does.
-    migration_ms_max: Shared, default 600_000, at most HOUR_MS;
+    migration_ms_max: Both, default 600_000, at most HOUR_MS;
     /// Outbound requests in progress, and tunnels of processes.
     outbound_concurrency_max: Both, default 8, at most 1_024;
     /// Outbound requests in a minute.
@@ -194,9 +197,9 @@ limits! {
     /// Log bytes in a minute.
     log_bytes_per_minute_max: Both, default MIB, at most GIB;
     /// Processes and threads of a plugin process.
-    processes_max: Isolated, default 256, at most 4_096;
+    processes_max: Isolated("A component starts no processes."), default 256, at most 4_096;
     /// Open files of a plugin process.
-    open_files_max: Isolated, default 1_024, at most 65_536;
+    open_files_max: Isolated("A component is held to handles_max."), default 1_024, at most 65_536;
     /// One result or design document.
     document_bytes_max: Both, default 64 * MIB, at most GIB;
 }
@@ -235,6 +238,7 @@ mod tests {
             assert!(row.default > 0 && row.default <= row.max, "{}", row.name);
             assert_eq!((Limit::named(row.name), row.limit.name()), (Some(row.limit), row.name));
             assert_eq!(Limits::default().get(row.limit), row.default);
+            assert_eq!(row.elsewhere.is_empty(), row.modes == Modes::Both, "{}", row.name);
         }
     }
 }

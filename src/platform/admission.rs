@@ -1,5 +1,6 @@
 //! Who may be served now: so many in a second, so many at once, so many waiting, the rest is told to come back.
 
+mod division;
 mod gate;
 mod laboratory;
 mod rate;
@@ -23,6 +24,7 @@ pub use self::laboratory::Laboratory;
 pub(crate) use self::laboratory::{Laboratories, PartUse, parts};
 use self::{
     gate::{Gate, NoPlace, Place},
+    laboratory::{Member, Seat},
     rate::Rate,
 };
 
@@ -37,7 +39,7 @@ pub struct Admission {
     per_second_max: AtomicU64,
     refused: AtomicU64,
     meters: Arc<Meters>,
-    laboratory: Arc<Laboratory>,
+    member: Arc<Member>,
     resizing: Mutex<()>,
     leaving: CancellationToken,
     streams_over: CancellationToken,
@@ -77,7 +79,7 @@ impl Farewell {
 #[must_use]
 pub struct Admitted {
     _place: Place,
-    _of_laboratory: Option<Place>,
+    _of_laboratory: Option<Seat>,
 }
 
 impl Admission {
@@ -89,7 +91,7 @@ impl Admission {
             per_second_max: AtomicU64::new(limits.requests_per_second_max),
             refused: AtomicU64::new(0),
             meters,
-            laboratory,
+            member: laboratory.join(),
             resizing: Mutex::default(),
             leaving: CancellationToken::new(),
             streams_over: CancellationToken::new(),
@@ -111,10 +113,10 @@ impl Admission {
     /// # Errors
     /// `plugin.too_many_requests`, or `laboratory.too_many_requests`, with the time after which it may come back.
     pub fn count(&self) -> Result<(), Refusal> {
-        match self.rate.take(self.per_second_max.load(Ordering::Relaxed), Instant::now()) {
+        match self.rate.take(self.per_second_max.load(Ordering::Relaxed), 0, Instant::now()) {
             Ok(begun) => {
                 self.meters.observe(Limit::requests_per_second_max, begun);
-                self.laboratory.count().inspect_err(|_| self.refuse())
+                self.member.count().inspect_err(|_| self.refuse())
             }
             Err(wait) => Err(self.too_many(wait)),
         }
@@ -127,7 +129,7 @@ impl Admission {
     pub async fn enter(&self, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
         let place = self.gate.try_enter();
         if place.is_some()
-            && let Some(of_laboratory) = self.laboratory.try_enter()
+            && let Some(of_laboratory) = self.member.try_enter()
         {
             self.note();
             return Ok(place.map(|place| Admitted { _place: place, _of_laboratory: Some(of_laboratory) }));
@@ -150,7 +152,7 @@ impl Admission {
 
     /// The plugin's own place comes first: who waits for that must not keep the laboratory's other plugins from answering.
     async fn wait(&self, place: Option<Place>, deadline: Instant) -> Result<Option<Admitted>, Refusal> {
-        let _waiting = self.laboratory.begin_to_wait().inspect_err(|_| self.refuse())?;
+        let _waiting = self.member.begin_to_wait().inspect_err(|_| self.refuse())?;
         let place = match place {
             Some(place) => place,
             None => match self.queue(deadline).await? {
@@ -160,7 +162,7 @@ impl Admission {
         };
         let of_laboratory = tokio::select! {
             biased;
-            of_laboratory = self.laboratory.enter(deadline) => of_laboratory.inspect_err(|_| self.refuse())?,
+            of_laboratory = self.member.enter(deadline) => of_laboratory.inspect_err(|_| self.refuse())?,
             () = self.over.cancelled() => return Ok(None),
         };
         self.note();
@@ -365,5 +367,53 @@ mod tests {
         assert_eq!((refusal.code, refusal.retry_after_s), ("laboratory.too_many_requests", Some(1)));
         laboratory.obey(share);
         assert!(two.count().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_laboratorys_plugins_divide_its_share() {
+        let parts = ["laboratory_concurrency_max", "laboratory_queue_max", "laboratory_requests_per_second_max"];
+        let mut small = ShareChanges::default();
+        assert!(parts.iter().all(|part| small.set(part, Some(16))));
+        let laboratory = Arc::new(Laboratory::new(Share::default().merged(&small).unwrap()));
+        let plugin = || Arc::new(Admission::new(&Limits::default(), Arc::default(), laboratory.clone()));
+        let (flooded, quiet, other) = (plugin(), plugin(), plugin());
+        let soon = || Instant::now() + Duration::from_secs(1);
+        let mut inside = Vec::new();
+        for _ in 0..14 {
+            flooded.count().unwrap();
+            inside.push(flooded.enter(soon()).await.unwrap().unwrap());
+        }
+        let refusal = flooded.count().unwrap_err();
+        assert_eq!((refusal.code, refusal.retry_after_s), ("laboratory.too_many_requests", Some(1)));
+        assert_eq!(flooded.enter(soon()).await.unwrap_err().details["limit"], parts[0], "the rest is for the others");
+        quiet.count().unwrap();
+        drop(quiet.enter(soon()).await.unwrap().unwrap());
+
+        // Who waits does not fill the queue either; and who has the fewest comes first, however late.
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let held = [quiet.enter(deadline).await.unwrap(), other.enter(deadline).await.unwrap()];
+        let wait = |plugin: &Arc<Admission>, name: &'static str| {
+            let (plugin, order) = (plugin.clone(), order.clone());
+            tokio::spawn(async move {
+                let admitted = plugin.enter(deadline).await?;
+                order.lock().unwrap().push(name);
+                Ok::<_, Refusal>(admitted)
+            })
+        };
+        let others: Vec<_> = (0..15).map(|_| wait(&flooded, "flooded")).collect();
+        let late = wait(&quiet, "quiet");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(laboratory.in_use(parts[1]).current, Some(15));
+        inside.truncate(11);
+        let late = late.await.unwrap().unwrap();
+        drop((inside, late));
+        let mut refused = 0;
+        for other in others {
+            refused += u32::from(other.await.unwrap().is_err_and(|refusal| refusal.details["limit"] == parts[1]));
+        }
+        assert_eq!((refused, order.lock().unwrap().first()), (1, Some(&"quiet")));
+        drop(held);
+        assert_eq!((laboratory.in_use(parts[0]).current, laboratory.in_use(parts[1]).current), (Some(0), Some(0)));
     }
 }

@@ -53,6 +53,9 @@ pub struct LimitStatus {
     pub max: u64,
     /// Whether plugins in this one's mode are held to it.
     pub holds: bool,
+    /// What there is instead, where they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead: Option<&'static str>,
     /// In use now; null where it is about single calls, or nothing was measured yet.
     pub current: Option<u64>,
     /// The most that was in use at once, or in one call, since the server started; null where nothing was measured yet.
@@ -339,6 +342,7 @@ fn rows(levels: &Levels<'_>, limits: Limits, mode: Mode, meters: &mint_context::
             from: levels.source(row.limit),
             max: row.max,
             holds: row.modes.include(mode),
+            instead: (!row.modes.include(mode)).then_some(row.elsewhere),
             current: reading.current,
             peak: reading.peak,
             reached: reading.reached,

@@ -36,6 +36,8 @@ pub(crate) struct Home {
     pub(crate) temporary: TempDir,
     /// Its way to its tables, where it was granted some.
     pub(crate) tables: Option<Tables>,
+    /// Whether its own directory has more files than it may.
+    is_full: bool,
     /// Carries its calls to the platform.
     _calls: AbortOnDropHandle<()>,
 }
@@ -56,11 +58,11 @@ pub(crate) struct Begun {
 }
 
 impl Home {
-    /// Makes them.
+    /// Makes them. Where the installation's own directory `is_full`, the process may only remove from it.
     ///
     /// # Errors
     /// A [`Failure`] when that cannot be done.
-    pub(crate) fn create(setup: &Setup) -> Result<Self, Failure> {
+    pub(crate) fn create(setup: &Setup, is_full: bool) -> Result<Self, Failure> {
         let Activation { authority, generation, data_directory, .. } = &setup.activation;
         let root = &setup.config.runtime_directory;
         let directory = Directory::create(root, &authority.tenant_slug, authority.slug(), *generation)?;
@@ -77,17 +79,17 @@ impl Home {
             let reason = format!("The socket for the plugin's calls cannot be made: {error}.");
             incarnation::failure(setup, reason, "Choose a short runtime directory that the platform's user can write to.")
         })?;
-        Ok(Self { directory, temporary, tables, _calls: calls })
+        Ok(Self { directory, temporary, tables, is_full, _calls: calls })
     }
 }
 
 impl Begun {
-    /// Starts a process that knows `token`.
+    /// Starts a process that knows `token`; see [`Home::create`].
     ///
     /// # Errors
     /// A [`Failure`] when there is none.
-    pub(crate) async fn plain(setup: &Setup, token: &Token) -> Result<Self, Failure> {
-        let home = Home::create(setup)?;
+    pub(crate) async fn plain(setup: &Setup, token: &Token, is_full: bool) -> Result<Self, Failure> {
+        let home = Home::create(setup, is_full)?;
         let program = program(setup, &home, Some(token), None);
         Self::start(setup, home, program).await.map_err(|error| broken(setup, &error))
     }
@@ -169,14 +171,16 @@ pub(crate) fn environment(setup: &Setup, home: &Home, token: Option<&Token>) -> 
 fn allowance(setup: &Setup, home: &Home) -> Allowance {
     let Activation { authority, data_directory, .. } = &setup.activation;
     let mut writable = vec![home.temporary.path().to_owned()];
+    let mut removable = Vec::new();
     if authority.grants().allow(&Capability::Files) {
-        writable.push(data_directory.clone());
+        if home.is_full { &mut removable } else { &mut writable }.push(data_directory.clone());
     }
     writable.extend(home.tables.as_ref().and_then(Tables::directory).map(Path::to_owned));
     Allowance {
         programs: setup.launch.programs(),
         readable: vec![data_directory.clone()],
         writable,
+        removable,
         socket_directory: Some(home.directory.path().to_owned()),
         network: setup.network.clone(),
         name: home.directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),

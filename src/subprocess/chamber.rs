@@ -108,6 +108,7 @@ impl Chamber {
             programs: vec![work.program.clone()],
             readable: Vec::new(),
             writable: vec![place.to_owned()],
+            removable: Vec::new(),
             socket_directory: None,
             network: Network::Nobody,
             name: format!("chamber-{:016x}", rand::random::<u64>()),

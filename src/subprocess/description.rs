@@ -58,6 +58,7 @@ pub(crate) async fn ask(
         programs: std::iter::once(venv.to_owned()).chain(of_interpreter(&interpreter)).collect(),
         readable: Vec::new(),
         writable: vec![directory.to_owned()],
+        removable: Vec::new(),
         socket_directory: None,
         network: Network::Nobody,
         name: format!("describe-{:016x}", rand::random::<u64>()),

@@ -20,11 +20,13 @@ pub(crate) enum Exit {
         /// So many are allowed.
         tasks_max: u64,
     },
-    /// By the platform, for its tables, and what stood beside them, took too much room.
+    /// By the platform, for its tables and what stood beside them, or its files, took too much room.
     Overfull {
+        /// What it had too much of.
+        limit: Limit,
         /// So many bytes.
         bytes: u64,
-        /// So many are allowed for the tables alone.
+        /// So many are allowed; of tables, for them alone.
         bytes_max: u64,
     },
     /// By the kernel, for its processes had used up the memory of its control group.
@@ -38,7 +40,7 @@ impl Exit {
     pub(crate) fn limit(self) -> Option<Limit> {
         match self {
             Self::Crowded { .. } => Some(Limit::processes_max),
-            Self::Overfull { .. } => Some(Limit::database_bytes_max),
+            Self::Overfull { limit, .. } => Some(limit),
             Self::OutOfMemory => Some(Limit::process_memory_bytes_max),
             Self::Code(_) | Self::Signal(_) | Self::Killed | Self::Unknown => None,
         }
@@ -77,11 +79,14 @@ impl fmt::Display for Exit {
             Self::Crowded { tasks, tasks_max } => {
                 write!(f, "had {tasks} processes and threads, more than its limit processes_max of {tasks_max}, and was killed")
             }
-            Self::Overfull { bytes, bytes_max } => write!(
+            Self::Overfull { limit: Limit::database_bytes_max, bytes, bytes_max } => write!(
                 f,
                 "took {bytes} bytes for its tables and what stood beside them, too much for its limit database_bytes_max of \
                  {bytes_max}, and was killed"
             ),
+            Self::Overfull { limit, bytes, bytes_max } => {
+                write!(f, "kept {bytes} bytes, too much for its limit {} of {bytes_max}, and was killed", limit.name())
+            }
             Self::OutOfMemory => f.write_str("used up its memory, process_memory_bytes_max, and was killed"),
             Self::Unknown => f.write_str("ended, nobody knows how"),
             Self::Code(code) => write!(f, "exited with code {code}"),

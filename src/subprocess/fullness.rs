@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use mint_domain::limit::Limit;
 use rustix::process::Signal;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -62,7 +63,7 @@ impl Fullness {
     /// How it ended, if it was killed for having too much.
     pub(crate) fn exit(&self) -> Option<Exit> {
         let (bytes, bytes_max) = (self.bytes.load(Ordering::Relaxed), self.bytes_max);
-        (bytes > 0).then_some(Exit::Overfull { bytes, bytes_max })
+        (bytes > 0).then_some(Exit::Overfull { limit: Limit::database_bytes_max, bytes, bytes_max })
     }
 }
 
@@ -95,7 +96,15 @@ fn look(tables: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     let mut waiting: Vec<PathBuf> = tables.parent().map(Path::to_owned).into_iter().collect();
     while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(&directory)? {
+        let entries = match fs::read_dir(&directory) {
+            // Who closes one to the platform has all the more in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                found.files = FILES_MAX + 1;
+                return Ok(found);
+            }
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             // Files come and go meanwhile.
             let Ok(about) = entry.metadata() else { continue };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use mint_context::{logs::PluginLog, runtime::Activation, settings};
-use mint_domain::lifecycle::Failure;
+use mint_domain::{lifecycle::Failure, limit::Limit};
 use rustix::process::Signal;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -26,6 +26,7 @@ use crate::{
     census::{Census, Crowd},
     egress::WayOut,
     exit::Exit,
+    footprint::{Footprint, Kept},
     fullness::Fullness,
     launch::Launch,
     leftovers,
@@ -107,6 +108,7 @@ pub(crate) struct Running {
     begun: Begun,
     crowd: Crowd,
     fullness: Option<Fullness>,
+    footprint: Footprint,
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
     /// What it was started to try.
@@ -191,7 +193,7 @@ impl Running {
     }
 
     async fn spawn(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
-        let Activation { authority, call, .. } = &setup.activation;
+        let Activation { authority, call, data_directory, .. } = &setup.activation;
         let token = Token::random();
         let served = Served::new(setup.config.acts_after);
         let activity = Activity::new();
@@ -202,19 +204,25 @@ impl Running {
             trial_settings: trial_settings.clone(),
         };
         let registration = setup.registry.register(&token, bearer);
-        // A copy takes the place of the one before; what is tried stands beside it.
-        let copy = if trial_settings.is_none() { setup.warm.copy(setup, &token).await } else { None };
+        let broken = |error: io::Error| begin::broken(setup, &error);
+        let there = Kept::at_start(data_directory, &authority.limits()).await.map_err(broken)?;
+        let is_full = there.is_too_much(&authority.limits());
+        if is_full {
+            setup.activation.log.limit_reached(Limit::files_bytes_max.name());
+        }
+        // A copy takes the place of the one before, and may what that might; what is tried stands beside it.
+        let copy = if trial_settings.is_none() && !is_full { setup.warm.copy(setup, &token).await } else { None };
         let begun = match copy {
             Some(copy) => copy,
-            None => Begun::plain(setup, &token).await?,
+            None => Begun::plain(setup, &token, is_full).await?,
         };
         let socket = begun.home.directory.socket();
-        let broken = |error: io::Error| begin::broken(setup, &error);
         let crowd = Crowd::watched(&setup.census, &begun.child, socket.clone(), authority, Arc::clone(&activity));
         let crowd = crowd.map_err(broken)?;
         let tables = begun.home.tables.as_ref().and_then(Tables::file);
         let fullness = tables.map(|file| Fullness::watched(&begun.child, file, authority.limits().database_bytes_max));
         let fullness = fullness.transpose().map_err(broken)?;
+        let footprint = Footprint::watched(&begun.child, data_directory, there, authority).map_err(broken)?;
         let (exit, exit_seen) = watch::channel(None);
         let incarnation = Arc::new(Incarnation {
             number,
@@ -226,7 +234,7 @@ impl Running {
             peer: Arc::new(Peer::new(Pool::of_process(socket, begun.child.pid()), Some(&token), exit_seen)),
         });
         let log = Arc::clone(&setup.activation.log);
-        Ok(Self { incarnation, begun, crowd, fullness, exit, registration, trial_settings, log })
+        Ok(Self { incarnation, begun, crowd, fullness, footprint, exit, registration, trial_settings, log })
     }
 
     /// As others see it.
@@ -259,13 +267,13 @@ impl Running {
 
     /// Cleans up after it has ended: its group, its output, its children elsewhere, its directory.
     pub(crate) async fn finish(self) -> Exit {
-        let Self { incarnation, begun, crowd, fullness, exit, registration, log, .. } = self;
+        let Self { incarnation, begun, crowd, fullness, footprint, exit, registration, log, .. } = self;
         let Begun { child, output, home, carriers, copied } = begun;
         // Waits for whoever is in its control group.
         let reaped = tokio::task::spawn_blocking(move || child.reap()).await;
         let reaped = reaped.map_or(Exit::Unknown, |reaped| reaped.unwrap_or(Exit::Unknown));
         let reaped = if copied.as_ref().is_some_and(Place::ran_out_of_memory) { Exit::OutOfMemory } else { reaped };
-        let ended = crowd.exit().or(fullness.as_ref().and_then(Fullness::exit)).unwrap_or(reaped);
+        let ended = crowd.exit().or(fullness.as_ref().and_then(Fullness::exit)).or(footprint.exit()).unwrap_or(reaped);
         if let Some(limit) = ended.limit() {
             log.limit_reached(limit.name());
         }

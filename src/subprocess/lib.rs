@@ -26,6 +26,7 @@ mod events;
 mod executable;
 mod exit;
 mod file_url;
+mod footprint;
 mod fullness;
 mod generation;
 mod incarnation;

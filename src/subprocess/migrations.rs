@@ -212,6 +212,7 @@ fn program(
         programs: std::iter::once(venv.to_owned()).chain(of_interpreter(&launch.interpreter)).collect(),
         readable: Vec::new(),
         writable: vec![directory.to_owned()],
+        removable: Vec::new(),
         socket_directory: None,
         network: Network::Nobody,
         name: format!("migrate-{:016x}", rand::random::<u64>()),

@@ -203,9 +203,9 @@ impl Proxy {
                 limit: "processes_max",
                 message: format!("The plugin had {tasks} processes and threads; at most {tasks_max} are allowed."),
             },
-            Ok(Exit::Overfull { bytes, bytes_max }) => Fault::Limit {
-                limit: "database_bytes_max",
-                message: format!("The plugin took {bytes} bytes for its tables and beside them; its limit is {bytes_max}."),
+            Ok(Exit::Overfull { limit, bytes, bytes_max }) => Fault::Limit {
+                limit: limit.name(),
+                message: format!("The plugin kept {bytes} bytes where its limit is {bytes_max}."),
             },
             Ok(exit) => Fault::Broke(format!("its process {exit}")),
             Err(_elapsed) => match error {

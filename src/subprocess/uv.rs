@@ -142,6 +142,7 @@ impl Uv<'_> {
             programs: programs.filter(|path| path.exists()).collect(),
             readable: indexes.chain(self.reads.iter().cloned()).filter(|path| path.exists()).collect(),
             writable: vec![self.directory.clone()],
+            removable: Vec::new(),
             socket_directory: None,
             network,
             name: format!("build-{:016x}", rand::random::<u64>()),

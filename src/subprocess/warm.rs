@@ -132,7 +132,7 @@ impl Warm {
 
 impl Parent {
     async fn start(setup: &Setup) -> io::Result<Self> {
-        let home = Home::create(setup).map_err(|failure| io::Error::other(failure.to_string()))?;
+        let home = Home::create(setup, false).map_err(|failure| io::Error::other(failure.to_string()))?;
         let (line, its_end) = Control::line()?;
         let program = begin::program(setup, &home, None, Some(its_end));
         let begun = Begun::start(setup, home, program).await?;

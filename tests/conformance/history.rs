@@ -6,6 +6,7 @@ use mint_tests::{Client, TestServer};
 use serde_json::{Value, json};
 
 use super::sdk_fixture::Fixture;
+use crate::hostile::neighbour::counted;
 
 /// The first and the last that declare histories in this way.
 const SDKS: [&str; 2] = ["mld-sdk==0.16.5", LAST];
@@ -131,5 +132,20 @@ async fn a_migration_that_fails_leaves_nothing_and_its_words_are_kept() {
         assert_ne!(failed["status"], "done", "{failed:#}");
         assert!(failed.to_string().contains("ValueError: the cupboard is empty"), "{failed:#}");
         assert!(samples(admin).await[0].get("owner").is_none(), "nothing of it is left");
+    }
+}
+
+#[tokio::test]
+pub(crate) async fn a_migration_of_a_process_that_never_ends_ends_at_its_limit() {
+    let fixture = first(LAST);
+    for server in serving(&fixture.without("m002_owners.py")).await {
+        let admin = &server.admin;
+        let endless =
+            first(LAST).release("2.0.0").edited("await op.backfill(\"samples\", \"owner\", \"nobody\")", "while True: pass");
+        let failed = admin.upgrade(SLUG, &endless.bundle(), &json!({ "limits": { "migration_ms_max": 3000 } })).await;
+        assert_eq!(failed["status"], "undone", "{failed:#}");
+        assert!(failed.to_string().contains("its limit migration_ms_max"), "{failed:#}");
+        assert!(samples(admin).await[0].get("owner").is_none(), "the old release answers");
+        counted(admin, SLUG, "migration_ms_max").await;
     }
 }

@@ -4,7 +4,7 @@ mod dose_response;
 mod first_sdks;
 mod frontend;
 mod health;
-mod history;
+pub(crate) mod history;
 mod jobs;
 mod live;
 mod mint_bundle;

@@ -32,6 +32,16 @@ const CASES: &[(&str, Tests, Tests)] = &[
         &["subprocess/crashes.rs::a_process_that_eats_memory_gets_no_more_than_its_limit"],
     ),
     ("several memories and tables", &["../src/wasm/limits.rs::memories_and_tables_are_counted_together"], &[]),
+    (
+        "an allocator, a tidying and an instruction without end",
+        &["hostile/canonical.rs::what_the_host_calls_and_reads_of_a_guest_is_bounded_too"],
+        &[],
+    ),
+    (
+        "millions of nothings, and lengths beyond all memory",
+        &["hostile/canonical.rs::what_the_host_calls_and_reads_of_a_guest_is_bounded_too"],
+        &[],
+    ),
     ("a stack without end", &["hostile/exhaust.rs::a_stack_ends"], &[]),
     (
         "sleep past the deadline",
@@ -142,6 +152,11 @@ const CASES: &[(&str, Tests, Tests)] = &[
         &[],
     ),
     (
+        "a migration without end",
+        &["lifecycle/migrations/failures.rs::a_migration_that_never_ends_ends_at_its_limit"],
+        &["conformance/history.rs::a_migration_of_a_process_that_never_ends_ends_at_its_limit"],
+    ),
+    (
         "a migration that fails half-way",
         &["lifecycle/migrations/failures.rs::a_migration_that_fails_half_way_leaves_nothing"],
         &["lifecycle/migrations/python.rs::a_python_component_has_tables_with_a_history"],
@@ -163,7 +178,10 @@ const CASES: &[(&str, Tests, Tests)] = &[
             "hostile/quotas.rs::the_cache_ends_at_its_quota",
             "hostile/recount.rs::a_killed_server_neither_forgets_files_nor_counts_them_twice",
         ],
-        &[],
+        &[
+            "hostile/processes.rs::a_process_keeps_no_more_files_than_its_limit",
+            "hostile/processes.rs::a_process_keeps_no_more_in_its_cache_than_its_limit",
+        ],
     ),
     (
         "objects and documents without end",
@@ -346,6 +364,11 @@ const CASES: &[(&str, Tests, Tests)] = &[
         "a flood to all plugins of a laboratory",
         &["hostile/laboratories.rs::one_laboratorys_flood_over_all_its_plugins_leaves_room_for_others"],
         &["hostile/laboratories.rs::one_laboratorys_flood_over_all_its_plugins_leaves_room_for_others"],
+    ),
+    (
+        "a flood to some plugins of a laboratory",
+        &["hostile/laboratories.rs::one_plugins_flood_leaves_room_for_the_others_of_its_laboratory"],
+        &["hostile/laboratories.rs::one_plugins_flood_leaves_room_for_the_others_of_its_laboratory"],
     ),
     (
         "bodies that are too long",

@@ -7,6 +7,7 @@ use http::StatusCode;
 use mint_platform::Accounts;
 use mint_tests::{Client, TestServer, bundle, eventually};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::neighbour::{beside, neighbour_answers};
 use crate::subprocess::Program;
@@ -55,6 +56,44 @@ async fn one_laboratorys_flood_over_all_its_plugins_leaves_room_for_others() {
         assert!(log.contains("laboratory_queue_max"), "{log}");
     }
     neighbour_answers(&server).await;
+}
+
+#[tokio::test]
+async fn one_plugins_flood_leaves_room_for_the_others_of_its_laboratory() {
+    let server = TestServer::with(&[
+        ("MINT_PLUGINS__INSTANCES", "20"),
+        ("MINT_PLUGINS__LABORATORY__CONCURRENCY_MAX", "16"),
+        ("MINT_PLUGINS__LABORATORY__QUEUE_MAX", "16"),
+    ])
+    .await;
+    let admin = &server.admin;
+    let patient = json!({ "wall_ms_max": 600_000 });
+    admin.installed(&bundle("hostile"), patient.clone()).await;
+    admin.installed(&Program::GREEDY.bundle("greedy"), patient).await;
+    for other in [bundle("hello"), Program::GREEDY.bundle("greedy-too")] {
+        admin.installed(&other, json!({})).await;
+    }
+    // None of them ends by itself while this runs.
+    let paths = ["/api/hostile/sleep?ms=600000", "/api/greedy/sleep?ms=600000"];
+    let mut flood: JoinSet<_> = (0..60)
+        .map(|index| {
+            let client = admin.clone();
+            async move { client.get(paths[index % 2]).await }
+        })
+        .collect();
+    eventually("places and turns that are taken", || async {
+        let [inside, waiting] = ["laboratory_concurrency_max", "laboratory_queue_max"].map(|name| part(admin, name));
+        let (inside, waiting) = (inside.await["current"].as_u64()?, waiting.await["current"].as_u64()?);
+        (inside >= 14 && waiting >= 14).then_some(())
+    })
+    .await;
+    let refused = flood.join_next().await.unwrap().unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"), "{refused:?}");
+    for path in ["/api/hello/", "/api/greedy-too/sleep?ms=1", "/api/hello/", "/api/greedy-too/sleep?ms=1"] {
+        let reply = admin.get(path).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path} {reply:?}");
+    }
+    flood.shutdown().await;
 }
 
 #[tokio::test]

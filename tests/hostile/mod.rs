@@ -1,6 +1,7 @@
 //! Components that take more than their share: each request's error, and nobody else's.
 
 mod bodies;
+mod canonical;
 mod cases;
 mod compile;
 mod crowds;

@@ -179,6 +179,51 @@ pub(super) async fn a_process_takes_no_more_room_for_its_tables_than_its_limit()
     counted_and_told(&server.admin, "greedy", "database_bytes_max").await;
 }
 
+/// Lets it keep more than it may; it is ended for that. Gives the process that follows.
+async fn fills(server: &TestServer, temporary: u8, limit: &str) {
+    let before = server.admin.get("/api/greedy/pid").await.json();
+    let keep = |mib: u64| format!("/api/greedy/keep?temporary={temporary}&mib={mib}");
+    assert_eq!(server.admin.get(&keep(2)).await.json(), json!({ "kept": 2 }));
+    // A look or two pass meanwhile.
+    assert_eq!(server.admin.get("/api/greedy/sleep?ms=2500").await.json(), json!({ "awake": true }));
+    assert_eq!(server.admin.get("/api/greedy/pid").await.json(), before);
+    let (many, much) = (server.admin.get("/api/greedy/sleep?ms=60000"), keep(20));
+    let ((written, waited), _) = beside(server, async { tokio::join!(server.admin.get(&much), many) }).await;
+    assert!(written.status == StatusCode::OK || written.code() == "plugin.limit", "{written:?}");
+    assert_eq!((waited.status.as_u16(), waited.code().as_str()), (500, "plugin.limit"), "{waited:?}");
+    assert_eq!(waited.json()["details"]["limit"], limit, "{waited:?}");
+    eventually("another process", || async {
+        let reply = server.admin.get("/api/greedy/pid").await;
+        (reply.status == StatusCode::OK && reply.json() != before).then_some(())
+    })
+    .await;
+    let how = server.admin.plugin("greedy").await["runtime"]["last_exit"]["how"].to_string();
+    assert!(how.contains(&format!("{limit} of 8388608")), "{how}");
+    counted_and_told(&server.admin, "greedy", limit).await;
+}
+
+#[tokio::test]
+pub(super) async fn a_process_keeps_no_more_files_than_its_limit() {
+    let capabilities = json!({ "capabilities": [{ "name": "files" }] });
+    let server = process_with(&Program::GREEDY.bundle_with("greedy", capabilities), json!({ "files_bytes_max": 8 << 20 })).await;
+    fills(&server, 0, "files_bytes_max").await;
+    let runtime = server.admin.plugin("greedy").await["runtime"].clone();
+    if runtime["sandbox"]["files"]["on"] == json!(true) {
+        let refused = server.admin.get("/api/greedy/keep?temporary=0&mib=1").await.json();
+        assert_eq!(refused, json!({ "error": "EACCES" }), "there is too much already");
+    }
+    assert_eq!(server.admin.get("/api/greedy/remove").await.json(), json!({ "left": 0 }), "it makes room itself");
+    assert_eq!(server.admin.reload("greedy").await["status"], "done");
+    assert_eq!(server.admin.get("/api/greedy/keep?temporary=0&mib=1").await.json(), json!({ "kept": 1 }));
+}
+
+#[tokio::test]
+pub(super) async fn a_process_keeps_no_more_in_its_cache_than_its_limit() {
+    let server = process_with(&Program::GREEDY.bundle("greedy"), json!({ "cache_bytes_max": 8 << 20 })).await;
+    fills(&server, 1, "cache_bytes_max").await;
+    assert_eq!(server.admin.get("/api/greedy/keep?temporary=1&mib=3").await.json(), json!({ "kept": 3 }), "it was emptied");
+}
+
 /// A process that calls back as it is told.
 async fn caller_with(limits: Value) -> (TestServer, i64) {
     let capabilities = json!({ "capabilities": [

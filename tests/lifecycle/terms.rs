@@ -163,4 +163,10 @@ async fn what_is_used_is_shown() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     assert!(!text.contains(r#"plugin="everything",limit="open_files_max""#), "only what holds in its mode");
+    for (slug, name, instead) in [("everything", "open_files_max", "handles_max"), ("greedy", "cpu_ms_max", "wall_ms_max")] {
+        let shown = limit(admin, slug, name).await;
+        assert_eq!(shown["holds"], false, "{shown}");
+        assert!(shown["instead"].as_str().unwrap().contains(instead), "{shown}");
+    }
+    assert!(limit(admin, "greedy", "files_bytes_max").await.get("instead").is_none());
 }

@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod debian;
 mod demo;
+mod fuzz;
 mod guests;
 mod paths;
 mod postgres;
@@ -45,6 +46,8 @@ enum Command {
     Demo(demo::Options),
     /// Fails where a newer release of the engine's series is out, or an advisory touches the lock file
     Audit,
+    /// Feeds everything that reads what strangers write with anything whatever, until something breaks
+    Fuzz(fuzz::Options),
     /// Measures the server and its runtimes, in release mode
     Bench {
         /// Passed to the benchmark
@@ -74,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { arguments } => test::run(&arguments),
         Command::Demo(options) => demo::run(&options),
         Command::Audit => audit::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench { arguments } => bench::run(&arguments),
     }
 }

@@ -107,7 +107,12 @@ pub(super) async fn of_plugin(arguments: OfPlugin, output: Output) -> anyhow::Re
     let head = ["LIMIT", "VALUE", "SAID BY", "NOW", "MOST SO FAR", "REACHED"];
     let holding: Vec<Value> =
         limits.as_array().into_iter().flatten().filter(|limit| limit.get("holds") == Some(&Value::Bool(true))).cloned().collect();
-    output.print(&limits, |_| rows(&json!(holding), &head, &["name", "value", "from", "current", "peak", "reached"]))?;
+    output.print(&limits, |limits| {
+        let rows = rows(&json!(holding), &head, &["name", "value", "from", "current", "peak", "reached"]);
+        let others = limits.as_array().into_iter().flatten().filter(|limit| limit.get("instead").is_some());
+        let others = others.map(|limit| format!("{}: {}", text(limit, "name"), text(limit, "instead")));
+        std::iter::once(rows).chain(others).collect::<Vec<_>>().join("\n")
+    })?;
     ended(&client, output, operation).await
 }
 

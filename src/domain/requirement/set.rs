@@ -43,6 +43,10 @@ fn ranges(specifier: &VersionSpecifier) -> Ranges<Version> {
         Operator::Equal | Operator::ExactEqual if !version.is_local() => builds(version),
         Operator::NotEqual if !version.is_local() => builds(version).complement(),
         Operator::LessThanEqual if !version.is_local() => Ranges::strictly_lower_than(following(version)),
+        // The crate leaves out the version that the post-release follows.
+        Operator::LessThan if version.is_post() && !version.any_prerelease() => {
+            Ranges::strictly_lower_than(version.clone().with_dev(Some(0)))
+        }
         _ => specifier.clone().into(),
     }
 }
@@ -98,6 +102,8 @@ mod tests {
             (">1.0", "==1.0.post1", false),
             (">1.0.post0", "==1.0.post1", true),
             (">=1.0", "==1.0.post1", true),
+            ("<1.2.post0", "==1.2", true),
+            ("<1.2.post0", "==1.2.post0.dev1", false),
             // Local builds count as the version that they are of.
             ("==1.0", "==1.0+cpu", true),
             ("<=1.0", "==1.0+cpu", true),

@@ -79,6 +79,9 @@ impl PackageRequirement {
         if text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > DIGITS_MAX) {
             return Err(form("it has a number that no version has".to_owned()));
         }
+        if let Some(name) = unfinished_name(text) {
+            return Err(form(format!("the name `{name}` ends with neither a letter nor a digit")));
+        }
         let read: Requirement<RawUrl> = text.parse().map_err(|error: pep508_rs::Pep508Error<RawUrl>| {
             form(error.to_string().lines().next().unwrap_or_default().to_owned())
         })?;
@@ -94,6 +97,18 @@ impl PackageRequirement {
     pub(super) fn holds(&self, environment: &Environment, extras: &[ExtraName]) -> bool {
         self.marker.evaluate(environment.markers(), extras)
     }
+}
+
+/// The name of the package, or of an extra, that ends as none does: the library breaks on them.
+fn unfinished_name(text: &str) -> Option<&str> {
+    let (name, rest) = text.split_at(text.find(|c: char| !is_of_name(c)).unwrap_or(text.len()));
+    let extras = rest.trim_start().strip_prefix('[').map(|rest| rest.split(']').next().unwrap_or_default());
+    let names = std::iter::once(name).chain(extras.into_iter().flat_map(|extras| extras.split(',')).map(str::trim));
+    names.into_iter().find(|name| name.ends_with(['.', '-', '_']))
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
 /// A URL as it is written: nothing of it is looked up or expanded.
@@ -159,6 +174,10 @@ mod tests {
             ("peaks ~= 1.18446744073709551615.0", "form"),
             ("peaks ; python_version == '18446744073709551615.*'", "form"),
             (&"x".repeat(3_000), "form"),
+            ("peaks.@c https://x/y.whl", "form"),
+            ("peaks-[a]", "form"),
+            ("peaks [a, b_ ]", "form"),
+            ("peaks[a., b]", "form"),
         ] {
             assert_eq!(form(text), expected, "{text}");
         }

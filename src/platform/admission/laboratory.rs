@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,10 +14,13 @@ use mint_domain::{
     share::{PARTS, Share, ShareChanges},
 };
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use super::{
-    gate::{Gate, NoPlace, Place},
+    division::{Division, kept},
     rate::Rate,
 };
 
@@ -28,16 +31,26 @@ const RATE: &str = "laboratory_requests_per_second_max";
 /// The gate that the plugins of a laboratory have in common.
 #[derive(Debug)]
 pub struct Laboratory {
-    gate: Gate,
+    division: Mutex<Division<InLine>>,
     rate: Rate,
     share: Mutex<Share>,
-    queue_max: AtomicU64,
     per_second_max: AtomicU64,
-    waiting: AtomicU64,
+    began: Instant,
     concurrency: Counted,
     queue: Counted,
     begun: Counted,
 }
+
+/// One plugin of it.
+#[derive(Debug)]
+pub(super) struct Member {
+    laboratory: Arc<Laboratory>,
+    number: u64,
+}
+
+/// A place of the laboratory's; given back when dropped, to whoever comes next.
+#[derive(Debug)]
+pub(super) struct Seat(Arc<Member>);
 
 /// What is in use of one part, the most there was, and how often it was reached, since the server started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,13 +66,101 @@ struct Counted {
     reached: AtomicU64,
 }
 
+/// Who is told of a place, and whose plugin's it is.
+type InLine = (oneshot::Sender<Seat>, Arc<Member>);
+
 /// One that waits; no longer when dropped.
 #[derive(Debug)]
-pub(super) struct Waiting<'a>(&'a AtomicU64);
+pub(super) struct Waiting<'a>(&'a Member);
+
+/// One that stands in line; no longer when dropped.
+struct Turn<'a> {
+    member: &'a Member,
+    ticket: u64,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.laboratory.division().leave(self.0.number);
+        self.0.laboratory.call();
+    }
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.laboratory.division().end_to_wait(self.0.number);
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.member.laboratory.division().step_out(self.member.number, self.ticket);
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.laboratory.division().part(self.number);
+    }
+}
+
+impl Member {
+    /// Counts a request that wants to begin. The last of what may begin in a second is for plugins that have begun less than an
+    /// equal part of it.
+    pub(super) fn count(&self) -> Result<(), Refusal> {
+        let laboratory = &*self.laboratory;
+        let (per_second, now) = (laboratory.per_second_max.load(Ordering::Relaxed), Instant::now());
+        let now_ns = u64::try_from(now.saturating_duration_since(laboratory.began).as_nanos()).unwrap_or(u64::MAX);
+        let mut division = laboratory.division();
+        let begun = match laboratory.rate.take(per_second, kept(per_second), now) {
+            Err(_) if division.may_begin(self.number, per_second, now_ns) => laboratory.rate.take(per_second, 0, now),
+            begun => begun,
+        };
+        match begun {
+            Ok(begun) => {
+                division.begun(self.number, now_ns);
+                laboratory.begun.observe(begun);
+                Ok(())
+            }
+            Err(wait) => Err(laboratory.too_many(wait)),
+        }
+    }
+
+    /// A place, if the plugin may have one.
+    pub(super) fn try_enter(self: &Arc<Self>) -> Option<Seat> {
+        let mut division = self.laboratory.division();
+        let may = division.enter(self.number);
+        self.laboratory.note(&division);
+        may.then(|| Seat(self.clone()))
+    }
+
+    /// Begins to wait, be it for a place of the plugin's or of the laboratory's.
+    ///
+    /// # Errors
+    /// `laboratory.busy` when too many wait already.
+    pub(super) fn begin_to_wait(&self) -> Result<Waiting<'_>, Refusal> {
+        let mut division = self.laboratory.division();
+        if !division.begin_to_wait(self.number) {
+            return Err(self.laboratory.busy(QUEUE, &self.laboratory.queue));
+        }
+        self.laboratory.queue.observe(division.usage().1);
+        Ok(Waiting(self))
+    }
+
+    /// Waits for a place until `deadline`.
+    ///
+    /// # Errors
+    /// `laboratory.busy` when none became free.
+    pub(super) async fn enter(self: &Arc<Self>, deadline: Instant) -> Result<Seat, Refusal> {
+        let (sender, called) = oneshot::channel();
+        let turn = Turn { member: self, ticket: self.laboratory.division().line_up(self.number, (sender, self.clone())) };
+        self.laboratory.call();
+        let called = timeout_at(deadline, called).await;
+        drop(turn);
+        match called {
+            Ok(Ok(seat)) => Ok(seat),
+            _ => Err(self.laboratory.busy(CONCURRENCY, &self.laboratory.concurrency)),
+        }
     }
 }
 
@@ -67,12 +168,11 @@ impl Laboratory {
     /// A gate with a share of the server.
     pub fn new(share: Share) -> Self {
         Self {
-            gate: Gate::new(share.laboratory_concurrency_max, u64::MAX),
+            division: Mutex::new(Division::new(share.laboratory_concurrency_max, share.laboratory_queue_max)),
             rate: Rate::new(),
             share: Mutex::new(share),
-            queue_max: AtomicU64::new(share.laboratory_queue_max),
             per_second_max: AtomicU64::new(share.laboratory_requests_per_second_max),
-            waiting: AtomicU64::new(0),
+            began: Instant::now(),
             concurrency: Counted::default(),
             queue: Counted::default(),
             begun: Counted::default(),
@@ -89,55 +189,16 @@ impl Laboratory {
             self.per_second_max.store(share.laboratory_requests_per_second_max, Ordering::Relaxed);
             self.rate.forget();
         }
-        self.queue_max.store(share.laboratory_queue_max, Ordering::Relaxed);
-        self.gate.resize(share.laboratory_concurrency_max, u64::MAX);
+        self.division().resize(share.laboratory_concurrency_max, share.laboratory_queue_max);
         *before = share;
+        drop(before);
+        self.call();
     }
 
-    /// Counts a request that wants to begin.
-    pub(super) fn count(&self) -> Result<(), Refusal> {
-        match self.rate.take(self.per_second_max.load(Ordering::Relaxed), Instant::now()) {
-            Ok(begun) => {
-                self.begun.observe(begun);
-                Ok(())
-            }
-            Err(wait) => Err(self.too_many(wait)),
-        }
-    }
-
-    /// A place, if one is free.
-    pub(super) fn try_enter(&self) -> Option<Place> {
-        let place = self.gate.try_enter();
-        self.note();
-        place
-    }
-
-    /// Begins to wait, be it for a place of the plugin's or of the laboratory's.
-    ///
-    /// # Errors
-    /// `laboratory.busy` when too many wait already.
-    pub(super) fn begin_to_wait(&self) -> Result<Waiting<'_>, Refusal> {
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiting = Waiting(&self.waiting);
-        if before >= self.queue_max.load(Ordering::Relaxed) {
-            return Err(self.busy(QUEUE, &self.queue));
-        }
-        self.queue.observe(before + 1);
-        Ok(waiting)
-    }
-
-    /// Waits for a place until `deadline`.
-    ///
-    /// # Errors
-    /// `laboratory.busy` when none became free.
-    pub(super) async fn enter(&self, deadline: Instant) -> Result<Place, Refusal> {
-        match self.gate.queue(deadline).await {
-            Ok(place) => {
-                self.note();
-                Ok(place)
-            }
-            Err(NoPlace::QueueFull | NoPlace::TooLate | NoPlace::Closed) => Err(self.busy(CONCURRENCY, &self.concurrency)),
-        }
+    /// One more plugin of it.
+    pub(super) fn join(self: Arc<Self>) -> Arc<Member> {
+        let number = self.division().join();
+        Arc::new(Member { laboratory: self, number })
     }
 
     /// The share in force.
@@ -147,18 +208,35 @@ impl Laboratory {
 
     /// What is in use of a part.
     pub(crate) fn in_use(&self, part: &str) -> PartUse {
-        let (inside, _) = self.gate.usage();
+        let (inside, waiting) = self.division().usage();
         let (counted, current) = match part {
             CONCURRENCY => (&self.concurrency, Some(inside)),
-            QUEUE => (&self.queue, Some(self.waiting.load(Ordering::Relaxed))),
+            QUEUE => (&self.queue, Some(waiting)),
             _ => (&self.begun, None),
         };
         let (peak, reached) = (counted.peak.load(Ordering::Relaxed), counted.reached.load(Ordering::Relaxed));
         PartUse { current, peak, reached }
     }
 
-    fn note(&self) {
-        self.concurrency.observe(self.gate.usage().0);
+    /// Never held while a [`Seat`] is dropped.
+    fn division(&self) -> MutexGuard<'_, Division<InLine>> {
+        self.division.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives free places to those who stand in line for them.
+    fn call(&self) {
+        loop {
+            let mut division = self.division();
+            let Some((_, (sender, member))) = division.call() else { return };
+            self.note(&division);
+            drop(division);
+            // Who waits no longer gives it back.
+            drop(sender.send(Seat(member)));
+        }
+    }
+
+    fn note(&self, division: &Division<InLine>) {
+        self.concurrency.observe(division.usage().0);
     }
 
     fn busy(&self, part: &str, counted: &Counted) -> Refusal {

@@ -87,6 +87,7 @@ impl Task<'_> {
             programs: self.tool.programs(),
             readable: Vec::new(),
             writable: vec![self.directory.to_owned()],
+            removable: Vec::new(),
             socket_directory: None,
             network: Network::Nobody,
             name: format!("component-{:016x}", rand::random::<u64>()),

@@ -13,6 +13,8 @@ pub(crate) struct Allowance {
     pub(crate) readable: Vec<PathBuf>,
     /// To read and change, with everything beneath.
     pub(crate) writable: Vec<PathBuf>,
+    /// To read and remove from: there is too much already.
+    pub(crate) removable: Vec<PathBuf>,
     /// Where it makes its socket.
     pub(crate) socket_directory: Option<PathBuf>,
     /// Whom it reaches.

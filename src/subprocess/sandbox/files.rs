@@ -21,6 +21,7 @@ const KNOWN: ABI = ABI::V9;
 
 const RUN: BitFlags<AccessFs> = make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir});
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
+const REMOVE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{RemoveFile | RemoveDir});
 const DEVICE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile});
 /// No listing: names are chosen at random, and who does not know one cannot open it.
 const SHARE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate | MakeReg | RemoveFile});
@@ -58,8 +59,12 @@ pub(super) fn ruleset(places: &places::Places, allowance: &Allowance, ports: Opt
         Ok::<_, RulesetError>(rules)
     };
     let mut rules = made().map_err(io::Error::other)?;
-    let own =
-        [(&allowance.programs, RUN), (&allowance.readable, READ), (&allowance.writable, AccessFs::from_all(KNOWN) & !NEVER)];
+    let own = [
+        (&allowance.programs, RUN),
+        (&allowance.readable, READ),
+        (&allowance.writable, AccessFs::from_all(KNOWN) & !NEVER),
+        (&allowance.removable, READ | REMOVE),
+    ];
     for (paths, access) in own {
         for path in paths {
             rules = own_rule(rules, path, access)?;

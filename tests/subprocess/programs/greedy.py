@@ -56,6 +56,29 @@ def hoard(handler):
     return {"bytes": os.stat(place).st_size}
 
 
+@route("/keep")
+def keep(handler):
+    """`?temporary=&mib=`: writes so much to its temporary directory, or to its own; tells why no more."""
+    directory = os.environ["TMPDIR" if asked(handler, "temporary") else "HOME"]
+    try:
+        for number in range(asked(handler, "mib")):
+            with open(os.path.join(directory, f"kept-{number}"), "wb") as file:
+                file.write(bytes(1 << 20))
+    except OSError as error:
+        return {"error": errno.errorcode[error.errno]}
+    return {"kept": len([name for name in os.listdir(directory) if name.startswith("kept-")])}
+
+
+@route("/remove")
+def remove(_):
+    """Removes what it wrote to its own directory."""
+    directory = os.environ["HOME"]
+    for name in os.listdir(directory):
+        if name.startswith("kept-"):
+            os.remove(os.path.join(directory, name))
+    return {"left": len([name for name in os.listdir(directory) if name.startswith("kept-")])}
+
+
 @route("/sleep")
 def sleep(handler):
     time.sleep(asked(handler, "ms") / 1000)

@@ -20,7 +20,8 @@ use mint_context::{
     runtime::{Activation, Body, Generation, Release, Runtime as _},
 };
 use mint_domain::{
-    Actor, PluginAccess, RequestId, User, UserId, lifecycle::Failure, manifest::InstancePolicy, permission::SystemRole,
+    Actor, PluginAccess, ProjectReach, RequestId, User, UserId, lifecycle::Failure, manifest::InstancePolicy,
+    permission::SystemRole,
 };
 use mint_platform::running::Active;
 use mint_wasm::{Compiler, Options, WasmRuntime};
@@ -149,7 +150,8 @@ impl Bench<'_> {
         let permissions = SystemRole::parse("admin").map(SystemRole::permissions).unwrap_or_default();
         let (username, role) = ("ada".to_owned(), "admin".to_owned());
         let (plugin_access, plugin_roles) = (PluginAccess::All, BTreeMap::new());
-        let user = User { id: UserId(1), username, role, permissions, plugin_access, plugin_roles, bound: None };
+        let project_reach = ProjectReach::All;
+        let user = User { id: UserId(1), username, role, permissions, plugin_access, project_reach, plugin_roles, bound: None };
         Ok(Activation {
             release: Arc::new(Release { manifest, digest, directory: self.guest.directory.clone() }),
             generation: 1,

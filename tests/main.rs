@@ -7,7 +7,7 @@ mod frontends;
 mod hostile;
 mod http;
 mod lifecycle;
-mod people;
+pub(crate) mod people;
 mod replicas;
 mod rules;
 mod storage;

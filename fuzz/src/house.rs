@@ -9,8 +9,8 @@ use std::{
 
 use mint_context::{Call, PluginAuthority, Services, Terms, logs::PluginLog, storage::Storage, unstored::Unstored};
 use mint_domain::{
-    Actor, Grants, InstallationId, Limits, Manifest, PluginAccess, RequestId, TenantId, User, UserId, clock::SystemClock,
-    permission::SystemRole,
+    Actor, Grants, InstallationId, Limits, Manifest, PluginAccess, ProjectReach, RequestId, TenantId, User, UserId,
+    clock::SystemClock, permission::SystemRole,
 };
 use mint_platform::{Accounts, running::Running};
 use mint_store::{
@@ -113,6 +113,7 @@ impl House {
             role: role.to_owned(),
             permissions,
             plugin_access: PluginAccess::All,
+            project_reach: ProjectReach::All,
             plugin_roles: BTreeMap::new(),
             bound: None,
         };

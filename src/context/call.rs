@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use mint_domain::{
     Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Slug, TenantId,
+    access::Verdict,
     limit::Limit,
     policy::{PluginType, Write},
     share::PARTS,
@@ -177,6 +178,28 @@ impl Call {
                 format!("This needs the permission `{permission}`. Ask an administrator for a role that has it."),
             ),
         })
+    }
+
+    /// Passes if `verdict` allows what `wanted` is for.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`; `missing` for what is hidden.
+    pub(crate) fn decided(
+        &self,
+        verdict: Verdict,
+        wanted: Permission,
+        missing: impl FnOnce() -> Refusal,
+    ) -> Result<Permit, Refusal> {
+        match verdict {
+            Verdict::Allowed => Ok(Permit { _private: () }),
+            Verdict::Denied => Err(Refusal::denied(
+                wanted.as_str(),
+                format!(
+                    "This needs the permission `{wanted}`. Ask an administrator for a role that has it, or an owner for a part in it."
+                ),
+            )),
+            Verdict::Hidden => Err(missing()),
+        }
     }
 
     /// Passes if the call does not come through a plugin, or the plugin was granted `capability`.

@@ -1,6 +1,6 @@
 //! Design data: one document for each experiment, owned by the plugin that saved it first.
 
-use mint_domain::{Capability, ExperimentId, Kind, Permission, Refusal, policy::Write};
+use mint_domain::{Capability, ExperimentId, Kind, Refusal, policy::Write};
 use mint_store::designs;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -48,8 +48,9 @@ impl From<designs::Design> for Design {
 /// # Errors
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn load(call: &Call, experiment: ExperimentId) -> Result<Design> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::ExperimentsRead)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsRead)?;
     let mut tx = call.services.db.read().await?;
+    experiments::require(&mut tx, call, experiment).await?;
     designs::get(&mut tx, call.tenant, experiment)
         .await?
         .map(Into::into)
@@ -62,7 +63,7 @@ pub async fn load(call: &Call, experiment: ExperimentId) -> Result<Design> {
 /// `DESIGN_DATA_OWNERSHIP_CONFLICT`, `EXPERIMENT_TYPE_NOT_ALLOWED`, `VALIDATION_ERROR` from the plugin's `design_schema`, `EVENT_VETO`, `NOT_FOUND`,
 /// `PERMISSION_DENIED`.
 pub async fn save(call: &Call, experiment: ExperimentId, data: Value, schema_version: Option<&str>) -> Result<Design> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::DesignsWrite)?;
+    let _permit = call.permit_plugin(&Capability::DesignsWrite)?;
     let _permit = call.permit_write(Write::Design)?;
     let plugin = call.through_plugin()?;
     let slug = plugin.slug();
@@ -93,7 +94,7 @@ pub async fn save(call: &Call, experiment: ExperimentId, data: Value, schema_ver
 /// # Errors
 /// `DESIGN_DATA_OWNERSHIP_CONFLICT`, `PERMISSION_DENIED`.
 pub async fn delete(call: &Call, experiment: ExperimentId) -> Result<bool> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::DesignsWrite)?;
+    let _permit = call.permit_plugin(&Capability::DesignsWrite)?;
     let _permit = call.permit_write(Write::Design)?;
     let plugin = call.through_plugin()?;
     refuse_foreign(call, experiment).await?;
@@ -103,9 +104,11 @@ pub async fn delete(call: &Call, experiment: ExperimentId) -> Result<bool> {
     Ok(deleted)
 }
 
+/// Passes if the actor may work on the experiment, and its design is not another plugin's.
 async fn refuse_foreign(call: &Call, experiment: ExperimentId) -> Result<()> {
     let requested = call.through_plugin()?.slug();
     let mut tx = call.services.db.read().await?;
+    experiments::require_editable(&mut tx, call, experiment).await?;
     match designs::get(&mut tx, call.tenant, experiment).await? {
         Some(design) if design.plugin != requested.as_str() => Err(Refusal::new(
             Kind::Conflict,

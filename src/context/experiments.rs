@@ -1,6 +1,8 @@
 //! Experiments.
 
-use mint_domain::{Capability, ExperimentId, Kind, Permission, Refusal, UserId, experiment::ExperimentStatus, policy::Write};
+use mint_domain::{
+    Capability, ExperimentId, Kind, Permission, ProjectId, Refusal, UserId, experiment::ExperimentStatus, policy::Write,
+};
 use mint_store::{
     Page, Tx,
     experiments::{self, Fields},
@@ -12,7 +14,7 @@ use time::{Date, OffsetDateTime, macros::format_description};
 
 pub use mint_store::experiments::Filter;
 
-use crate::{Call, Result, settings::ALLOWED_TYPES};
+use crate::{Call, Result, access, settings::ALLOWED_TYPES};
 
 /// An experiment, with the keys of the compatibility document.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -133,19 +135,21 @@ impl From<experiments::Experiment> for Experiment {
 /// # Errors
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn get(call: &Call, id: ExperimentId) -> Result<Experiment> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::ExperimentsRead)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsRead)?;
     let mut tx = call.services.db.read().await?;
+    let _permit = access::experiment(&mut tx, call, id, Permission::ExperimentsView).await?;
     Ok(load(&mut tx, call, id).await?.into())
 }
 
-/// Experiments that match, oldest first, and how many match in all.
+/// Experiments that match and that the actor may see, oldest first, and how many there are in all.
 ///
 /// # Errors
 /// `PERMISSION_DENIED`.
 pub async fn list(call: &Call, filter: &Filter, page: Page) -> Result<(Vec<Experiment>, u64)> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::ExperimentsRead)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsRead)?;
     let mut tx = call.services.db.read().await?;
-    let (rows, total) = experiments::list(&mut tx, call.tenant, filter, page).await?;
+    let filter = Filter { seen_by: access::sees_experiments(&mut tx, call).await?, ..filter.clone() };
+    let (rows, total) = experiments::list(&mut tx, call.tenant, &filter, page).await?;
     Ok((rows.into_iter().map(Into::into).collect(), total))
 }
 
@@ -167,15 +171,19 @@ pub async fn create_for(call: &Call, draft: Draft, person: UserId) -> Result<Exp
 }
 
 async fn insert(call: &Call, draft: Draft, created_by: Option<UserId>) -> Result<Experiment> {
-    let _permit = call.permit(Permission::ExperimentsCreate, &Capability::ExperimentsWrite)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsWrite)?;
     let _permit = call.permit_write(Write::Experiment)?;
     let now = call.services.clock.now();
     let mut tx = call.services.db.begin().await?;
+    let project = match draft.project.as_deref() {
+        Some(name) => Some(project_for(&mut tx, call, name).await?),
+        None => call.permit_person(Permission::ExperimentsCreate).map(|_| None)?,
+    };
     let fields = Fields {
         name: draft.name,
         experiment_type: draft.experiment_type,
         status: ExperimentStatus::Planned,
-        project: project_id(&mut tx, call, draft.project.as_deref()).await?,
+        project,
         parent_experiment_id: draft.parent_experiment_id,
         notes: draft.notes,
         tags: draft.tags.unwrap_or_else(|| json!({})),
@@ -183,7 +191,7 @@ async fn insert(call: &Call, draft: Draft, created_by: Option<UserId>) -> Result
         start_date: None,
         end_date: None,
     };
-    check(&mut tx, call, &fields).await?;
+    check(&mut tx, call, &fields, fields.parent_experiment_id).await?;
     permit_type(&mut tx, call, &fields.experiment_type).await?;
     let id = experiments::insert(&mut tx, call.tenant, &fields, created_by.map(|user| user.0), now).await?;
     let row = load(&mut tx, call, id).await?;
@@ -196,17 +204,15 @@ async fn insert(call: &Call, draft: Draft, created_by: Option<UserId>) -> Result
 /// # Errors
 /// `VALIDATION_ERROR`, `EXPERIMENT_TYPE_NOT_ALLOWED`, `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn update(call: &Call, id: ExperimentId, patch: Patch) -> Result<Experiment> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ExperimentsWrite)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsWrite)?;
     let _permit = call.permit_write(Write::Experiment)?;
     let now = call.services.clock.now();
     let mut tx = call.services.db.begin().await?;
+    require_editable(&mut tx, call, id).await?;
     let old = load(&mut tx, call, id).await?;
     permit_type(&mut tx, call, &old.experiment_type).await?;
-    let project = match &patch.project {
-        Change::Keep => old.project_id.map(mint_domain::ProjectId),
-        Change::Clear => None,
-        Change::Set(name) => project_id(&mut tx, call, Some(name)).await?,
-    };
+    let project = project_after(&mut tx, call, &old, &patch.project).await?;
+    let new_parent = if let Change::Set(parent) = patch.parent_experiment_id { Some(parent) } else { None };
     let fields = Fields {
         name: patch.name.unwrap_or(old.name),
         experiment_type: patch.experiment_type.unwrap_or(old.experiment_type),
@@ -224,7 +230,7 @@ pub async fn update(call: &Call, id: ExperimentId, patch: Patch) -> Result<Exper
             .with(json!({ "field": "parent_experiment_id" }))
             .into());
     }
-    check(&mut tx, call, &fields).await?;
+    check(&mut tx, call, &fields, new_parent).await?;
     permit_type(&mut tx, call, &fields.experiment_type).await?;
     experiments::update(&mut tx, call.tenant, id, &fields, now).await?;
     let row = load(&mut tx, call, id).await?;
@@ -240,9 +246,10 @@ pub async fn update(call: &Call, id: ExperimentId, patch: Patch) -> Result<Exper
 /// # Errors
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn delete(call: &Call, id: ExperimentId) -> Result<()> {
-    let _permit = call.permit(Permission::ExperimentsDelete, &Capability::ExperimentsWrite)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsWrite)?;
     let _permit = call.permit_write(Write::Experiment)?;
     let mut tx = call.services.db.begin().await?;
+    let _permit = access::experiment(&mut tx, call, id, Permission::ExperimentsDelete).await?;
     objects::mark_all(&mut tx, call.tenant, id, call.services.clock.now()).await?;
     if !experiments::delete(&mut tx, call.tenant, id).await? {
         return Err(Refusal::not_found("experiment", id).into());
@@ -251,14 +258,20 @@ pub async fn delete(call: &Call, id: ExperimentId) -> Result<()> {
     Ok(())
 }
 
-/// Passes if the tenant has such an experiment.
+/// Passes if the actor may look at the experiment.
 pub(crate) async fn require(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<()> {
-    if experiments::exists(tx, call.tenant, id).await? { Ok(()) } else { Err(Refusal::not_found("experiment", id).into()) }
+    access::experiment(tx, call, id, Permission::ExperimentsView).await.map(drop)
 }
 
-/// Passes if the tenant has such an experiment, and the plugin may work on its type.
+/// Passes if the actor may work on the experiment.
+pub(crate) async fn require_editable(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<()> {
+    access::experiment(tx, call, id, Permission::ExperimentsEdit).await.map(drop)
+}
+
+/// Passes if the actor may work on the experiment, and the plugin on its type.
 pub(crate) async fn require_writable(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<()> {
-    let Some(plugin) = &call.plugin else { return require(tx, call, id).await };
+    require_editable(tx, call, id).await?;
+    let Some(plugin) = &call.plugin else { return Ok(()) };
     match experiments::writable(tx, call.tenant, id, plugin.installation).await? {
         Some((kind, settings)) => {
             let unstored = call.services.unstored.get(plugin.installation);
@@ -291,19 +304,52 @@ fn allow_type(settings: &Value, kind: &str) -> Result<(), Refusal> {
         .with(json!({ "experiment_type": kind, "allowed_experiment_types": allowed })))
 }
 
+/// The project of an experiment after a change. It says who sees the experiment: who moves it takes it away from some.
+async fn project_after(
+    tx: &mut Tx,
+    call: &Call,
+    old: &experiments::Experiment,
+    change: &Change<String>,
+) -> Result<Option<ProjectId>> {
+    let present = old.project_id.map(ProjectId);
+    let new = match change {
+        Change::Keep => return Ok(present),
+        Change::Clear => None,
+        Change::Set(name) if old.project.as_ref() == Some(name) => return Ok(present),
+        Change::Set(name) => Some(project_for(tx, call, name).await?),
+    };
+    if new != present {
+        let _permit = access::experiment(tx, call, old.id, Permission::ExperimentsDelete).await?;
+    }
+    Ok(new)
+}
+
+async fn is_seen(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<bool> {
+    match require(tx, call, id).await {
+        Ok(()) => Ok(true),
+        Err(crate::Error::Refused(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 async fn load(tx: &mut Tx, call: &Call, id: ExperimentId) -> Result<experiments::Experiment> {
     experiments::get(tx, call.tenant, id).await?.ok_or_else(|| Refusal::not_found("experiment", id).into())
 }
 
-async fn project_id(tx: &mut Tx, call: &Call, name: Option<&str>) -> Result<Option<mint_domain::ProjectId>> {
-    let Some(name) = name else { return Ok(None) };
-    match projects::find_id(tx, call.tenant, name).await? {
-        Some(id) => Ok(Some(id)),
-        None => Err(Refusal::invalid(format!("There is no project named `{name}`.")).with(json!({ "field": "project" })).into()),
+/// The project of a name, if the actor may put experiments into it.
+async fn project_for(tx: &mut Tx, call: &Call, name: &str) -> Result<ProjectId> {
+    let missing = || Refusal::invalid(format!("There is no project named `{name}`.")).with(json!({ "field": "project" }));
+    let id = projects::find_id(tx, call.tenant, name).await?;
+    let permit = access::project(tx, call, id.unwrap_or(ProjectId(0)), Permission::ExperimentsCreate).await;
+    match (id, permit) {
+        (Some(id), Ok(_)) => Ok(id),
+        (_, Err(crate::Error::Refused(refusal))) if refusal.kind == Kind::NotFound => Err(missing().into()),
+        (_, Err(error)) => Err(error),
+        (None, Ok(_)) => Err(missing().into()),
     }
 }
 
-async fn check(tx: &mut Tx, call: &Call, fields: &Fields) -> Result<()> {
+async fn check(tx: &mut Tx, call: &Call, fields: &Fields, new_parent: Option<i64>) -> Result<()> {
     let invalid = |field: &str, message: String| Err(Refusal::invalid(message).with(json!({ "field": field })).into());
     for (field, text, max) in [("name", &fields.name, 200), ("experiment_type", &fields.experiment_type, 100)] {
         if text.trim().is_empty() || text.chars().count() > max {
@@ -321,8 +367,8 @@ async fn check(tx: &mut Tx, call: &Call, fields: &Fields) -> Result<()> {
             return invalid(field, format!("`{field}` must be a date, YYYY-MM-DD."));
         }
     }
-    if let Some(parent) = fields.parent_experiment_id
-        && !experiments::exists(tx, call.tenant, ExperimentId(parent)).await?
+    if let Some(parent) = new_parent
+        && !is_seen(tx, call, ExperimentId(parent)).await?
     {
         return invalid("parent_experiment_id", format!("There is no experiment {parent}."));
     }

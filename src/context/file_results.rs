@@ -1,7 +1,7 @@
 //! Results that are files: a document of the schema `mint.analysis_file.v1` that refers to an object. The file is replaced
 //! by comparing and swapping, so that two who replace it at the same time cannot both believe that they did.
 
-use mint_domain::{Capability, ExperimentId, Permission, Refusal, Slug, experiment::ArtifactStatus, policy::Write};
+use mint_domain::{Capability, ExperimentId, Refusal, Slug, experiment::ArtifactStatus, policy::Write};
 use mint_store::{Tx, artifacts, objects};
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ pub async fn replace(
 /// # Errors
 /// `PERMISSION_DENIED`.
 pub(crate) fn writable_owner(call: &Call, asked: Option<&Slug>) -> Result<Slug, Refusal> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ResultsWrite)?;
+    let _permit = call.permit_plugin(&Capability::ResultsWrite)?;
     let _permit = call.permit_write(Write::Result)?;
     let plugin = call.through_plugin()?;
     let Some(owner) = asked.filter(|owner| *owner != plugin.slug()) else { return Ok(plugin.slug().clone()) };

@@ -1,6 +1,8 @@
 //! Who acts, and who else belongs to the tenant.
 
-use mint_domain::{Actor, Capability, Permission, PluginAccess, Refusal, Rights, TenantId, UserId, permission::SystemRole};
+use mint_domain::{
+    Actor, Capability, Permission, PluginAccess, ProjectReach, Refusal, Rights, TenantId, UserId, permission::SystemRole,
+};
 use mint_store::{Page, Tx, plugin_roles, roles, users};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -76,6 +78,7 @@ pub async fn rights_of(tx: &mut Tx, tenant: TenantId, role: &str) -> Result<Opti
     Ok(custom.map(|custom| Rights {
         permissions: custom.permissions.0,
         plugin_access: custom.plugins.map_or(PluginAccess::All, |plugins| PluginAccess::Listed(plugins.0)),
+        project_reach: ProjectReach::of_scope(custom.is_assigned),
     }))
 }
 
@@ -86,8 +89,8 @@ pub async fn rights_of(tx: &mut Tx, tenant: TenantId, role: &str) -> Result<Opti
 pub async fn with_rights(tx: &mut Tx, tenant: TenantId, id: UserId, username: String, role: String) -> Result<mint_domain::User> {
     let rights = rights_of(tx, tenant, &role).await?.unwrap_or_else(Rights::none);
     let plugin_roles = plugin_roles::of_user(tx, tenant, id).await?;
-    let Rights { permissions, plugin_access } = rights;
-    Ok(mint_domain::User { id, username, role, permissions, plugin_access, plugin_roles, bound: None })
+    let Rights { permissions, plugin_access, project_reach } = rights;
+    Ok(mint_domain::User { id, username, role, permissions, plugin_access, project_reach, plugin_roles, bound: None })
 }
 
 /// A person as they are now; none when they are not of the tenant, or may not sign in any more.

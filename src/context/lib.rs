@@ -6,6 +6,7 @@
 //! **Invariant:** nothing here asks whether a plugin is shared or isolated. The adapters of both modes convert, call one
 //! function of this crate, and convert back.
 
+mod access;
 pub mod blobs;
 pub mod budget;
 pub mod calendar;
@@ -34,6 +35,7 @@ pub mod roles;
 pub mod runtime;
 pub mod schema;
 pub mod settings;
+pub mod sharing;
 pub mod socket;
 pub mod storage;
 mod storage_http;

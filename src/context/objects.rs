@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use mint_domain::{Capability, ExperimentId, Kind, ObjectKey, Permission, Refusal, Slug, limit::Limit};
+use mint_domain::{Capability, ExperimentId, Kind, ObjectKey, Refusal, Slug, limit::Limit};
 use mint_store::{
     artifacts,
     objects::{self, NewObject, PLATFORM_OWNER},
@@ -83,7 +83,7 @@ impl From<objects::Object> for ObjectInfo {
 /// # Errors
 /// `NOT_FOUND` for the experiment, `PERMISSION_DENIED`.
 pub async fn list(call: &Call, experiment: ExperimentId, prefix: &str) -> Result<Vec<ObjectInfo>> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::Objects)?;
+    let _permit = call.permit_plugin(&Capability::Objects)?;
     let mut tx = call.services.db.read().await?;
     experiments::require(&mut tx, call, experiment).await?;
     let rows = objects::list(&mut tx, call.tenant, experiment).await?;
@@ -99,7 +99,7 @@ pub async fn list(call: &Call, experiment: ExperimentId, prefix: &str) -> Result
 /// # Errors
 /// `NOT_FOUND` for the experiment, `PERMISSION_DENIED`.
 pub async fn list_of(call: &Call, experiment: ExperimentId, owner: &Slug, prefix: &str) -> Result<Vec<ObjectInfo>> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::Objects)?;
+    let _permit = call.permit_plugin(&Capability::Objects)?;
     permit_owner(call, owner)?;
     let mut tx = call.services.db.read().await?;
     experiments::require(&mut tx, call, experiment).await?;
@@ -154,7 +154,9 @@ pub async fn put(
     content_type: Option<String>,
     metadata: Value,
 ) -> Result<ObjectWriter> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::Objects)?;
+    let _permit = call.permit_plugin(&Capability::Objects)?;
+    let mut tx = call.services.db.read().await?;
+    experiments::require_editable(&mut tx, call, experiment).await?;
     let key: ObjectKey = key.parse().map_err(|e| Refusal::invalid(format!("{e}")).with(json!({ "field": "key" })))?;
     if content_type.as_deref().is_some_and(|text| text.len() > 255 || text.chars().any(char::is_control)) {
         return Err(Refusal::invalid("A content type has at most 255 bytes and no control characters.").into());
@@ -162,8 +164,6 @@ pub async fn put(
     if !metadata.as_object().is_some_and(|map| map.values().all(Value::is_string)) {
         return Err(Refusal::invalid("Object metadata must be a JSON object of texts.").into());
     }
-    let mut tx = call.services.db.read().await?;
-    experiments::require(&mut tx, call, experiment).await?;
     let limits = call.limits();
     let (owner, bytes_max, limit) = match &call.plugin {
         Some(plugin) => {
@@ -218,9 +218,10 @@ pub async fn put_for(
 /// # Errors
 /// `CONFLICT` for a file that is referred to, `PERMISSION_DENIED`.
 pub async fn delete_for(call: &Call, experiment: ExperimentId, owner: &Slug, key: &str) -> Result<bool> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::Objects)?;
+    let _permit = call.permit_plugin(&Capability::Objects)?;
     let owner = writable_owner(call, Some(owner))?;
     let mut tx = call.services.db.begin().await?;
+    experiments::require_editable(&mut tx, call, experiment).await?;
     if call.through_plugin()?.slug() != &owner
         && artifacts::refers_to(&mut tx, call.tenant, experiment, owner.as_str(), key).await?
     {
@@ -236,9 +237,10 @@ pub async fn delete_for(call: &Call, experiment: ExperimentId, owner: &Slug, key
 /// # Errors
 /// `PERMISSION_DENIED`.
 pub async fn delete(call: &Call, experiment: ExperimentId, key: &str) -> Result<bool> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::Objects)?;
+    let _permit = call.permit_plugin(&Capability::Objects)?;
     let owner = call.plugin.as_ref().map_or(PLATFORM_OWNER, |plugin| plugin.slug().as_str());
     let mut tx = call.services.db.begin().await?;
+    experiments::require_editable(&mut tx, call, experiment).await?;
     let deleted = objects::delete(&mut tx, call.tenant, experiment, owner, key, call.services.clock.now()).await?;
     tx.commit().await?;
     Ok(deleted)
@@ -260,7 +262,7 @@ pub async fn sweep(services: &crate::Services) -> Result<usize> {
 }
 
 async fn find(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: &str) -> Result<objects::Object> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::Objects)?;
+    let _permit = call.permit_plugin(&Capability::Objects)?;
     let candidates: Vec<&str> = match (&call.plugin, owner) {
         (Some(plugin), None) => vec![plugin.slug().as_str(), PLATFORM_OWNER],
         (Some(_), Some(other)) => {
@@ -270,6 +272,7 @@ async fn find(call: &Call, experiment: ExperimentId, owner: Option<&Slug>, key: 
         (None, owner) => vec![owner.map_or(PLATFORM_OWNER, Slug::as_str)],
     };
     let mut tx = call.services.db.read().await?;
+    experiments::require(&mut tx, call, experiment).await?;
     for candidate in candidates {
         if let Some(row) = objects::get(&mut tx, call.tenant, experiment, candidate, key).await? {
             return Ok(row);
@@ -325,7 +328,7 @@ impl ObjectWriter {
         let written = blob.finish().await?;
         let recorded = async {
             let mut tx = call.services.db.begin().await?;
-            experiments::require(&mut tx, &call, experiment).await?;
+            experiments::require_editable(&mut tx, &call, experiment).await?;
             if !replaces && objects::get(&mut tx, call.tenant, experiment, &owner, key.as_str()).await?.is_some() {
                 return Err(taken(key.as_str()).into());
             }

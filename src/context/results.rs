@@ -1,6 +1,6 @@
 //! Analysis results: named documents of a plugin on an experiment. The key `default` is MINT's analysis result.
 
-use mint_domain::{Capability, ExperimentId, Permission, Refusal, Slug, experiment::ArtifactStatus, limit::Limit, policy::Write};
+use mint_domain::{Capability, ExperimentId, Refusal, Slug, experiment::ArtifactStatus, limit::Limit, policy::Write};
 use mint_store::artifacts;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -141,10 +141,11 @@ pub async fn load(
     fields: Option<&[String]>,
     include_archived: bool,
 ) -> Result<Artifact> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::ExperimentsRead)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsRead)?;
     let owner = owner_of(call, owner)?;
     let own = call.plugin.as_ref().is_none_or(|plugin| plugin.slug() == &owner);
     let mut tx = call.services.db.read().await?;
+    experiments::require(&mut tx, call, experiment).await?;
     let found = artifacts::get(&mut tx, call.tenant, experiment, owner.as_str(), key).await?;
     let visible = found.filter(|artifact| artifact.summary.status == ArtifactStatus::Active || (own && include_archived));
     let Some(artifact) = visible else {
@@ -162,7 +163,7 @@ pub async fn load(
 /// # Errors
 /// `PERMISSION_DENIED`, also for `include_others` together with `include_archived` through a plugin.
 pub async fn list(call: &Call, experiment: ExperimentId, include_others: bool, include_archived: bool) -> Result<Vec<Summary>> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::ExperimentsRead)?;
+    let _permit = call.permit_plugin(&Capability::ExperimentsRead)?;
     if call.plugin.is_some() && include_others && include_archived {
         return Err(
             Refusal::denied("analysis_results.self", "Archived artifacts can only be listed of the plugin itself.").into()
@@ -188,6 +189,7 @@ pub async fn archive(call: &Call, experiment: ExperimentId, key: &str) -> Result
     let plugin = authorise_change(call)?;
     let (now, by) = (call.services.clock.now(), call.actor.user().map(|user| user.id.0));
     let mut tx = call.services.db.begin().await?;
+    experiments::require_editable(&mut tx, call, experiment).await?;
     let row = artifacts::archive(&mut tx, call.tenant, experiment, plugin, key, by, now).await?;
     tx.commit().await?;
     row.map(Into::into).ok_or_else(|| Refusal::not_found("artifact", key).into())
@@ -200,6 +202,7 @@ pub async fn archive(call: &Call, experiment: ExperimentId, key: &str) -> Result
 pub async fn restore(call: &Call, experiment: ExperimentId, key: &str) -> Result<Summary> {
     let plugin = authorise_change(call)?;
     let mut tx = call.services.db.begin().await?;
+    experiments::require_editable(&mut tx, call, experiment).await?;
     let row = artifacts::restore(&mut tx, call.tenant, experiment, plugin, key, call.services.clock.now()).await?;
     tx.commit().await?;
     row.map(Into::into).ok_or_else(|| Refusal::not_found("artifact", key).into())
@@ -212,6 +215,7 @@ pub async fn restore(call: &Call, experiment: ExperimentId, key: &str) -> Result
 pub async fn delete(call: &Call, experiment: ExperimentId, key: &str) -> Result<bool> {
     let plugin = authorise_change(call)?;
     let mut tx = call.services.db.begin().await?;
+    experiments::require_editable(&mut tx, call, experiment).await?;
     let deleted = artifacts::delete(&mut tx, call.tenant, experiment, plugin, key).await?;
     tx.commit().await?;
     Ok(deleted)
@@ -219,7 +223,7 @@ pub async fn delete(call: &Call, experiment: ExperimentId, key: &str) -> Result<
 
 /// Passes if the plugin may change its own artifacts, and gives its slug.
 fn authorise_change(call: &Call) -> Result<&str, Refusal> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::ResultsWrite)?;
+    let _permit = call.permit_plugin(&Capability::ResultsWrite)?;
     let _permit = call.permit_write(Write::Result)?;
     Ok(call.through_plugin()?.slug().as_str())
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{Permission, PluginAccess, Rights, Slug, UserId, permission::SystemRole};
+use crate::{Permission, PluginAccess, ProjectReach, Rights, Slug, UserId, permission::SystemRole};
 
 /// A signed-in person, as the credential and the database say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct User {
     pub permissions: Vec<Permission>,
     /// The plugins that the role lets the person see and use.
     pub plugin_access: PluginAccess,
+    /// The projects in which the role counts.
+    pub project_reach: ProjectReach,
     /// Roles inside plugins, by the plugin's slug. Free text that the plugin understands.
     pub plugin_roles: BTreeMap<String, String>,
     /// Where the credential allows less than the role does.
@@ -28,6 +30,16 @@ pub struct User {
 pub struct Bound {
     /// Whether it changes nothing.
     pub is_read_only: bool,
+    /// What it allows at most; none for all.
+    pub permissions: Option<Vec<Permission>>,
+}
+
+impl Bound {
+    /// Whether it lets its owner do what the permission is for.
+    pub fn allows(&self, permission: Permission) -> bool {
+        self.permissions.as_ref().is_none_or(|bound| bound.contains(&permission))
+            && (!self.is_read_only || permission.is_looking())
+    }
 }
 
 impl User {
@@ -43,15 +55,19 @@ impl User {
         if !is_read_only && permissions.is_none() {
             return self;
         }
-        self.permissions
-            .retain(|held| permissions.is_none_or(|bound| bound.contains(held)) && (!is_read_only || held.is_looking()));
+        let earlier = self.bound.take().unwrap_or(Bound { is_read_only: false, permissions: None });
+        let permissions = match (earlier.permissions, permissions) {
+            (Some(earlier), Some(more)) => Some(earlier.into_iter().filter(|held| more.contains(held)).collect()),
+            (earlier, more) => earlier.or_else(|| more.map(<[Permission]>::to_vec)),
+        };
+        let bound = Bound { is_read_only: is_read_only || earlier.is_read_only, permissions };
+        self.permissions.retain(|held| bound.allows(*held));
         if self.is_admin() {
             self.role = if is_read_only { SystemRole::Viewer } else { SystemRole::Member }.as_str().to_owned();
         }
         // Roles inside plugins are theirs to give rights by.
         self.plugin_roles.clear();
-        let was_read_only = self.is_read_only();
-        self.bound = Some(Bound { is_read_only: is_read_only || was_read_only });
+        self.bound = Some(bound);
         self
     }
 
@@ -59,7 +75,7 @@ impl User {
     #[must_use]
     pub fn both(self, other: &Self) -> Self {
         match &other.bound {
-            Some(bound) => self.bounded(bound.is_read_only, Some(&other.permissions)),
+            Some(bound) => self.bounded(bound.is_read_only, bound.permissions.as_deref()),
             None => self,
         }
     }
@@ -71,7 +87,11 @@ impl User {
 
     /// What the person may do.
     pub fn rights(&self) -> Rights {
-        Rights { permissions: self.permissions.clone(), plugin_access: self.plugin_access.clone() }
+        Rights {
+            permissions: self.permissions.clone(),
+            plugin_access: self.plugin_access.clone(),
+            project_reach: self.project_reach,
+        }
     }
 }
 
@@ -129,7 +149,6 @@ impl Actor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PluginAccess;
 
     fn admin() -> User {
         User {
@@ -138,6 +157,7 @@ mod tests {
             role: "admin".to_owned(),
             permissions: SystemRole::Admin.permissions(),
             plugin_access: PluginAccess::All,
+            project_reach: ProjectReach::All,
             plugin_roles: BTreeMap::from([("a".to_owned(), "admin".to_owned())]),
             bound: None,
         }

@@ -11,7 +11,7 @@ pub struct UnknownValue {
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
 
         impl $name {
@@ -62,6 +62,18 @@ text_enum! {
         Archived = "archived",
         /// Done.
         Completed = "completed",
+    }
+}
+
+text_enum! {
+    /// What somebody is to a project, or to one experiment; the later ones may more.
+    Standing {
+        /// Looks.
+        Viewer = "viewer",
+        /// Works on it.
+        Editor = "editor",
+        /// Decides on it.
+        Owner = "owner",
     }
 }
 

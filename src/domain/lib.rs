@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing here does I/O, is `async`, or reads a clock of its own. Every rule can be tested on a table.
 
+pub mod access;
 pub mod actor;
 pub mod archive;
 pub mod capability;
@@ -32,6 +33,7 @@ pub use archive::ArchiveName;
 pub use capability::Capability;
 pub use clock::Clock;
 pub use digest::Digest;
+pub use experiment::Standing;
 pub use grant::Grants;
 pub use id::{ExperimentId, InstallationId, OperationId, ProjectId, ReleaseId, RequestId, SnapshotId, TenantId, UserId};
 pub use instrument::InstrumentId;
@@ -44,6 +46,6 @@ pub use permission::Permission;
 pub use plan::Plan;
 pub use prefix::Prefix;
 pub use refusal::{Kind, Refusal};
-pub use role::{PluginAccess, Rights};
+pub use role::{PluginAccess, ProjectReach, Rights};
 pub use share::Share;
 pub use slug::Slug;

@@ -71,7 +71,7 @@ impl Permission {
 
     /// Whether anything is behind it yet. System roles show all names, as programs expect them; a custom role is made of these.
     pub fn is_enforced(self) -> bool {
-        !matches!(self, Self::ProjectsEdit | Self::ProjectsDelete | Self::ProjectsManageMembers | Self::PlatformConfigure)
+        !matches!(self, Self::PlatformConfigure)
     }
 }
 

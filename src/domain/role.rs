@@ -31,6 +31,37 @@ impl PluginAccess {
     }
 }
 
+/// How far what a role allows on projects, and on the experiments in them, goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProjectReach {
+    /// To every project.
+    All,
+    /// To every project; but only those that are one's own are deleted, and shared with others.
+    Owned,
+    /// To what one made, or was given a part in.
+    Assigned,
+}
+
+impl ProjectReach {
+    /// What a role of a tenant says: `all` or `assigned`.
+    pub fn of_scope(is_assigned: bool) -> Self {
+        if is_assigned { Self::Assigned } else { Self::All }
+    }
+
+    /// How a role shows it.
+    pub fn scope(self) -> &'static str {
+        match self {
+            Self::All | Self::Owned => "all",
+            Self::Assigned => "assigned",
+        }
+    }
+
+    /// Whether a role with this reach has the permission for whatever it reaches.
+    pub fn has_outright(self, permission: Permission) -> bool {
+        self != Self::Owned || !matches!(permission, Permission::ProjectsDelete | Permission::ProjectsManageMembers)
+    }
+}
+
 /// What somebody may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
@@ -38,28 +69,46 @@ pub struct Rights {
     pub permissions: Vec<Permission>,
     /// With which plugins.
     pub plugin_access: PluginAccess,
+    /// In which projects.
+    pub project_reach: ProjectReach,
 }
 
 impl Rights {
     /// None at all, as of a role that is gone.
     pub fn none() -> Self {
-        Self { permissions: Vec::new(), plugin_access: PluginAccess::Listed(BTreeSet::new()) }
+        Self {
+            permissions: Vec::new(),
+            plugin_access: PluginAccess::Listed(BTreeSet::new()),
+            project_reach: ProjectReach::Assigned,
+        }
     }
 
     /// What `other` has beyond these: who gives something to another must have it.
     pub fn lacks(&self, other: &Self) -> Option<&'static str> {
-        let missing = other.permissions.iter().find(|permission| !self.permissions.contains(permission));
+        let has =
+            |rights: &Self, permission| rights.permissions.contains(&permission) && rights.project_reach.has_outright(permission);
+        let missing = other
+            .permissions
+            .iter()
+            .find(|permission| !self.permissions.contains(permission) || (has(other, **permission) && !has(self, **permission)));
         match missing {
             Some(permission) => Some(permission.as_str()),
-            None if self.plugin_access.covers(&other.plugin_access) => None,
-            None => Some("plugin_access"),
+            None if !self.plugin_access.covers(&other.plugin_access) => Some("plugin_access"),
+            None if self.project_reach.scope() != other.project_reach.scope() && self.project_reach == ProjectReach::Assigned => {
+                Some("project_scope")
+            }
+            None => None,
         }
     }
 }
 
 impl From<SystemRole> for Rights {
     fn from(role: SystemRole) -> Self {
-        Self { permissions: role.permissions(), plugin_access: PluginAccess::All }
+        let project_reach = match role {
+            SystemRole::Member => ProjectReach::Owned,
+            SystemRole::Admin | SystemRole::Viewer => ProjectReach::All,
+        };
+        Self { permissions: role.permissions(), plugin_access: PluginAccess::All, project_reach }
     }
 }
 
@@ -71,7 +120,7 @@ mod tests {
         let plugin_access = plugins.map_or(PluginAccess::All, |plugins| {
             PluginAccess::Listed(plugins.iter().map(|plugin| plugin.parse().unwrap()).collect())
         });
-        Rights { permissions: permissions.to_vec(), plugin_access }
+        Rights { permissions: permissions.to_vec(), plugin_access, project_reach: ProjectReach::All }
     }
 
     #[test]
@@ -91,5 +140,12 @@ mod tests {
             assert_eq!(Rights::from(SystemRole::Admin).lacks(&other), None);
         }
         assert_eq!(Rights::none().lacks(&manager), Some("users.view"));
+        let assigned = Rights { project_reach: ProjectReach::Assigned, ..manager.clone() };
+        assert_eq!((manager.lacks(&assigned), assigned.lacks(&manager)), (None, Some("project_scope")));
+        // Members delete what is their own, and do not let others delete more.
+        let member = Rights::from(SystemRole::Member);
+        assert_eq!(member.lacks(&SystemRole::Member.into()), None);
+        assert_eq!(member.lacks(&rights(&[Permission::ProjectsDelete], None)), Some("projects.delete"));
+        assert_eq!(member.lacks(&rights(&[Permission::ProjectsEdit], None)), None);
     }
 }

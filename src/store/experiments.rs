@@ -1,6 +1,6 @@
 //! Experiments.
 
-use mint_domain::{ExperimentId, InstallationId, ProjectId, TenantId, experiment::ExperimentStatus};
+use mint_domain::{ExperimentId, InstallationId, ProjectId, TenantId, UserId, experiment::ExperimentStatus};
 use serde_json::Value;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -88,6 +88,8 @@ pub struct Filter {
     pub parent_experiment_id: Option<i64>,
     /// A part of their name, in any case.
     pub search: Option<String>,
+    /// Somebody who made them, or has a part in them or in their project.
+    pub seen_by: Option<UserId>,
 }
 
 /// Makes an experiment.
@@ -201,10 +203,13 @@ macro_rules! matching {
                     and (cast($4 as text) is null or p.name = $4)
                     and (cast($5 as bigint) is null or e.created_by = $5)
                     and (cast($6 as bigint) is null or e.parent_experiment_id = $6)
-                    and (cast($7 as text) is null or "
+                    and (cast($7 as bigint) is null or e.created_by = $7
+                        or e.project_id in (select project_id from project_members where user_id = $7)
+                        or e.id in (select experiment_id from experiment_collaborators where user_id = $7))
+                    and (cast($8 as text) is null or "
             ),
             "e.name",
-            "$7",
+            "$8",
             $end
         )
     };
@@ -217,17 +222,18 @@ macro_rules! matching {
 pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &Filter, page: Page) -> Result<(Vec<Experiment>, u64)> {
     let pattern = filter.search.as_deref().map(|text| search::pattern(tx, text));
     let status = filter.status.map(ExperimentStatus::as_str);
+    let seen_by = filter.seen_by.map(|user| user.0);
     let page_of = matching!(
         tx,
         "select e.id, e.name, e.experiment_type, e.status, e.project_id, p.name as project, e.parent_experiment_id, e.notes, e.tags,
             e.custom_metadata, e.start_date, e.end_date, d.plugin as design_owner, e.created_by, e.created_at, e.updated_at
          from experiments e left join projects p on p.id = e.project_id left join designs d on d.experiment_id = e.id",
-        ") order by e.id limit $8 offset $9"
+        ") order by e.id limit $9 offset $10"
     );
     let count_of = matching!(tx, "select count(*) from experiments e left join projects p on p.id = e.project_id", ")");
     let experiments = rows!(
         tx, all Experiment, page_of,
-        tenant.0, status, &filter.experiment_type, &filter.project, filter.created_by, filter.parent_experiment_id, &pattern,
+        tenant.0, status, &filter.experiment_type, &filter.project, filter.created_by, filter.parent_experiment_id, seen_by, &pattern,
         page.limit, page.skip,
     )?;
     let (total,) = rows!(
@@ -240,6 +246,7 @@ pub async fn list(tx: &mut Tx, tenant: TenantId, filter: &Filter, page: Page) ->
         &filter.project,
         filter.created_by,
         filter.parent_experiment_id,
+        seen_by,
         &pattern,
     )?;
     Ok((experiments, total.unsigned_abs()))

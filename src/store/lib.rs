@@ -25,6 +25,7 @@ pub mod notifications;
 pub mod objects;
 pub mod operations;
 pub mod page;
+pub mod parts;
 pub mod plugin_roles;
 pub mod projects;
 pub mod releases;

@@ -22,6 +22,8 @@ pub struct Role {
     pub permissions: Json<Vec<Permission>>,
     /// The plugins it is for; none for all.
     pub plugins: Option<Json<BTreeSet<Slug>>>,
+    /// Whether it counts only in projects and experiments in which one has a part.
+    pub is_assigned: bool,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it was last changed.
@@ -39,6 +41,8 @@ pub struct Fields<'a> {
     pub permissions: &'a [Permission],
     /// The plugins it is for; none for all.
     pub plugins: Option<&'a BTreeSet<Slug>>,
+    /// Whether it counts only in projects and experiments in which one has a part.
+    pub is_assigned: bool,
 }
 
 /// Makes a role.
@@ -48,10 +52,12 @@ pub struct Fields<'a> {
 pub async fn insert(tx: &mut Tx, tenant: TenantId, slug: &Slug, fields: Fields<'_>, now: OffsetDateTime) -> Result<Role> {
     rows!(
         tx, one Role,
-        "insert into custom_roles (tenant_id, slug, name, description, permissions, plugins, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $7)
-         returning slug, name, description, permissions, plugins, created_at, updated_at",
-        tenant.0, slug.as_str(), fields.name, fields.description, Json(fields.permissions), fields.plugins.map(Json), now,
+        "insert into custom_roles (tenant_id, slug, name, description, permissions, plugins, is_assigned,
+            created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+         returning slug, name, description, permissions, plugins, is_assigned, created_at, updated_at",
+        tenant.0, slug.as_str(), fields.name, fields.description, Json(fields.permissions), fields.plugins.map(Json),
+        fields.is_assigned, now,
     )
     .map_err(|e| e.naming("role"))
 }
@@ -63,10 +69,12 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, slug: &Slug, fields: Fields<'
 pub async fn update(tx: &mut Tx, tenant: TenantId, slug: &str, fields: Fields<'_>, now: OffsetDateTime) -> Result<Option<Role>> {
     rows!(
         tx, optional Role,
-        "update custom_roles set name = $3, description = $4, permissions = $5, plugins = $6, updated_at = $7
+        "update custom_roles set name = $3, description = $4, permissions = $5, plugins = $6, is_assigned = $7,
+            updated_at = $8
          where tenant_id = $1 and slug = $2
-         returning slug, name, description, permissions, plugins, created_at, updated_at",
-        tenant.0, slug, fields.name, fields.description, Json(fields.permissions), fields.plugins.map(Json), now,
+         returning slug, name, description, permissions, plugins, is_assigned, created_at, updated_at",
+        tenant.0, slug, fields.name, fields.description, Json(fields.permissions), fields.plugins.map(Json),
+        fields.is_assigned, now,
     )
 }
 
@@ -77,7 +85,7 @@ pub async fn update(tx: &mut Tx, tenant: TenantId, slug: &str, fields: Fields<'_
 pub async fn find(tx: &mut Tx, tenant: TenantId, slug: &str) -> Result<Option<Role>> {
     rows!(
         tx, optional Role,
-        "select slug, name, description, permissions, plugins, created_at, updated_at from custom_roles
+        "select slug, name, description, permissions, plugins, is_assigned, created_at, updated_at from custom_roles
          where tenant_id = $1 and slug = $2",
         tenant.0, slug,
     )
@@ -90,7 +98,7 @@ pub async fn find(tx: &mut Tx, tenant: TenantId, slug: &str) -> Result<Option<Ro
 pub async fn list(tx: &mut Tx, tenant: TenantId, page: Page) -> Result<Vec<Role>> {
     rows!(
         tx, all Role,
-        "select slug, name, description, permissions, plugins, created_at, updated_at from custom_roles
+        "select slug, name, description, permissions, plugins, is_assigned, created_at, updated_at from custom_roles
          where tenant_id = $1 order by slug limit $2 offset $3",
         tenant.0, page.limit, page.skip,
     )

@@ -67,7 +67,7 @@ impl Drop for UnderWay {
 mod tests {
     use std::collections::BTreeMap;
 
-    use mint_domain::{PluginAccess, User};
+    use mint_domain::{PluginAccess, ProjectReach, User};
 
     use super::*;
 
@@ -79,6 +79,7 @@ mod tests {
             role,
             permissions: vec![],
             plugin_access: PluginAccess::All,
+            project_reach: ProjectReach::All,
             plugin_roles: BTreeMap::new(),
             bound: None,
         }))

@@ -1,6 +1,7 @@
 //! Every route, asked by nobody, by somebody without rights, and from another laboratory.
 
 use http::{Method, StatusCode};
+use mint_domain::Permission;
 use mint_tests::{Client, Reply, TestServer, bundle};
 use serde_json::{Value, json};
 
@@ -132,7 +133,10 @@ fn body(method: &Method, path: &str) -> Option<Value> {
     let body = match (method.as_str(), path) {
         ("POST", "/api/projects") => json!({ "name": "n" }),
         ("POST", "/api/experiments") => json!({ "name": "n", "experiment_type": "t" }),
-        ("PATCH", "/api/experiments/{id}") => json!({ "name": "n" }),
+        ("PATCH", "/api/experiments/{id}" | "/api/projects/{id}") => json!({ "name": "n" }),
+        ("PUT", "/api/projects/{id}/members/{user}" | "/api/experiments/{id}/collaborators/{user}") => {
+            json!({ "role": "viewer" })
+        }
         ("PUT", "/api/experiments/{id}/objects/{*key}") => json!("bytes"),
         ("PUT", "/api/plugins/{name}/config") => json!({ "config": {} }),
         ("PATCH", "/api/plugins/{name}/limits" | "/api/platform/limits") => json!({ "cpu_ms_max": 1 }),
@@ -188,6 +192,37 @@ async fn a_stranger_to_the_work_does_not_touch_it() {
     }
     let experiment = viewer.get(&format!("/api/experiments/{}", lab.experiment)).await;
     assert_eq!((experiment.status, &experiment.json()["name"]), (StatusCode::OK, &json!(SECRET)));
+}
+
+/// Whoever has a role for what they are given a part in finds nothing else, whatever the role allows.
+#[tokio::test]
+async fn who_has_no_part_in_it_does_not_find_it() {
+    let lab = Laboratory::furnished().await;
+    let admin = &lab.server.admin;
+    let everything: Vec<&str> = Permission::ALL.iter().filter(|one| one.is_enforced()).map(|one| one.as_str()).collect();
+    let role = json!({ "slug": "guest", "name": "Guest", "permissions": everything, "project_scope": "assigned" });
+    let guest = crate::people::with_role(&lab.server, "guest", &role).await;
+    for (method, path) in &lab.operations {
+        let is_of_work = ["/api/projects", "/api/experiments"].iter().any(|noun| path.starts_with(noun));
+        if !is_of_work || (method != Method::GET && !path.contains('{')) {
+            continue;
+        }
+        let reply = lab.ask(&guest, method, path).await;
+        if path.contains('{') {
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "NOT_FOUND"), "{method} {path}: {reply:?}");
+        } else {
+            assert_eq!(reply.json()["total"], 0, "{method} {path}: {reply:?}");
+        }
+        assert!(!reply.text().contains(SECRET), "{method} {path}: {reply:?}");
+    }
+    let in_it = json!({ "name": "n", "experiment_type": "t", "project": SECRET });
+    let named = guest.post("/api/experiments", &in_it).await;
+    assert_eq!((named.status, named.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{named:?}");
+    let child = json!({ "name": "n", "experiment_type": "t", "parent_experiment_id": lab.experiment });
+    assert_eq!(guest.post("/api/experiments", &child).await.code(), "VALIDATION_ERROR");
+    // All is as it was.
+    let shown = admin.get(&format!("/api/experiments/{}", lab.experiment)).await.json();
+    assert_eq!((&shown["name"], &shown["project"]), (&json!(SECRET), &json!(SECRET)));
 }
 
 #[tokio::test]

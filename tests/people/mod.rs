@@ -2,6 +2,7 @@
 
 mod attacks;
 mod audit;
+mod projects;
 mod roles;
 mod sessions;
 mod tenants;
@@ -26,7 +27,7 @@ async fn id_of(client: &Client, username: &str) -> i64 {
 }
 
 /// Makes a role and somebody who has it, and signs in as them.
-async fn with_role(server: &TestServer, username: &str, role: &Value) -> Client {
+pub(crate) async fn with_role(server: &TestServer, username: &str, role: &Value) -> Client {
     let reply = server.admin.post("/api/roles", role).await;
     assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
     make(&server.admin, username, role["slug"].as_str().unwrap()).await;

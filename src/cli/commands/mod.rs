@@ -8,8 +8,10 @@ mod config;
 mod db;
 mod dev;
 mod dry_run;
+mod experiment;
 mod fsck;
 mod limits;
+mod parts;
 mod plugin;
 mod plugin_archives;
 mod plugin_install;
@@ -19,6 +21,7 @@ mod plugin_releases;
 mod plugin_settings;
 mod plugin_snapshots;
 mod plugin_uninstall;
+mod project;
 mod role;
 mod serve;
 mod session;
@@ -69,6 +72,12 @@ enum Command {
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Lists, makes, changes, shares and deletes projects
+    #[command(subcommand)]
+    Project(project::Command),
+    /// Shares single experiments
+    #[command(subcommand)]
+    Experiment(experiment::Command),
     /// Lists, makes, suspends and deletes laboratories
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -126,6 +135,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Auth(command) => auth::run(command, output).await,
         Command::Tenant(command) => tenant::run(command, config, output).await,
         Command::User(command) => user::run(command, config, output).await,
+        Command::Project(command) => project::run(command, output).await,
+        Command::Experiment(command) => experiment::run(command, output).await,
         Command::Role(command) => role::run(command, output).await,
         Command::Audit(command) => audit::run(command, output).await,
         Command::Session(command) => session::run(command, output).await,

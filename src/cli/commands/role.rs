@@ -64,6 +64,9 @@ pub(super) struct Fields {
     /// Slugs of the only plugins that it sees and uses; by default all
     #[arg(long, value_delimiter = ',')]
     plugins: Option<Vec<String>>,
+    /// Where it counts: `all`, or `assigned`, in projects and experiments in which one has a part
+    #[arg(long, value_parser = ["all", "assigned"])]
+    project_scope: Option<String>,
 }
 
 impl Fields {
@@ -73,6 +76,7 @@ impl Fields {
             ("description", self.description.map(Value::from)),
             ("permissions", self.permissions.map(Value::from)),
             ("plugins", self.plugins.map(Value::from)),
+            ("project_scope", self.project_scope.map(Value::from)),
         ];
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
@@ -85,7 +89,7 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
             let client = connection.client()?;
             let roles = client.send(client.request(Method::GET, "/api/roles")).await?;
             output.print(&roles, |roles| {
-                let head = ["ROLE", "USERS", "PLUGINS", "PERMISSIONS"].map(str::to_owned).to_vec();
+                let head = ["ROLE", "USERS", "PROJECTS", "PLUGINS", "PERMISSIONS"].map(str::to_owned).to_vec();
                 let rows = roles.as_array().into_iter().flatten().map(row);
                 table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
             })?;
@@ -123,5 +127,5 @@ fn row(role: &Value) -> Vec<String> {
         list.filter_map(Value::as_str).collect::<Vec<_>>().join(",")
     };
     let plugins = if role.get("plugin_access") == Some(&json!("all")) { "all".to_owned() } else { joined("plugins") };
-    vec![cell(role, "slug"), cell(role, "users"), plugins, joined("permissions")]
+    vec![cell(role, "slug"), cell(role, "users"), cell(role, "project_scope"), plugins, joined("permissions")]
 }

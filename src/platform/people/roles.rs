@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mint_context::Result;
-use mint_domain::{Kind, Permission, PluginAccess, Refusal, Rights, Slug, permission::SystemRole};
+use mint_domain::{Kind, Permission, PluginAccess, ProjectReach, Refusal, Rights, Slug, permission::SystemRole};
 use mint_store::{
     Page, Tx,
     roles::{self, Fields},
@@ -43,6 +43,8 @@ pub struct Role {
     /// Slugs of plugins, for `list`.
     #[schema(value_type = Vec<String>)]
     pub plugins: BTreeSet<Slug>,
+    /// `all`, or `assigned`: it counts only in projects and experiments in which one has a part.
+    pub project_scope: &'static str,
     /// How many people have it.
     pub users: i64,
 }
@@ -60,6 +62,8 @@ pub struct NewRole {
     pub permissions: Vec<Permission>,
     /// The plugins it is for; none for all.
     pub plugins: Option<BTreeSet<Slug>>,
+    /// Where it counts: in every project, or where one has a part.
+    pub project_reach: ProjectReach,
 }
 
 /// What to change of a role: what is absent stays.
@@ -73,6 +77,8 @@ pub struct RoleChange {
     pub permissions: Option<Vec<Permission>>,
     /// The plugins it is for; an inner none for all.
     pub plugins: Option<Option<BTreeSet<Slug>>>,
+    /// Where it counts.
+    pub project_reach: Option<ProjectReach>,
 }
 
 impl Platform {
@@ -110,6 +116,7 @@ impl Platform {
             description: &new.description,
             permissions: &new.permissions,
             plugins: new.plugins.as_ref(),
+            is_assigned: new.project_reach == ProjectReach::Assigned,
         };
         check(&fields)?;
         expect_cover(caller, &rights(&fields))?;
@@ -143,7 +150,8 @@ impl Platform {
             None => before.plugins.as_deref(),
         };
         let description = description.unwrap_or(&before.description);
-        let fields = Fields { name, description, permissions: &permissions, plugins };
+        let is_assigned = change.project_reach.map_or(before.is_assigned, |reach| reach == ProjectReach::Assigned);
+        let fields = Fields { name, description, permissions: &permissions, plugins, is_assigned };
         check(&fields)?;
         expect_cover(caller, &rights(&fields))?;
         let row = roles::update(&mut tx, caller.tenant, slug, fields, now).await?.ok_or_else(|| no_role(slug))?;
@@ -210,11 +218,18 @@ fn in_order(permissions: &[Permission]) -> Vec<Permission> {
 
 fn rights(fields: &Fields<'_>) -> Rights {
     let plugin_access = fields.plugins.map_or(PluginAccess::All, |plugins| PluginAccess::Listed(plugins.clone()));
-    Rights { permissions: fields.permissions.to_vec(), plugin_access }
+    let project_reach = ProjectReach::of_scope(fields.is_assigned);
+    Rights { permissions: fields.permissions.to_vec(), plugin_access, project_reach }
 }
 
 fn of_row(row: &roles::Role) -> Fields<'_> {
-    Fields { name: &row.name, description: &row.description, permissions: &row.permissions.0, plugins: row.plugins.as_deref() }
+    Fields {
+        name: &row.name,
+        description: &row.description,
+        permissions: &row.permissions.0,
+        plugins: row.plugins.as_deref(),
+        is_assigned: row.is_assigned,
+    }
 }
 
 fn of_tenant(row: roles::Role, users: i64) -> Role {
@@ -226,6 +241,7 @@ fn of_tenant(row: roles::Role, users: i64) -> Role {
         permissions: row.permissions.0,
         plugin_access: if row.plugins.is_some() { "list" } else { "all" },
         plugins: row.plugins.map(|plugins| plugins.0).unwrap_or_default(),
+        project_scope: ProjectReach::of_scope(row.is_assigned).scope(),
         users,
     }
 }
@@ -244,6 +260,7 @@ fn of_system(role: SystemRole, users: i64) -> Option<Role> {
         permissions: role.permissions(),
         plugin_access: "all",
         plugins: BTreeSet::new(),
+        project_scope: ProjectReach::All.scope(),
         users,
     })
 }
@@ -254,6 +271,7 @@ fn shown(fields: &Fields<'_>) -> Value {
         "description": fields.description,
         "permissions": fields.permissions,
         "plugins": fields.plugins,
+        "project_scope": ProjectReach::of_scope(fields.is_assigned).scope(),
     })
 }
 

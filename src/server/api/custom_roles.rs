@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use axum::{Json, extract::State as AxumState};
 use http::StatusCode;
-use mint_domain::{Permission, Slug};
+use mint_domain::{Permission, ProjectReach, Slug};
 use mint_platform::people::{NewRole, Role, RoleChange};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::given;
@@ -36,6 +36,29 @@ pub(crate) struct RoleDraft {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     plugins: Option<BTreeSet<Slug>>,
+    /// `all`, or `assigned`: it counts only in projects and experiments in which one has a part.
+    #[serde(default)]
+    project_scope: ProjectScope,
+}
+
+/// Where a role counts.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProjectScope {
+    /// In every project.
+    #[default]
+    All,
+    /// In projects and experiments in which one has a part.
+    Assigned,
+}
+
+impl From<ProjectScope> for ProjectReach {
+    fn from(scope: ProjectScope) -> Self {
+        match scope {
+            ProjectScope::All => Self::All,
+            ProjectScope::Assigned => Self::Assigned,
+        }
+    }
 }
 
 /// What to change. What is absent stays.
@@ -53,6 +76,8 @@ pub(crate) struct RolePatch {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
     plugins: Option<Option<BTreeSet<Slug>>>,
+    /// `all` or `assigned`.
+    project_scope: Option<ProjectScope>,
 }
 
 /// The roles of the system, then the laboratory's own by slug.
@@ -72,8 +97,8 @@ pub(crate) async fn create(
     Authenticated(caller): Authenticated,
     JsonBody(draft): JsonBody<RoleDraft>,
 ) -> Result<(StatusCode, Json<Role>), ApiError> {
-    let RoleDraft { slug, name, description, permissions, plugins } = draft;
-    let new = NewRole { slug, name, description, permissions, plugins };
+    let RoleDraft { slug, name, description, permissions, plugins, project_scope } = draft;
+    let new = NewRole { slug, name, description, permissions, plugins, project_reach: project_scope.into() };
     Ok((StatusCode::CREATED, Json(state.platform.create_role(&caller, new).await?)))
 }
 
@@ -86,8 +111,8 @@ pub(crate) async fn update(
     Path(role): Path<String>,
     JsonBody(patch): JsonBody<RolePatch>,
 ) -> Result<Json<Role>, ApiError> {
-    let RolePatch { name, description, permissions, plugins } = patch;
-    let change = RoleChange { name, description, permissions, plugins };
+    let RolePatch { name, description, permissions, plugins, project_scope } = patch;
+    let change = RoleChange { name, description, permissions, plugins, project_reach: project_scope.map(Into::into) };
     Ok(Json(state.platform.change_role(&caller, &role, change).await?))
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct Wanted {
 /// Some experiments, and how many match in all.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Experiments {
-    experiments: Vec<Experiment>,
-    total: u64,
+    pub(super) experiments: Vec<Experiment>,
+    pub(super) total: u64,
 }
 
 /// A new experiment; its status is `planned`.
@@ -99,7 +99,7 @@ pub(crate) struct ExperimentChange {
     end_date: Option<Option<String>>,
 }
 
-fn change<T>(field: Option<Option<T>>) -> Change<T> {
+pub(super) fn change<T>(field: Option<Option<T>>) -> Change<T> {
     match field {
         None => Change::Keep,
         Some(None) => Change::Clear,
@@ -128,6 +128,7 @@ pub(crate) async fn list(
         created_by: wanted.created_by,
         parent_experiment_id: wanted.parent_experiment_id,
         search: wanted.search,
+        seen_by: None,
     };
     let (experiments, total) = experiments::list(&caller.call(state.platform.services()), &filter, page).await?;
     Ok(Answer(Experiments { experiments, total }))

@@ -23,6 +23,7 @@ pub(crate) mod replicas;
 pub(crate) mod results;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod sharing;
 pub(crate) mod snapshots;
 pub(crate) mod tenants;
 pub(crate) mod tokens;

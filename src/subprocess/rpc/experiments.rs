@@ -70,6 +70,7 @@ pub(crate) async fn list(caller: Caller, Asked(asked): Asked<Listing>) -> Answer
         created_by: asked.created_by,
         parent_experiment_id: asked.parent_experiment_id,
         search: asked.search,
+        seen_by: None,
     };
     let (found, total) = experiments::list(&caller.call, &filter, Page::new(asked.skip, asked.limit)).await.or_refuse(&caller)?;
     let found: Vec<Value> = found.iter().map(|experiment| shown(experiment, &caller)).collect();

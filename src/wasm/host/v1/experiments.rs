@@ -65,6 +65,7 @@ impl From<Filter> for experiments::Filter {
             created_by: filter.created_by,
             parent_experiment_id: filter.parent_experiment_id,
             search: filter.search,
+            seen_by: None,
         }
     }
 }

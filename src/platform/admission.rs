@@ -258,6 +258,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use mint_domain::{Share, share::ShareChanges};
+    use tokio::task::JoinSet;
 
     use super::*;
 
@@ -395,22 +396,22 @@ mod tests {
         let held = [quiet.enter(deadline).await.unwrap(), other.enter(deadline).await.unwrap()];
         let wait = |plugin: &Arc<Admission>, name: &'static str| {
             let (plugin, order) = (plugin.clone(), order.clone());
-            tokio::spawn(async move {
+            async move {
                 let admitted = plugin.enter(deadline).await?;
                 order.lock().unwrap().push(name);
                 Ok::<_, Refusal>(admitted)
-            })
+            }
         };
-        let others: Vec<_> = (0..15).map(|_| wait(&flooded, "flooded")).collect();
-        let late = wait(&quiet, "quiet");
+        let mut others: JoinSet<_> = (0..15).map(|_| wait(&flooded, "flooded")).collect();
+        let mut late = JoinSet::from_iter([wait(&quiet, "quiet")]);
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(laboratory.in_use(parts[1]).current, Some(15));
         inside.truncate(11);
-        let late = late.await.unwrap().unwrap();
+        let late = late.join_next().await.unwrap().unwrap().unwrap();
         drop((inside, late));
         let mut refused = 0;
-        for other in others {
-            refused += u32::from(other.await.unwrap().is_err_and(|refusal| refusal.details["limit"] == parts[1]));
+        while let Some(other) = others.join_next().await {
+            refused += u32::from(other.unwrap().is_err_and(|refusal| refusal.details["limit"] == parts[1]));
         }
         assert_eq!((refused, order.lock().unwrap().first()), (1, Some(&"quiet")));
         drop(held);

@@ -103,8 +103,8 @@ impl PackageRequirement {
 fn unfinished_name(text: &str) -> Option<&str> {
     let (name, rest) = text.split_at(text.find(|c: char| !is_of_name(c)).unwrap_or(text.len()));
     let extras = rest.trim_start().strip_prefix('[').map(|rest| rest.split(']').next().unwrap_or_default());
-    let names = std::iter::once(name).chain(extras.into_iter().flat_map(|extras| extras.split(',')).map(str::trim));
-    names.into_iter().find(|name| name.ends_with(['.', '-', '_']))
+    let mut names = std::iter::once(name).chain(extras.into_iter().flat_map(|extras| extras.split(|c: char| !is_of_name(c))));
+    names.find(|name| name.ends_with(['.', '-', '_']))
 }
 
 fn is_of_name(c: char) -> bool {
@@ -178,6 +178,7 @@ mod tests {
             ("peaks-[a]", "form"),
             ("peaks [a, b_ ]", "form"),
             ("peaks[a., b]", "form"),
+            ("peaks[a. b", "form"),
         ] {
             assert_eq!(form(text), expected, "{text}");
         }

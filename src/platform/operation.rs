@@ -80,7 +80,7 @@ impl<S> Change<S> {
     }
 }
 
-/// A moment in an operation at which a server that is under test kills or freezes itself.
+/// A moment in an operation at which a server that is under test kills or freezes itself, the first time that it comes to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Kind of the operation.
@@ -308,13 +308,11 @@ impl Platform {
 
     /// Kills or freezes the server here, if that is what a test asked for.
     fn reach(&self, kind: &str, step: &str, when: &str) {
-        let Some(at) = self.abort_at().filter(|_| cfg!(debug_assertions)) else { return };
-        if (at.kind.as_str(), at.step.as_str(), at.when.as_str()) != (kind, step, when) {
-            return;
-        }
-        match at.freezes {
-            false => std::process::abort(),
-            true => {
+        let reached = |at: &mut Moment| (at.kind.as_str(), at.step.as_str(), at.when.as_str()) == (kind, step, when);
+        match self.abort_at().take_if(reached).filter(|_| cfg!(debug_assertions)) {
+            None => {}
+            Some(Moment { freezes: false, .. }) => std::process::abort(),
+            Some(Moment { freezes: true, .. }) => {
                 let _told = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
             }
         }

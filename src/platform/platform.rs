@@ -110,7 +110,7 @@ pub struct Platform {
     drain: Duration,
     snapshots: Policy,
     unused_for: Duration,
-    abort_at: Option<Moment>,
+    abort_at: Mutex<Option<Moment>>,
     credentials: CredentialPolicy,
     attempts: Attempts,
     health: HealthOptions,
@@ -151,7 +151,7 @@ impl Platform {
             drain: options.drain,
             snapshots: options.snapshots,
             unused_for: options.unused_for,
-            abort_at: options.abort_at,
+            abort_at: Mutex::new(options.abort_at),
             credentials: options.credentials,
             attempts: Attempts::new(options.credentials.attempts_per_minute),
             health: options.health,
@@ -222,8 +222,8 @@ impl Platform {
         self.unused_for
     }
 
-    pub(crate) fn abort_at(&self) -> Option<&Moment> {
-        self.abort_at.as_ref()
+    pub(crate) fn abort_at(&self) -> MutexGuard<'_, Option<Moment>> {
+        self.abort_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long credentials last.

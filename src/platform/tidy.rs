@@ -12,7 +12,7 @@ use mint_context::Result;
 use mint_domain::{Digest, Mode};
 use mint_store::releases;
 
-use crate::{Platform, content::bundle_name, layout::FRONTEND};
+use crate::{Platform, content::bundle_name, layout::FRONTEND, migrations::STAND_IN};
 
 /// How old what stands among the releases must be before it is a leftover: an install may just be under way.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -36,6 +36,11 @@ impl Platform {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "releases that nothing uses were removed"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "releases could not be tidied"),
+        }
+        match self.tidy_stand_ins().await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "directories of releases that were only asked were removed"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "directories of plugins could not be tidied"),
         }
         match self.tidy_bundles().await {
             Ok(0) => {}
@@ -71,19 +76,40 @@ impl Platform {
             .collect();
         drop(tx);
         let (directory, now) = (self.layout().releases(), SystemTime::from(self.services().clock.now()));
-        let removed = tokio::task::spawn_blocking(move || remove_leftovers(&directory, &known, now - LEFTOVER_AGE));
+        let removed = tokio::task::spawn_blocking(move || {
+            let is_known = |name: &str| known.contains(name.trim_end_matches(FRONTEND));
+            remove_leftovers(&directory, |name| !is_known(name), now - LEFTOVER_AGE)
+        });
+        Ok(removed.await.map_err(io::Error::other)??)
+    }
+
+    async fn tidy_stand_ins(&self) -> Result<usize> {
+        let (directory, now) = (self.layout().all_plugin_data(), SystemTime::from(self.services().clock.now()));
+        let removed = tokio::task::spawn_blocking(move || {
+            let tenants = match fs::read_dir(&directory) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+                tenants => tenants?,
+            };
+            let mut removed = 0;
+            for tenant in tenants {
+                let tenant = tenant?;
+                if tenant.file_type()?.is_dir() {
+                    removed += remove_leftovers(&tenant.path(), |name| name.starts_with(STAND_IN), now - LEFTOVER_AGE)?;
+                }
+            }
+            Ok::<_, io::Error>(removed)
+        });
         Ok(removed.await.map_err(io::Error::other)??)
     }
 }
 
-/// Removes what stands in `directory` under no `known` name since before `then`. Gives how many things.
-fn remove_leftovers(directory: &Path, known: &HashSet<String>, then: SystemTime) -> io::Result<usize> {
+/// Removes what stands in `directory` since before `then`, if its name is one of a leftover. Gives how many things.
+fn remove_leftovers(directory: &Path, is_leftover: impl Fn(&str) -> bool, then: SystemTime) -> io::Result<usize> {
     let mut removed = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let changed = entry.metadata()?.modified()?;
-        let is_known = entry.file_name().to_str().is_some_and(|name| known.contains(name.trim_end_matches(FRONTEND)));
-        if !is_known && changed < then {
+        if is_leftover(&entry.file_name().to_string_lossy()) && changed < then {
             fs::remove_dir_all(entry.path())?;
             removed += 1;
         }
@@ -107,8 +133,8 @@ mod tests {
             fs::write(path.join("file"), "x").unwrap();
             fs::File::open(&path).unwrap().set_modified(changed).unwrap();
         }
-        let known = HashSet::from(["known".to_owned()]);
-        assert_eq!(remove_leftovers(root.path(), &known, now - LEFTOVER_AGE).unwrap(), 3);
+        let is_leftover = |name: &str| !name.starts_with("known");
+        assert_eq!(remove_leftovers(root.path(), is_leftover, now - LEFTOVER_AGE).unwrap(), 3);
         let mut left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["fresh", "known", "known.frontend"]);

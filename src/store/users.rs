@@ -236,6 +236,15 @@ pub async fn password_hash_of(tx: &mut Tx, tenant: TenantId, id: UserId) -> Resu
     Ok(row.and_then(|(_, hash)| hash))
 }
 
+/// Whether somebody may make, suspend and delete tenants.
+///
+/// # Errors
+/// The database's.
+pub async fn is_platform_admin(tx: &mut Tx, tenant: TenantId, id: UserId) -> Result<bool> {
+    let row = rows!(tx, optional(bool,), "select is_platform_admin from users where tenant_id = $1 and id = $2", tenant.0, id.0)?;
+    Ok(row.is_some_and(|(is,)| is))
+}
+
 /// Says whether somebody may make, suspend and delete tenants. False when there is no such user.
 ///
 /// # Errors

@@ -36,6 +36,8 @@ pub(crate) struct Home {
     pub(crate) temporary: TempDir,
     /// Its way to its tables, where it was granted some.
     pub(crate) tables: Option<Tables>,
+    /// Carries its calls to the platform.
+    _calls: AbortOnDropHandle<()>,
 }
 
 /// A process that was begun. Dropped, it is killed.
@@ -47,7 +49,7 @@ pub(crate) struct Begun {
     pub(crate) output: Vec<AbortOnDropHandle<()>>,
     /// Its directories.
     pub(crate) home: Arc<Home>,
-    /// Carry its calls to the platform, and those to the world outside, where it has a network of its own.
+    /// Carry what it sends to the platform's address, and to the world outside, where it has a network of its own.
     pub(crate) carriers: Vec<AbortOnDropHandle<()>>,
     /// What it is a copy of, if it is one.
     pub(crate) copied: Option<Place>,
@@ -70,7 +72,12 @@ impl Home {
             )
         })?;
         let tables = Tables::open(setup, &directory)?;
-        Ok(Self { directory, temporary, tables })
+        let platform = Arc::clone(setup.sandbox.platform());
+        let calls = sandbox::forward_socket(&directory.platform_socket(), platform).map_err(|error| {
+            let reason = format!("The socket for the plugin's calls cannot be made: {error}.");
+            incarnation::failure(setup, reason, "Choose a short runtime directory that the platform's user can write to.")
+        })?;
+        Ok(Self { directory, temporary, tables, _calls: calls })
     }
 }
 
@@ -147,6 +154,7 @@ pub(crate) fn environment(setup: &Setup, home: &Home, token: Option<&Token>) -> 
         token: token.map(Token::as_str),
         slug: authority.slug(),
         socket: &home.directory.socket(),
+        platform_socket: &home.directory.platform_socket(),
         home: data_directory,
         temporary: home.temporary.path(),
         search_path: &setup.config.search_path,

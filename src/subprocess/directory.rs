@@ -17,6 +17,7 @@ use crate::leftovers::{self, ProcessMark};
 /// Bytes of `sun_path`, of which the last is a NUL.
 const SUN_PATH: usize = 108;
 const SOCKET: &str = "s";
+const PLATFORM_SOCKET: &str = "p";
 const RECORD: &str = "process.json";
 /// Letters of a slug in a directory's name: the random part makes it unique, and its socket a secret of the neighbours.
 const SLUG_SHOWN: usize = 12;
@@ -75,6 +76,11 @@ impl Directory {
     /// Where the plugin listens.
     pub(crate) fn socket(&self) -> PathBuf {
         self.path.join(SOCKET)
+    }
+
+    /// Where it reaches the platform.
+    pub(crate) fn platform_socket(&self) -> PathBuf {
+        self.path.join(PLATFORM_SOCKET)
     }
 
     /// An empty directory, so that no file of somebody else's is picked up from the working directory.

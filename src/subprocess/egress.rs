@@ -32,21 +32,19 @@ use mint_domain::Capability;
 use subtle::ConstantTimeEq as _;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::JoinSet,
     time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{refused::Refused, tunnel::Tunnel};
 use crate::{
-    SubprocessConfig,
+    SubprocessConfig, accept,
     registry::{Session, Token},
     sandbox::{Network, Sandbox},
     task,
 };
 
-/// Connections of one process at once; further ones wait in the listener's queue.
+/// Connections of one process at once.
 const CONNECTIONS_MAX: usize = 256;
 /// Longest time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,8 +52,6 @@ const HEADERS_MAX: usize = 100;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Longest time for a name, and for a connection to one of its addresses.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pause after a connection could not be taken, for want of descriptors mostly.
-const PAUSE: Duration = Duration::from_millis(100);
 /// The name beside the credential.
 const USER: &str = "mint";
 
@@ -111,7 +107,9 @@ impl Egress {
     /// When the listener is none.
     fn serve(self: &Arc<Self>, listener: OwnedFd) -> io::Result<AbortOnDropHandle<()>> {
         let listener = TcpListener::from_std(listener.into())?;
-        Ok(task::owned(serve_all(listener, Arc::clone(self))))
+        let egress = Arc::clone(self);
+        let serve = move |from| serve_connection(from, Arc::clone(&egress));
+        Ok(task::owned(accept::each(listener, CONNECTIONS_MAX, "its way out", serve)))
     }
 
     /// Answers one request; a tunnel begins when the answer has been sent.
@@ -236,28 +234,6 @@ fn on_loopback() -> io::Result<(OwnedFd, u16)> {
 /// What a request names, without a name or a password before an `@`.
 fn authority_of(uri: &Uri) -> Result<&Authority, Refused> {
     uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or(Refused::NotAHost)
-}
-
-async fn serve_all(listener: TcpListener, egress: Arc<Egress>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((from, _)) => {
-                let egress = Arc::clone(&egress);
-                connections.spawn(async move {
-                    serve_connection(from, egress).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a plugin's connection to its way out could not be taken");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        while connections.try_join_next().is_some() {}
-    }
 }
 
 async fn serve_connection(from: TcpStream, egress: Arc<Egress>) {

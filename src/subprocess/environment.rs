@@ -20,6 +20,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) slug: &'a Slug,
     /// Where it listens.
     pub(crate) socket: &'a Path,
+    /// Where the platform listens for it alone.
+    pub(crate) platform_socket: &'a Path,
     /// Its own directory.
     pub(crate) home: &'a Path,
     /// For its temporary files.
@@ -41,6 +43,7 @@ pub(crate) fn environment(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("HOME", text(facts.home)),
         ("LANG", "C.UTF-8".to_owned()),
         ("MINT_PLATFORM_API_VERSION", API_VERSION.to_owned()),
+        ("MINT_PLATFORM_SOCKET", text(facts.platform_socket)),
         ("MINT_PLATFORM_URL", facts.platform_url.to_owned()),
         ("MINT_PLUGIN_NAME", facts.launch.name().unwrap_or(facts.slug.as_str()).to_owned()),
         (SOCKET_VARIABLE, text(facts.socket)),
@@ -122,6 +125,7 @@ mod tests {
             token: Some("t0ken"),
             slug: &slug,
             socket: Path::new("/run/mint/x/s"),
+            platform_socket: Path::new("/run/mint/x/p"),
             home: Path::new("/data/p"),
             temporary: Path::new("/data/p/cache/tmp"),
             search_path: "/usr/bin:/bin",
@@ -135,6 +139,7 @@ mod tests {
     const COMMON: &str = "HOME=/data/p
 LANG=C.UTF-8
 MINT_PLATFORM_API_VERSION=1
+MINT_PLATFORM_SOCKET=/run/mint/x/p
 MINT_PLATFORM_URL=http://127.0.0.1:8001
 MINT_PLUGIN_NAME=dose-response
 MINT_PLUGIN_SOCKET=/run/mint/x/s

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** `rpc` converts, calls one function of `mint_context`, and converts back. No rule stands here.
 
+mod accept;
 mod activity;
 mod attached;
 mod backoff;

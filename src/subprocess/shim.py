@@ -276,6 +276,7 @@ def make_app():
 def serve(socket):
     import uvicorn
 
+    call_by_socket()
     uvicorn.run(make_app, factory=True, uds=socket, lifespan="on", log_level="info", access_log=False)
 
 

@@ -17,6 +17,8 @@ use crate::{events, incarnation::Setup, launch::Launch, link::LinkError, peer::P
 
 /// The program that loads a plugin.
 pub const TEXT: &str = concat!(
+    include_str!("shim_calls.py"),
+    "\n\n",
     include_str!("shim_tables.py"),
     "\n\n",
     include_str!("shim_migrations.py"),

@@ -7,7 +7,6 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     sync::Arc,
-    time::Duration,
 };
 
 use mint_context::{
@@ -15,14 +14,11 @@ use mint_context::{
     runtime::Activation,
 };
 use mint_domain::lifecycle::Failure;
-use tokio::{
-    net::{UnixListener, UnixStream},
-    sync::Semaphore,
-    task::JoinSet,
-};
+use tokio::net::{UnixListener, UnixStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    accept,
     directory::Directory,
     file_url,
     incarnation::{self, Setup},
@@ -31,10 +27,8 @@ use crate::{
 
 /// Drivers look for a socket of this name in the directory that they are given as a host, with the port that they are given.
 const SOCKET: &str = ".s.PGSQL.1";
-/// Connections of one process at once; further ones wait in the socket's queue.
+/// Connections of one process at once.
 const CONNECTIONS_MAX: usize = 32;
-/// Pause after a connection could not be taken, for want of descriptors mostly.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A way to the tables of an installation, until dropped.
 #[derive(Debug)]
@@ -89,32 +83,13 @@ fn open_door(setup: &Setup, directory: &Path) -> io::Result<AbortOnDropHandle<()
     let listener = UnixListener::bind(&path)?;
     // The directory is closed to everybody but the plugin's user, who may be another than the server's.
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;
-    Ok(task::owned(carry_all(listener, setup.activation.clone())))
+    let activation = Arc::new(setup.activation.clone());
+    let carry = move |driver| carry(Arc::clone(&activation), driver);
+    Ok(task::owned(accept::each(listener, CONNECTIONS_MAX, "its tables", carry)))
 }
 
-async fn carry_all(listener: UnixListener, activation: Activation) {
-    let (activation, places) = (Arc::new(activation), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
-    let mut carried = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((driver, _)) => {
-                let activation = Arc::clone(&activation);
-                carried.spawn(async move {
-                    carry(&activation, driver).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a plugin's connection to its tables could not be taken");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-        while carried.try_join_next().is_some() {}
-    }
-}
-
-async fn carry(Activation { authority, call, .. }: &Activation, driver: UnixStream) {
+async fn carry(activation: Arc<Activation>, driver: UnixStream) {
+    let Activation { authority, call, .. } = &*activation;
     if let Err(error) = own_driver::carry(&call.services, authority, driver).await {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::debug!(plugin.slug = %authority.slug(), cause, "a plugin's connection to its tables broke");

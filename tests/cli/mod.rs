@@ -27,6 +27,7 @@ mod crashes_archive;
 mod crashes_restore;
 mod dev;
 mod fsck;
+mod full_disk;
 mod plans;
 mod plugins;
 mod table_crashes;

@@ -93,6 +93,10 @@ async fn what_a_plugin_holds_goes_and_comes_back_at_a_shell() {
     assert!(listed.starts_with("SNAPSHOT") && listed.contains("asked"), "{listed}");
     let (_, snapshots) = json(&mint, &["plugin", "snapshots", "everything"]);
     let snapshot = snapshots[0]["id"].to_string();
+    let told = fine(&["plugin", "backup", "everything", "first.zip", "--dry-run"]).stdout;
+    assert!(told.contains("snapshot") && !mint.home().join("first.zip").exists(), "{told}");
+    let (_, unchanged) = json(&mint, &["plugin", "snapshots", "everything"]);
+    assert_eq!(unchanged, snapshots);
     fine(&["plugin", "backup", "everything", "first.zip"]);
     wrong(&["plugin", "backup", "everything", "first.zip"], "is there already; nothing was written");
 
@@ -102,6 +106,9 @@ async fn what_a_plugin_holds_goes_and_comes_back_at_a_shell() {
     wrong(&["plugin", "rollback", "everything", "--snapshot", "999999"], "999999");
 
     execute(&admin, "delete from t").await;
+    let told = fine(&["plugin", "restore", "first.zip", "--dry-run"]).stdout;
+    assert!(told.contains("puts the tables, files and settings of the snapshot in the place of what it has"), "{told}");
+    assert_eq!(held().await, serde_json::json!([]));
     fine(&["plugin", "restore", "first.zip"]);
     assert_eq!(held().await, serde_json::json!([["first"]]));
     fs::write(mint.home().join("nonsense.zip"), "nonsense").unwrap();

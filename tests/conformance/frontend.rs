@@ -48,4 +48,8 @@ async fn the_page_of_a_wheel_is_served_by_the_host() {
     assert_eq!(done["status"], "done", "{done:#}");
     let page = browser.get(&path).await;
     assert!(page.status == StatusCode::OK && page.text().contains("from its own place"), "{page:?}");
+    // What is gone is a path like any other that the page may know.
+    let gone = browser.get(&format!("/{slug}/assets/index-DiwrgTda.js")).await;
+    assert!(gone.text().contains("from its own place"), "{gone:?}");
+    assert_eq!(gone.header("cache-control"), "no-store");
 }

@@ -4,7 +4,7 @@ use http::Method;
 use mint_tests::{Client, TestServer, bundle, eventually};
 use serde_json::{Value, json};
 
-use super::transcript::Transcript;
+use super::{sdk_generations::tcp_of, transcript::Transcript};
 use crate::subprocess::Program;
 
 const BASE: &str = "/api/notebook";
@@ -32,6 +32,10 @@ async fn transcript(mode: Option<&str>) -> Vec<Value> {
     files(&server.admin, &mut transcript, experiment).await;
     settings(&server.admin, &mut transcript, experiment).await;
     events(&server.admin, &mut transcript, experiment).await;
+    if mode.is_some() {
+        let plugin = server.admin.plugin("notebook").await;
+        assert_eq!(tcp_of(&plugin["runtime"]["pid"]), Vec::<String>::new(), "{plugin:#}");
+    }
     transcript.lines
 }
 

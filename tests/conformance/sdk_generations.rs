@@ -2,6 +2,8 @@
 //! has, for an administrator, a member and a viewer. The snapshots are what the plugins saw and what the platform stored, alike
 //! on every database.
 
+use std::fs;
+
 use http::{Method, StatusCode, header};
 use mint_tests::{Client, Reply, TestServer, eventually};
 use serde_json::{Value, json};
@@ -27,10 +29,24 @@ async fn serving(fixture: &Fixture) -> Vec<TestServer> {
     servers
 }
 
+/// What a process holds of TCP: it calls the platform by a socket of its own.
+pub(super) fn tcp_of(pid: &Value) -> Vec<String> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let sockets: Vec<String> =
+        descriptors.filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
+    assert!(!sockets.is_empty(), "it listens at least");
+    let tables = ["tcp", "tcp6"].map(|name| fs::read_to_string(format!("/proc/{pid}/net/{name}")).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    let holds = |line: &&str| line.split_whitespace().nth(9).is_some_and(|inode| sockets.iter().any(|own| own == inode));
+    lines.filter(holds).map(str::to_owned).collect()
+}
+
 /// Lets the plugin do everything for a person, and gives the experiment that it left and what it saw.
 async fn drive(client: &Client, slug: &str) -> (Option<i64>, Vec<Value>) {
     let reply = client.post(&format!("/api/{slug}/drive"), &Value::Null).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    let plugin = client.plugin(slug).await;
+    assert_eq!(tcp_of(&plugin["runtime"]["pid"]), Vec::<String>::new(), "{plugin:#}");
     let told = reply.json();
     (told["experiment"].as_i64(), told["steps"].as_array().unwrap().clone())
 }

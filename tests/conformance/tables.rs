@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::sdk_fixture::Fixture;
+use crate::lifecycle::plan::planned;
 
 async fn servers(fixture: &Fixture) -> Vec<TestServer> {
     let Some(python) = fixture.python() else { return Vec::new() };
@@ -66,6 +67,9 @@ async fn keeps_its_promise_of_a_session(sdk: &'static str) {
     let servers = servers(&fixture).await;
     let each = servers.iter().map(|server| async {
         let (admin, slug) = (&server.admin, fixture.slug());
+        let plan = planned(admin, &fixture.bundle(), json!({})).await;
+        let driver = if is_postgres(server) { "asyncpg" } else { "aiosqlite" };
+        assert_eq!(plan["plan"]["added"], json!(["sqlalchemy", "greenlet", driver]), "{plan:#}");
         install(admin, &fixture, json!({})).await;
         ask(admin, slug, "notes", json!({ "words": sdk })).await;
         assert_eq!(notes(admin, slug).await, json!({ "notes": [sdk], "at_start": 0 }), "{sdk}");

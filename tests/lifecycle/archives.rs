@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use http::StatusCode;
-use mint_tests::{Client, TestServer, bundle, repackaged};
+use mint_tests::{Client, TestServer, bundle, eventually, repackaged};
 use serde_json::{Value, json};
 
-use crate::hostile::tables::{execute, rows};
+use crate::{
+    hostile::tables::{execute, rows},
+    subprocess::Program,
+};
 
 async fn archive(client: &Client) -> String {
     let removed = client.uninstall("everything", "archive").await;
@@ -32,6 +35,32 @@ async fn held(client: &Client, home: &Path) -> Value {
 
 async fn adopt(client: &Client, archive: &str) -> Value {
     client.install(&bundle("everything"), json!({ "grant_requested": true, "adopt": archive })).await
+}
+
+/// Starts at once, but once there is a file `slow`: then it says that it has begun, and waits to be let go.
+const SLOW: Program = Program::of(
+    "import pathlib\nhome = pathlib.Path(os.environ['HOME'])\nif (home / 'slow').exists():\n    (home / 'begun').touch()\n    \
+     while not (home / 'go').exists():\n        threading.Event().wait(0.05)\nserve()\n",
+);
+
+#[tokio::test]
+async fn what_is_removed_while_it_is_being_started_is_archived_whole() {
+    let mut server = TestServer::start().await;
+    let home = server.data.join("plugin-data/default/slow");
+    let files = json!({ "capabilities": [{ "name": "files", "why": "Waits for them." }] });
+    server.admin.installed(&SLOW.bundle_with("slow", files), json!({})).await;
+    std::fs::write(home.join("slow"), "").unwrap();
+    server.restart().await;
+    eventually("the start", || async { home.join("begun").exists().then_some(()) }).await;
+    let begun = server.admin.delete("/api/plugins/slow?data=archive").await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{begun:?}");
+    std::fs::write(home.join("go"), "").unwrap();
+    let removed = server.admin.ended(&begun.json()).await;
+    assert_eq!(removed["status"], "done", "{removed:#}");
+    let archived = server.admin.get("/api/archives").await.json()[0]["name"].as_str().unwrap().to_owned();
+    assert!(home.with_file_name(archived).join("go").exists() && !home.exists());
+    assert_eq!(server.admin.get("/api/slow/pid").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(server.admin.get("/api/plugins/slow").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ mod failed_start;
 mod install;
 mod made_components;
 pub(crate) mod migrations;
-mod plan;
+pub(crate) mod plan;
 mod reload;
 mod restart;
 pub(crate) mod snapshots;

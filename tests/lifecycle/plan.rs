@@ -15,7 +15,7 @@ async fn asked(client: &Client, guest: &Guest, decision: &Value) -> Reply {
     client.send(client.request(Method::POST, "/api/plugins/plan").multipart(form)).await
 }
 
-async fn planned(client: &Client, guest: &Guest, decision: Value) -> Value {
+pub(crate) async fn planned(client: &Client, guest: &Guest, decision: Value) -> Value {
     let reply = asked(client, guest, &decision).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     reply.json()

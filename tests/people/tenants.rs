@@ -75,6 +75,32 @@ async fn only_who_looks_after_the_installation_makes_laboratories() {
 }
 
 #[tokio::test]
+async fn nobody_gets_hold_of_whoever_looks_after_the_installation() {
+    for server in TestServer::on_every_database(&[]).await {
+        let admin = appointed(&server).await;
+        let id = admin.get("/api/users/me").await.json()["id"].as_i64().unwrap();
+        let token = admin.post("/api/tokens", &json!({ "name": "script", "days": 30 })).await.json()["id"].as_i64().unwrap();
+        let made = admin.post("/api/users", &json!({ "username": "second", "role": "admin", "password": PASSWORD })).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        let second = server.client("second").await;
+        let user = format!("/api/users/{id}");
+        for (method, path, body) in [
+            (Method::PUT, format!("{user}/password"), json!({ "new": "quite another one" })),
+            (Method::PATCH, user.clone(), json!({ "email": "second@example.org" })),
+            (Method::PATCH, user.clone(), json!({ "is_active": false })),
+            (Method::DELETE, user.clone(), Value::Null),
+            (Method::DELETE, format!("/api/sessions?user={id}"), Value::Null),
+            (Method::DELETE, format!("/api/tokens/{token}"), Value::Null),
+        ] {
+            let reply = second.send(second.request(method.clone(), &path).json(&body)).await;
+            assert_eq!(reply.status, StatusCode::FORBIDDEN, "{method} {path}: {reply:?}");
+            assert!(reply.text().contains("mint user appoint"), "{method} {path}: {reply:?}");
+        }
+        assert_eq!(admin.get(TENANTS).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn nobody_uses_a_suspended_laboratory_until_it_is_resumed() {
     for server in TestServer::on_every_database(&[]).await {
         let admin = appointed(&server).await;

@@ -8,4 +8,5 @@ mod show;
 pub(crate) use history::{History, refused};
 pub(crate) use reset::RESET;
 pub use reset::Reset;
+pub(crate) use show::STAND_IN;
 pub use show::{MigrationState, MigrationStatus, PluginMigrations, SchemaStatus};

@@ -173,6 +173,9 @@ impl Platform {
     }
 }
 
+/// How the names of directories begin in which releases are only asked. One that stays was left by a server that died.
+pub(crate) const STAND_IN: &str = ".asked-";
+
 /// A directory in the place of the installation's own, which a release that is only asked is not to make: beside it, so that
 /// nobody who has a user of their own gets somebody else's.
 fn stand_in(activation: &mut Activation) -> io::Result<Option<TempDir>> {
@@ -181,7 +184,7 @@ fn stand_in(activation: &mut Activation) -> io::Result<Option<TempDir>> {
         return Ok(None);
     }
     std::fs::create_dir_all(beside)?;
-    let directory = tempfile::Builder::new().prefix(".asked-").tempdir_in(beside)?;
+    let directory = tempfile::Builder::new().prefix(STAND_IN).tempdir_in(beside)?;
     activation.data_directory = directory.path().to_owned();
     Ok(Some(directory))
 }

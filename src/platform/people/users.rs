@@ -1,7 +1,7 @@
 //! Making, changing and removing people.
 
 use mint_context::{Result, identity::User};
-use mint_domain::{Permission, Refusal, UserId, permission::SystemRole};
+use mint_domain::{Actor, Permission, Refusal, UserId, permission::SystemRole};
 use mint_store::{
     Tx, sessions,
     users::{self, Fields},
@@ -93,13 +93,19 @@ impl Platform {
     }
 }
 
-/// A person of the tenant whose rights the caller has too, so that nobody gets into their hands what they lack.
+/// A person of the tenant whose rights the caller has too, over this laboratory and over all, so that nobody gets into their
+/// hands what they lack.
 pub(super) async fn target(tx: &mut Tx, caller: &Caller, id: UserId) -> Result<Fields> {
     let row = users::get(tx, caller.tenant, id).await?.ok_or_else(|| no_user(id))?;
     if !is_self(caller, id) {
         let rights = mint_context::identity::rights_of(tx, caller.tenant, &row.role).await?;
         if let Some(rights) = rights {
             expect_cover(caller, &rights)?;
+        }
+        if !caller.is_platform_admin && caller.actor != Actor::System && users::is_platform_admin(tx, caller.tenant, id).await? {
+            let message = "This person looks after the whole installation. Ask somebody who does so too, signed in with their \
+                           password, or who runs the server: `mint user appoint --withdraw` at its machine.";
+            return Err(Refusal::denied("platform administrator", message).into());
         }
     }
     Ok(row.into())

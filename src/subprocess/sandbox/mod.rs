@@ -25,6 +25,6 @@ pub(crate) use cage::{Cage, Kept};
 use cgroup::Group;
 pub use control::{Control, Level};
 pub(crate) use detect::Sandbox;
-pub(crate) use forward::forward;
+pub(crate) use forward::{forward, forward_socket};
 pub use options::{SandboxOptions, UserRange};
 pub(crate) use places::of_interpreter;

@@ -58,7 +58,6 @@ pub(in crate::tables) fn row(tried: &AppliedMigration) -> Vec<Value> {
 /// # Errors
 /// Somebody else wrote it.
 pub(in crate::tables) fn read(row: Row) -> Result<AppliedMigration> {
-    let foreign = || Error::Outage(format!("a row of {TABLE} is not one of the platform's"));
     let [Value::Integer(version), Value::Text(name), destructive, Value::Text(checksum), Value::Text(at), error] =
         <[Value; 6]>::try_from(row).map_err(|_| foreign())?
     else {
@@ -66,15 +65,21 @@ pub(in crate::tables) fn read(row: Row) -> Result<AppliedMigration> {
     };
     // SQLite has numbers for it.
     let destructive = matches!(destructive, Value::Boolean(true) | Value::Integer(1));
-    Ok(AppliedMigration {
-        migration: Migration {
-            version: u32::try_from(version).map_err(|_| foreign())?,
-            name,
-            destructive,
-            checksum,
-            named: false,
-        },
-        applied_at: OffsetDateTime::parse(&at, &Rfc3339).map_err(|_| foreign())?,
-        error: if let Value::Text(error) = error { Some(error) } else { None },
-    })
+    let error = if let Value::Text(error) = error { Some(error) } else { None };
+    entry((version, name, destructive, checksum, at, error))
+}
+
+/// What [`SELECTED`] names, as types.
+pub(in crate::tables) type Entry = (i64, String, bool, String, String, Option<String>);
+
+/// # Errors
+/// Somebody else wrote it.
+pub(in crate::tables) fn entry((version, name, destructive, checksum, at, error): Entry) -> Result<AppliedMigration> {
+    let version = u32::try_from(version).map_err(|_| foreign())?;
+    let applied_at = OffsetDateTime::parse(&at, &Rfc3339).map_err(|_| foreign())?;
+    Ok(AppliedMigration { migration: Migration { version, name, destructive, checksum, named: false }, applied_at, error })
+}
+
+fn foreign() -> Error {
+    Error::Outage(format!("a row of {TABLE} is not one of the platform's"))
 }

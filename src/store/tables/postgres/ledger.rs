@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use mint_domain::migration::{AppliedMigration, Migration};
+use mint_domain::migration::AppliedMigration;
 use rand::{Rng as _, distr::Alphanumeric};
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres, Transaction};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::format_description::well_known::Rfc3339;
 
 use super::role::{Server, outage};
 use crate::tables::{Error, Record, Result, migration::ledger};
@@ -152,20 +152,8 @@ pub(super) async fn applied(connection: &mut PgConnection, role: &str) -> Result
     }
     let sql = AssertSqlSafe(format!("select {} from {table} order by version", ledger::SELECTED));
     let rows: Vec<LedgerRow> = sqlx::query_as(sql).fetch_all(&mut *connection).await.map_err(outage)?;
-    rows.into_iter()
-        .map(|(version, name, destructive, checksum, at, error)| {
-            let foreign = || Error::Outage(format!("a row of {table} is not one of the platform's"));
-            Ok(AppliedMigration {
-                migration: Migration {
-                    version: u32::try_from(version).map_err(|_| foreign())?,
-                    name,
-                    destructive,
-                    checksum,
-                    named: false,
-                },
-                applied_at: OffsetDateTime::parse(&at, &Rfc3339).map_err(|_| foreign())?,
-                error,
-            })
-        })
-        .collect()
+    let known = rows.into_iter().map(|(version, name, destructive, checksum, at, error)| {
+        ledger::entry((version.into(), name, destructive, checksum, at, error))
+    });
+    known.collect()
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections import deque
@@ -28,13 +29,26 @@ BUSY = frozenset({502, 503, 504})
 type Query = Mapping[str, Any] | None
 
 
+class SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, address: str, timeout: float) -> None:
+        super().__init__(address, timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
 class PlatformClient:
     """Thread-safe; every method blocks."""
 
     def __init__(self, config: PlatformConfig) -> None:
         self.config = config
         parts = urlsplit(config.url)
-        self._connection_class = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._is_secure = parts.scheme == "https"
         self._address = parts.netloc
         self._base = parts.path.rstrip("/") + "/api/internal"
         self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
@@ -108,7 +122,7 @@ class PlatformClient:
         """An open connection, kept from before unless `fresh`. `OSError` if the platform does not listen."""
         connection = None if fresh else self._kept()
         if connection is None:
-            connection = self._connection_class(self._address, timeout=self.config.connect_timeout)
+            connection = self._connection()
             connection.connect()
         connection.sock.settimeout(timeout or self.config.timeout)
         return connection
@@ -132,6 +146,13 @@ class PlatformClient:
         with self._lock:
             while self._idle:
                 self._idle.pop()[1].close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        patience = self.config.connect_timeout
+        if self.config.socket is not None:
+            return SocketConnection(self.config.socket, self._address, patience)
+        kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
+        return kind(self._address, timeout=patience)
 
     def _kept(self) -> http.client.HTTPConnection | None:
         with self._lock:

@@ -23,6 +23,8 @@ class PlatformConfig:
     retries: int = 3
     retry_backoff: float = 0.2
     startup_wait: float = 120.0
+    socket: str | None = None
+    """Where it listens for this process alone; without one it is reached by its URL."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def _platform(environment: Mapping[str, str]) -> PlatformConfig | None:
     }
     given = {field: _number(environment, name) for field, name in numbers.items() if environment.get(name)}
     retries = int(_number(environment, "MINT_PLATFORM_RETRIES")) if environment.get("MINT_PLATFORM_RETRIES") else 3
-    return PlatformConfig(url, environment["MINT_PLUGIN_TOKEN"], environment["MINT_PLUGIN_NAME"], retries=retries, **given)
+    socket = environment.get("MINT_PLATFORM_SOCKET") or None
+    name, token = environment["MINT_PLUGIN_NAME"], environment["MINT_PLUGIN_TOKEN"]
+    return PlatformConfig(url, token, name, retries=retries, socket=socket, **given)
 
 
 def _number(environment: Mapping[str, str], name: str) -> float:

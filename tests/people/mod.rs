@@ -2,6 +2,7 @@
 
 mod attacks;
 mod audit;
+mod canary;
 mod projects;
 mod roles;
 mod sessions;

@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod requirement;
 pub mod role;
 pub mod share;
+pub mod situation;
 pub mod slug;
 
 pub use actor::{Actor, User};
@@ -48,4 +49,5 @@ pub use prefix::Prefix;
 pub use refusal::{Kind, Refusal};
 pub use role::{PluginAccess, ProjectReach, Rights};
 pub use share::Share;
+pub use situation::Situation;
 pub use slug::Slug;

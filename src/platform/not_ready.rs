@@ -37,7 +37,7 @@ impl Platform {
     }
 
     /// Why a plugin that is to run could not be started on this server.
-    fn failure_here(&self, row: &Installation) -> Option<Failure> {
+    pub(crate) fn failure_here(&self, row: &Installation) -> Option<Failure> {
         let here = self.failed_here().get(&row.id).cloned()?;
         (here.generation == row.generation && row.state.serves()).then_some(here.failure)
     }

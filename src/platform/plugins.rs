@@ -1,10 +1,15 @@
 //! What people see of plugins.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use mint_context::{Result, runtime::HealthStatus};
-use mint_domain::{Digest, Grants, InstallationId, Limits, Manifest, Permission, State, manifest::PluginInfo, plan::Findings};
-use mint_store::{installations, releases};
+use mint_domain::{
+    Digest, Grants, InstallationId, Limits, Manifest, Permission, Situation, State, TenantId,
+    manifest::PluginInfo,
+    plan::Findings,
+    situation::{Here, UnderWay},
+};
+use mint_store::{Tx, installations, operations, releases};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -35,10 +40,10 @@ pub struct PluginSummary {
     pub mode: &'static str,
     /// Why it runs where it runs.
     pub mode_reason: String,
-    /// How it stands: `state`, and for `failed` the phase, reason, hint and log excerpt.
+    /// How it stands: `state`, `phase`, `reason`, `hint` and `waits_for`; for `failed` also the log excerpt.
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    pub state: State,
+    pub situation: Situation,
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     pub state_since: OffsetDateTime,
@@ -90,13 +95,15 @@ impl Platform {
     pub async fn list_plugins(&self, caller: &Caller) -> Result<Vec<PluginSummary>> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsView)?;
         let mut tx = self.services().db.read().await?;
+        let under_way = changes(&mut tx, caller.tenant).await?;
         let mut plugins = Vec::new();
         for installation in installations::list(&mut tx, caller.tenant).await? {
             if !caller.actor.sees_plugin(&installation.slug) {
                 continue;
             }
             if let Some(release) = releases::get(&mut tx, installation.release_id).await? {
-                plugins.push(self.summary(installation, &release.digest, &release.manifest));
+                let change = under_way.get(&installation.slug);
+                plugins.push(self.summary(installation, change, &release.digest, &release.manifest));
             }
         }
         drop(tx);
@@ -118,6 +125,7 @@ impl Platform {
         let (installation, release) = self.find_installation(caller, slug).await?;
         let manifest = &release.manifest;
         let laboratory = self.limits_of(caller.tenant).await?;
+        let change = changes(&mut self.services().db.read().await?, caller.tenant).await?.remove(slug);
         let limits = Limits::in_force(&manifest.limits, &laboratory, &installation.limits);
         let active = self.running().get(installation.id);
         if let Some(active) = &active {
@@ -134,7 +142,7 @@ impl Platform {
             runtime: active.as_ref().map_or(Value::Null, |active| active.plugin.status()),
             health: active.as_ref().and_then(|active| active.watch.last()),
             log: active.map(|active| active.log.recent()).unwrap_or_default(),
-            summary: self.summary(installation, &release.digest, manifest),
+            summary: self.summary(installation, change.as_ref(), &release.digest, manifest),
         })
     }
 
@@ -176,9 +184,22 @@ impl Platform {
         })
     }
 
-    fn summary(&self, installation: installations::Installation, digest: &Digest, manifest: &Manifest) -> PluginSummary {
+    fn summary(
+        &self,
+        installation: installations::Installation,
+        under_way: Option<&UnderWay>,
+        digest: &Digest,
+        manifest: &Manifest,
+    ) -> PluginSummary {
         let plugin = &manifest.plugin;
-        let last = self.running().get(installation.id).and_then(|active| active.watch.last());
+        let active = self.running().get(installation.id);
+        let here = match (&active, self.failure_here(&installation)) {
+            (Some(active), _) if active.generation == installation.generation => Here::Answers,
+            (_, Some(failure)) => Here::Failed(failure),
+            (Some(_), None) if under_way.is_some() => Here::Answers,
+            (_, None) => Here::NotYet,
+        };
+        let last = active.and_then(|active| active.watch.last());
         PluginSummary {
             name: installation.slug.clone(),
             version: plugin.version.clone(),
@@ -190,11 +211,25 @@ impl Platform {
             api_prefix: format!("/api{}", installation.prefix),
             mode: installation.mode().as_str(),
             mode_reason: installation.mode_reason.clone(),
-            state: installation.state,
+            situation: Situation::of(&installation.state, under_way, here),
             state_since: installation.state_since,
             health_status: last.map(|last| last.health.status),
         }
     }
+}
+
+/// What goes on of a tenant, by the plugin that it changes.
+async fn changes(tx: &mut Tx, tenant: TenantId) -> Result<HashMap<String, UnderWay>> {
+    let mut changes = HashMap::new();
+    for operation in operations::under_way(tx).await?.into_iter().filter(|operation| operation.tenant_id == tenant) {
+        let steps = operations::steps(tx, operation.id).await?.into_iter();
+        // One of before a crash may be written down as running, too.
+        let step = steps.filter(|step| step.status == "running").max_by_key(|step| step.began_at);
+        let change =
+            UnderWay { operation: operation.id, kind: operation.kind, step: step.map(|step| step.name), actor: operation.actor };
+        changes.insert(operation.plugin, change);
+    }
+    Ok(changes)
 }
 
 /// The line of a plugin that its developer runs; none for an installed one.
@@ -214,7 +249,7 @@ fn developed_summary(active: &Active) -> Option<PluginSummary> {
         frontend: None,
         mode: "dev",
         mode_reason: developed.by.clone(),
-        state: State::Ready,
+        situation: Situation::of(&State::Ready, None, Here::Answers),
         state_since: developed.since,
         health_status: is_away.then_some(HealthStatus::Unhealthy),
     })

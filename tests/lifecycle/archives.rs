@@ -52,8 +52,16 @@ async fn what_is_removed_while_it_is_being_started_is_archived_whole() {
     std::fs::write(home.join("slow"), "").unwrap();
     server.restart().await;
     eventually("the start", || async { home.join("begun").exists().then_some(()) }).await;
+    let starting = server.admin.plugin("slow").await;
+    assert_eq!((&starting["state"], &starting["waits_for"]), (&json!("ready"), &json!("the end of its start")), "{starting:#}");
     let begun = server.admin.delete("/api/plugins/slow?data=archive").await;
     assert_eq!(begun.status, StatusCode::ACCEPTED, "{begun:?}");
+    let words = format!("operation {} (uninstall, asked for by user:admin, now at `stop`)", begun.json()["id"]);
+    eventually("what it waits for", || async {
+        let leaving = server.admin.plugin("slow").await;
+        (leaving["state"] == "uninstalling" && leaving["waits_for"] == words.as_str()).then_some(())
+    })
+    .await;
     std::fs::write(home.join("go"), "").unwrap();
     let removed = server.admin.ended(&begun.json()).await;
     assert_eq!(removed["status"], "done", "{removed:#}");

@@ -215,7 +215,7 @@ async fn show(client: &Client, output: Output, plugin: &str) -> anyhow::Result<E
 
 fn describe(plugin: &Value) -> String {
     let mut rows: Vec<Vec<String>> =
-        ["name", "version", "state", "phase", "reason", "hint", "mode", "mode_reason", "api_prefix", "digest"]
+        ["name", "version", "state", "phase", "reason", "hint", "waits_for", "mode", "mode_reason", "api_prefix", "digest"]
             .iter()
             .filter(|key| !text(plugin, key).is_empty())
             .map(|key| vec![(*key).to_owned(), text(plugin, key).to_owned()])

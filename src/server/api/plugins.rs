@@ -69,7 +69,7 @@ pub(crate) async fn list(
     Authenticated(caller): Authenticated,
 ) -> Result<Answer<Plugins>, ApiError> {
     let installed = state.platform.list_plugins(&caller).await?;
-    let ready = |plugin: &&PluginSummary| matches!(plugin.state, PluginState::Ready);
+    let ready = |plugin: &&PluginSummary| plugin.situation.state == PluginState::Ready.name();
     let loaded = installed.iter().filter(ready).map(|plugin| plugin.name.clone()).collect();
     Ok(Answer(Plugins { loaded, installed }))
 }

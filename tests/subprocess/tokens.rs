@@ -158,6 +158,7 @@ async fn a_process_begins_with_nothing_of_the_platforms() {
         "HOME",
         "LANG",
         "MINT_PLATFORM_API_VERSION",
+        "MINT_PLATFORM_SOCKET",
         "MINT_PLATFORM_URL",
         "MINT_PLUGIN_NAME",
         "MINT_PLUGIN_SOCKET",

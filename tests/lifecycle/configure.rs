@@ -1,7 +1,7 @@
 //! New settings are an operation: asked for, tried, journaled, and taken back where the plugin is not well with them.
 
 use http::StatusCode;
-use mint_tests::{Client, Guest, Reply, TestServer, bundle, repackaged};
+use mint_tests::{Client, Guest, Reply, TestServer, bundle, eventually, repackaged};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -84,7 +84,11 @@ async fn a_plugin_that_is_unhealthy_with_them_has_the_old_ones_again() {
         };
         let revision = own("load", json!({})).await["revision"].clone();
         own("compare-and-swap", json!({ "revision": revision, "values": { "mood": "unhealthy" } })).await;
-        assert_eq!(admin.plugin("everything").await["health"]["message"], "I am unhealthy.");
+        // A check that was under way may have asked it before.
+        eventually("its own opinion", || async {
+            (admin.plugin("everything").await["health"]["message"] == "I am unhealthy.").then_some(())
+        })
+        .await;
         let as_before = admin.configure("everything", json!({ "mood": "unhealthy", "colour": "blue" })).await;
         assert_eq!(as_before.status, StatusCode::OK, "{as_before:?}");
         assert_eq!(admin.configure("everything", json!({})).await.status, StatusCode::OK);

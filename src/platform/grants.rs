@@ -42,6 +42,7 @@ impl Platform {
     pub async fn set_grants(self: &Arc<Self>, caller: Caller, slug: &str, edits: &GrantEdits) -> Result<GrantsSet> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsConfigure)?;
         let (found, _) = self.find_installation(&caller, slug).await?;
+        let held = self.hold_terms().await;
         let mut tx = self.services().db.begin().await?;
         let row = self.lock_unchanging(&mut tx, &caller, &found).await?;
         let grants = edited(&row.grants, edits)?;
@@ -56,6 +57,7 @@ impl Platform {
         let mut changed = row;
         changed.grants = grants.clone();
         self.follow_terms(&changed, &self.limits_of(caller.tenant).await?);
+        drop(held);
         let operation = if changed.state.serves() { self.start_with_terms(caller, slug).await? } else { None };
         Ok(GrantsSet { grants, operation })
     }

@@ -158,6 +158,7 @@ impl Platform {
     pub async fn set_plugin_limits(&self, caller: &Caller, slug: &str, edits: &Edits) -> Result<LimitsSet> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsConfigure)?;
         let (found, release) = self.find_installation(caller, slug).await?;
+        let held = self.hold_terms().await;
         let mut tx = self.services().db.begin().await?;
         let row = self.lock_unchanging(&mut tx, caller, &found).await?;
         let laboratory = tenant_of(&mut tx, caller.tenant).await?.limits;
@@ -171,6 +172,7 @@ impl Platform {
         let mut changed = row;
         changed.limits = changes;
         self.follow_terms(&changed, &laboratory);
+        drop(held);
         let differs = |limit: &&Limit| before.get(**limit) != after.get(**limit);
         let needs_start = changed.state.serves() && changed.mode() == Mode::Isolated && OF_A_START.iter().any(|l| differs(&l));
         Ok(LimitsSet { limits: self.plugin_limits(caller, slug).await?, needs_start })
@@ -201,6 +203,7 @@ impl Platform {
     /// `VALIDATION_ERROR` by the limit's name; `PERMISSION_DENIED`.
     pub async fn set_laboratory_defaults(&self, caller: &Caller, edits: &Edits) -> Result<Vec<LaboratoryLimit>> {
         let _permit = caller.call(self.services()).permit_person(Permission::PluginsConfigure)?;
+        let held = self.hold_terms().await;
         let mut tx = self.services().db.begin().await?;
         let tenant = tenants::lock(&mut tx, caller.tenant).await?;
         let tenant = tenant.ok_or_else(|| Refusal::not_found("laboratory", caller.tenant))?;
@@ -212,6 +215,7 @@ impl Platform {
         for row in &rows {
             self.follow_terms(row, &changes);
         }
+        drop(held);
         self.laboratory_defaults(caller).await
     }
 

@@ -127,6 +127,7 @@ pub struct Platform {
     declared_migrations: Cache<Digest, Arc<Vec<Migration>>>,
     visits: Visits,
     front_ends: tokio::sync::Mutex<()>,
+    terms: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -169,6 +170,7 @@ impl Platform {
             identities: Cache::builder().max_capacity(IDENTITIES_MAX).time_to_live(IDENTITY_TTL).build(),
             visits: Visits::default(),
             front_ends: tokio::sync::Mutex::default(),
+            terms: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }))
@@ -279,6 +281,12 @@ impl Platform {
     /// Why this process let go of operations that it will take up again, in words for people.
     pub(crate) fn let_go_of(&self) -> MutexGuard<'_, HashMap<OperationId, String>> {
         self.let_go_of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while terms are read or written and until they are in force, so that what was read earlier never takes the place
+    /// of what was written since. Taken before a transaction begins.
+    pub(crate) async fn hold_terms(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.terms.lock().await
     }
 
     /// Starts that failed here, of plugins that run elsewhere.

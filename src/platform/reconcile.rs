@@ -100,6 +100,7 @@ impl Platform {
 
     /// Starts, restarts and stops until this process runs what the rows want. False when something is left to do.
     async fn look(self: &Arc<Self>) -> Result<bool> {
+        let held = self.hold_terms().await;
         let mut tx = self.services().db.read().await?;
         let tenants: HashMap<_, _> = tenants::list(&mut tx).await?.into_iter().map(|tenant| (tenant.id, tenant)).collect();
         let wanted = installations::list_all(&mut tx).await?;
@@ -117,6 +118,7 @@ impl Platform {
         let (mine, others): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|row| !changing.contains(&(row.tenant_id, row.slug.clone())));
         let tasks: Vec<_> = mine.into_iter().filter_map(|row| self.task(row, &tenants)).collect();
+        drop(held);
         let is_settled = others.is_empty() && tasks.is_empty();
         futures_util::stream::iter(tasks)
             .for_each_concurrent(STARTS_AT_ONCE, |(caller, row, task)| async move {
@@ -203,7 +205,15 @@ impl Platform {
 
     /// Gives a plugin the settings that it was given elsewhere. One that refuses them is started with them.
     async fn hand_over(self: &Arc<Self>, caller: &Caller, row: Installation, active: &Active) {
+        // It may have been given newer ones here since the row was read.
+        let row = match self.find_installation(caller, &row.slug).await {
+            Ok((now, _)) if now.id == row.id => now,
+            Ok(_) | Err(_) => row,
+        };
         let settings = self.effective(active, &row);
+        if active.given.are(&settings) {
+            return;
+        }
         match active.plugin.apply_settings(settings.clone()).await {
             Ok(()) => active.given.took(settings),
             Err(words) => {

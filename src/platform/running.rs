@@ -69,6 +69,11 @@ impl Given {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = settings;
     }
 
+    /// Whether it has these.
+    pub(crate) fn are(&self, settings: &Value) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 == *settings
+    }
+
     /// Whether the row has changed to other settings than these since it was last asked.
     pub(crate) fn differ(&self, settings: &Value, revision: i64) -> bool {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod actor;
+pub mod address;
 pub mod archive;
 pub mod capability;
 pub mod clock;

@@ -4,7 +4,7 @@
 //! Each server counts for itself, in memory: with several of them there are as many tries more.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use mint_domain::{Kind, Refusal};
+use mint_domain::{Kind, Refusal, address::network};
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -105,14 +105,6 @@ impl Counter {
 
     fn left(&self, of: Duration) -> u32 {
         u32::try_from(of.saturating_sub(self.since.elapsed()).as_secs()).unwrap_or(u32::MAX).saturating_add(1)
-    }
-}
-
-/// Who has one address of the sixth version mostly has a whole network of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 

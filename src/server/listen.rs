@@ -1,15 +1,19 @@
-//! Accepts connections: bounded in number, in the size of their heads, and in how long those may take.
+//! Accepts connections: bounded in number, from everywhere and from one address, in the size of their heads, and in how long
+//! those may take.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
+    net::IpAddr,
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use mint_domain::address::network;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -22,6 +26,8 @@ use crate::{auth::Peer, door, router::Site, socket::Ends};
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 10_000;
+/// Those of one address, unless it is a trusted proxy's; further ones are closed, so that others find room.
+const CONNECTIONS_OF_AN_ADDRESS_MAX: usize = CONNECTIONS_MAX / 4;
 /// Longest time for the head of a request, also between two requests on one connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// Headers of a request.
@@ -36,6 +42,7 @@ pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let senders = Arc::new(Senders::default());
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -52,19 +59,68 @@ pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
                 }
             },
         };
+        let Some(place) = senders.place(peer, &site) else { continue };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "TCP_NODELAY could not be set");
         }
         let connection = serve_connection(http.clone(), (stream, peer), site.clone(), stop.clone());
         connections.spawn(async move {
             connection.await;
-            drop(slot);
+            drop((slot, place));
         });
     }
     drop(listener);
     let drained = timeout(DRAIN_TIMEOUT, async { while connections.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!("requests were cut off because they did not end in time");
+    }
+}
+
+/// Connections of each address.
+#[derive(Debug, Default)]
+struct Senders(Mutex<HashMap<IpAddr, Crowd>>);
+
+#[derive(Debug, Default)]
+struct Crowd {
+    connections: usize,
+    /// Whether the operator has read of it.
+    is_told: bool,
+}
+
+/// A place among the connections of an address, until it is dropped; a trusted proxy's has none.
+#[derive(Debug)]
+struct Place(Option<(Arc<Senders>, IpAddr)>);
+
+impl Senders {
+    /// A place for one more; none where the address has as many as it may.
+    fn place(self: &Arc<Self>, peer: Peer, site: &Site) -> Option<Place> {
+        if site.state.proxies.iter().any(|proxy| proxy.contains(&peer.0)) {
+            return Some(Place(None));
+        }
+        let address = network(peer.0);
+        let mut crowds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let crowd = crowds.entry(address).or_default();
+        if crowd.connections >= CONNECTIONS_OF_AN_ADDRESS_MAX {
+            if !std::mem::replace(&mut crowd.is_told, true) {
+                tracing::warn!(client.address = %address, "further connections of an address that has very many are closed");
+            }
+            return None;
+        }
+        crowd.connections += 1;
+        Some(Place(Some((Arc::clone(self), address))))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some((senders, address)) = &self.0 else { return };
+        let mut crowds = senders.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(crowd) = crowds.get_mut(address) {
+            crowd.connections -= 1;
+            if crowd.connections == 0 {
+                crowds.remove(address);
+            }
+        }
     }
 }
 

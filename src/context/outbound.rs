@@ -1,15 +1,16 @@
-//! How much of the world outside a plugin may ask: so many requests at once, so many in a minute.
+//! How much of the world outside a plugin may ask: so many requests at once, so many in a minute, so many bytes in each.
 
 use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::Buf as _;
 use http_body::{Body, Frame, SizeHint};
 use mint_domain::limit::Limit;
 use tokio::time::{Instant, Sleep, sleep};
@@ -28,7 +29,12 @@ pub struct Outbound {
 /// A request on its way; ends when dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct OnItsWay(Arc<AtomicU64>);
+pub struct OnItsWay {
+    in_progress: Arc<AtomicU64>,
+    authority: Arc<PluginAuthority>,
+    log: Arc<PluginLog>,
+    is_too_long: AtomicBool,
+}
 
 /// Requests that began lately; they are forgotten over a minute.
 #[derive(Debug)]
@@ -56,7 +62,12 @@ impl Outbound {
             limit
         };
         let before = self.in_progress.fetch_add(1, Ordering::AcqRel);
-        let on_its_way = OnItsWay(self.in_progress.clone());
+        let on_its_way = OnItsWay {
+            in_progress: Arc::clone(&self.in_progress),
+            authority: Arc::clone(&self.authority),
+            log: Arc::clone(&self.log),
+            is_too_long: AtomicBool::new(false),
+        };
         if before >= limits.outbound_concurrency_max {
             return Err(refuse(Limit::outbound_concurrency_max));
         }
@@ -84,20 +95,86 @@ impl Bucket {
     }
 }
 
-/// A response that does not wait for ever for its next bytes. It counts as in progress until it is dropped.
+impl OnItsWay {
+    /// Looks whether one body, or a tunnel, may have so many bytes.
+    ///
+    /// # Errors
+    /// The limit that it goes beyond; it is counted and written down once.
+    pub fn measure(&self, bytes: u64) -> Result<(), Limit> {
+        let limit = Limit::outbound_body_bytes_max;
+        self.authority.meters.observe(limit, bytes);
+        if bytes <= self.authority.limits().outbound_body_bytes_max {
+            return Ok(());
+        }
+        if !self.is_too_long.swap(true, Ordering::Relaxed) {
+            self.log.limit_reached(limit.name());
+        }
+        Err(limit)
+    }
+
+    /// Whether a body of it was longer than may be.
+    pub fn is_too_long(&self) -> bool {
+        self.is_too_long.load(Ordering::Relaxed)
+    }
+}
+
+/// A body of a request on its way, or of its response, which ends where it becomes longer than may be. The request is in
+/// progress until it is dropped.
+#[derive(Debug)]
+pub struct MeasuredBody<B, E> {
+    body: B,
+    bytes: u64,
+    too_long: fn() -> E,
+    on_its_way: Option<Arc<OnItsWay>>,
+}
+
+impl<B, E> MeasuredBody<B, E> {
+    /// A body of which `too_long` is said when it is.
+    pub fn new(body: B, too_long: fn() -> E, on_its_way: impl Into<Option<Arc<OnItsWay>>>) -> Self {
+        Self { body, bytes: 0, too_long, on_its_way: on_its_way.into() }
+    }
+}
+
+impl<B, E> Body for MeasuredBody<B, E>
+where
+    B: Body + Unpin,
+    E: From<B::Error>,
+{
+    type Data = B::Data;
+    type Error = E;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, E>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            other => return Poll::Ready(other.map(|frame| frame.map_err(E::from))),
+        };
+        self.bytes += frame.data_ref().map_or(0, |data| data.remaining() as u64);
+        let measured = self.on_its_way.as_ref().map_or(Ok(()), |on_its_way| on_its_way.measure(self.bytes));
+        Poll::Ready(Some(measured.map(|()| frame).map_err(|_limit| (self.too_long)())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A response that does not wait for ever for its next bytes.
 #[derive(Debug)]
 pub struct PatientBody<B, E> {
     incoming: B,
     patience: Duration,
     late: fn() -> E,
     sleep: Option<Pin<Box<Sleep>>>,
-    _on_its_way: Option<OnItsWay>,
 }
 
 impl<B, E> PatientBody<B, E> {
     /// A body of which `late` is said when nothing came of it for so long.
-    pub fn new(incoming: B, patience: Duration, late: fn() -> E, on_its_way: impl Into<Option<OnItsWay>>) -> Self {
-        Self { incoming, patience, late, sleep: None, _on_its_way: on_its_way.into() }
+    pub fn new(incoming: B, patience: Duration, late: fn() -> E) -> Self {
+        Self { incoming, patience, late, sleep: None }
     }
 }
 
@@ -132,7 +209,7 @@ where
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.in_progress.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

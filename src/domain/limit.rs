@@ -194,6 +194,8 @@ limits! {
     outbound_concurrency_max: Both, default 8, at most 1_024;
     /// Outbound requests in a minute.
     outbound_per_minute_max: Both, default 600, at most 1_000_000;
+    /// Bytes of the body of an outbound request, and of its response; of a tunnel both ways together.
+    outbound_body_bytes_max: Both, default GIB, at most 1_024 * GIB;
     /// Log bytes in a minute.
     log_bytes_per_minute_max: Both, default MIB, at most GIB;
     /// Processes and threads of a plugin process.

@@ -71,7 +71,7 @@ struct Egress {
 /// Where a connection leads, and its place among those of the plugin; the platform takes none.
 struct Reached {
     stream: TcpStream,
-    on_its_way: Option<OnItsWay>,
+    on_its_way: Option<Arc<OnItsWay>>,
 }
 
 impl Egress {
@@ -154,7 +154,7 @@ impl Egress {
         });
         let stream = connected.await.map_err(|_elapsed| Refused::TooSlow)??;
         stream.set_nodelay(true).map_err(Refused::Unreachable)?;
-        Ok(Reached { stream, on_its_way: Some(on_its_way) })
+        Ok(Reached { stream, on_its_way: Some(Arc::new(on_its_way)) })
     }
 }
 

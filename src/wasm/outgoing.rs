@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, client::conn::http1};
 use mint_context::{
     Call, Error as ContextError, http_out,
-    outbound::{Outbound, PatientBody},
+    outbound::{MeasuredBody, Outbound, PatientBody},
 };
 use mint_domain::Kind;
 use rustls::pki_types::ServerName;
@@ -120,7 +120,7 @@ async fn send(egress: &Outbound, call: &Call, mut request: Request<WasiBody>, op
     }
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let route = http_out::authorise(call, authority.host(), port).map_err(|error| denied(&error))?;
-    let on_its_way = egress.begin().map_err(|_limit| Error::ConnectionLimitReached)?;
+    let on_its_way = Arc::new(egress.begin().map_err(|_limit| Error::ConnectionLimitReached)?);
     let connect_by = call.deadline.min(Instant::now() + options.connect_timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT));
     let connected = timeout_at(connect_by, async {
         let addresses = http_out::resolve(&route).await.map_err(|error| unresolved(&error))?;
@@ -138,6 +138,9 @@ async fn send(egress: &Outbound, call: &Call, mut request: Request<WasiBody>, op
 
     let head_by = options.first_byte_timeout.map_or(call.deadline, |patience| call.deadline.min(Instant::now() + patience));
     let between_bytes = options.between_bytes_timeout.unwrap_or(BETWEEN_BYTES_TIMEOUT).min(BETWEEN_BYTES_TIMEOUT);
+    let too_long = || Error::HttpRequestBodySize(None);
+    let request =
+        request.map(|body| MeasuredBody::<WasiBody, Error>::new(body, too_long, Arc::clone(&on_its_way)).boxed_unsync());
     let mut connection = Box::pin(connection);
     let response = timeout_at(head_by, async {
         let response = sender.send_request(request);
@@ -152,9 +155,12 @@ async fn send(egress: &Outbound, call: &Call, mut request: Request<WasiBody>, op
             },
         }
     });
-    let response = response.await.map_err(|_| Error::ConnectionReadTimeout)??;
-    let late = || Error::ConnectionReadTimeout;
-    let body = |incoming| PatientBody::<Incoming, Error>::new(incoming, between_bytes, late, on_its_way).boxed_unsync();
+    let response = response.await.map_err(|_| Error::ConnectionReadTimeout)?;
+    let response = response.map_err(|error| if on_its_way.is_too_long() { too_long() } else { error.into() })?;
+    let body = |incoming| {
+        let measured = MeasuredBody::<Incoming, Error>::new(incoming, || Error::HttpResponseBodySize(None), on_its_way);
+        PatientBody::<_, Error>::new(measured, between_bytes, || Error::ConnectionReadTimeout).boxed_unsync()
+    };
     Ok((response.map(body), Box::new(async move { connection.await.map_err(Error::from) })))
 }
 

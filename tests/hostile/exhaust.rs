@@ -31,6 +31,15 @@ pub(super) async fn a_loop_ends_when_its_time_to_compute_is_used_up() {
     counted_and_told(&server.admin, "hostile", "cpu_ms_max").await;
 }
 
+/// Waiting is not computing, and waiting for nothing is not waiting.
+#[tokio::test]
+async fn who_waits_for_nothing_again_and_again_computes() {
+    let server = hostile_with(json!({ "cpu_ms_max": 300, "wall_ms_max": 20_000 })).await;
+    let (reply, answered) = beside(&server, server.admin.get("/api/hostile/naps")).await;
+    stopped_at(&reply, "cpu_ms_max", "300 ms");
+    assert!(answered >= 3, "the neighbour answered {answered} times");
+}
+
 /// With one thread for everything, a loop must let others go on.
 #[tokio::test]
 async fn a_loop_shares_its_thread() {

@@ -11,6 +11,7 @@ async fn each_is_one_requests_error_and_the_author_reads_why() {
     for (route, status, code, in_log) in [
         ("/trap", StatusCode::INTERNAL_SERVER_ERROR, "plugin.broke", "unreachable"),
         ("/exit", StatusCode::INTERNAL_SERVER_ERROR, "plugin.broke", "exited with status"),
+        ("/dropped", StatusCode::INTERNAL_SERVER_ERROR, "plugin.broke", "unknown handle"),
         ("/garbage", StatusCode::BAD_GATEWAY, "plugin.garbage", "without an answer"),
     ] {
         let reply = ask(&server, route).await;
@@ -23,8 +24,8 @@ async fn each_is_one_requests_error_and_the_author_reads_why() {
         assert!(log.contains(in_log), "{route}: {in_log:?} is not in {log}");
     }
     let plugin = server.admin.plugin("hostile").await;
-    assert_eq!((&plugin["state"], &plugin["usage"]["plugin_faults"]), (&json!("ready"), &json!(3)), "{plugin:#}");
-    assert_eq!(plugin["runtime"]["faults_within_a_minute"], 3);
+    assert_eq!((&plugin["state"], &plugin["usage"]["plugin_faults"]), (&json!("ready"), &json!(4)), "{plugin:#}");
+    assert_eq!(plugin["runtime"]["faults_within_a_minute"], 4);
 }
 
 #[tokio::test]

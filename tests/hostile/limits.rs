@@ -107,6 +107,11 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
             by![egress::a_process_has_so_many_outbound_requests_in_a_minute],
         ),
         (
+            "outbound_body_bytes_max",
+            by![quotas::outbound_bodies_end_at_their_limit],
+            by![egress::a_process_sends_and_gets_no_longer_bodies_than_its_limit],
+        ),
+        (
             "log_bytes_per_minute_max",
             by![floods::a_log_is_bounded, floods::the_standard_output_is_bounded],
             by![endings::one_that_prints_without_end_is_bounded_and_answers],

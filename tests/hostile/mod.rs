@@ -17,5 +17,6 @@ mod processes;
 mod quarantine;
 mod quotas;
 mod recount;
+mod siege;
 mod slow_clients;
 pub(crate) mod tables;

@@ -1,6 +1,6 @@
 //! Handles, host memory, files, objects, documents, outbound requests: what a component may hold, keep and send.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
-    task::AbortHandle,
+    task::{AbortHandle, JoinSet},
 };
 
 use super::{
     exhaust::stopped_at,
     neighbour::{ask, beside, counted_and_told, hostile_with, neighbour_answers},
 };
+
+use crate::subprocess::egress::listen;
 
 const KIB: u64 = 1 << 10;
 
@@ -121,6 +123,28 @@ pub(super) async fn documents_end_at_their_limit() {
     counted_and_told(&server.admin, "everything", "document_bytes_max").await;
 }
 
+/// No document is so deep that whoever reads it runs out of stack: it is refused, and the server goes on.
+#[tokio::test]
+async fn a_document_that_is_too_deep_is_refused() {
+    let server = everything_with(&bundle("everything"), json!({})).await;
+    let id = server.admin.experiment("documents").await;
+    for function in ["results.save", "designs.save"] {
+        for depth in [1_000, 100_000, 3_000_000] {
+            let arguments = json!({ "experiment": id, "key": "default", "depth": depth });
+            let (reply, _) = beside(&server, call(&server, function, arguments)).await;
+            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "VALIDATION_ERROR"), "{function}: {reply:?}");
+        }
+    }
+}
+
+/// `everything`, which may ask this server.
+fn asking(authority: &str) -> Guest {
+    repackaged(&bundle("everything"), |manifest| {
+        let granted = json!({ "name": format!("http:{authority}"), "why": "Asks a server." });
+        manifest["capabilities"].as_array_mut().unwrap().push(granted);
+    })
+}
+
 /// A server outside that takes its time, and a plugin that may ask it.
 struct Outside {
     server: TestServer,
@@ -144,10 +168,7 @@ impl Outside {
             }
         })
         .abort_handle();
-        let guest = repackaged(&bundle("everything"), |manifest| {
-            let granted = json!({ "name": format!("http:{authority}"), "why": "Asks a server." });
-            manifest["capabilities"].as_array_mut().unwrap().push(granted);
-        });
+        let guest = asking(&authority);
         Self { server: everything_with(&guest, limits).await, authority, serving }
     }
 
@@ -187,4 +208,50 @@ pub(super) async fn outbound_requests_in_a_minute_end_at_their_limit() {
     log_names(&outside.server, "outbound_per_minute_max").await;
     assert_eq!(outside.answered(2).await, 0, "it is not over with the request");
     counted_and_told(&outside.server.admin, "everything", "outbound_per_minute_max").await;
+}
+
+#[tokio::test]
+pub(super) async fn outbound_bodies_end_at_their_limit() {
+    let mut serving = JoinSet::new();
+    let port = listen("http://127.0.0.1:9/", &mut serving).await;
+    let guest = asking(&format!("127.0.0.1:{port}"));
+    let server = everything_with(&guest, json!({ "outbound_body_bytes_max": 100_000 })).await;
+    let exchanged = async |path: &str, bytes: u64| {
+        let path = format!("/api/everything/exchange?authority=127.0.0.1:{port}&path={path}&bytes={bytes}");
+        let (reply, _) = beside(&server, server.admin.get(&path)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        reply.json()
+    };
+    assert_eq!(exchanged("/give/100000", 0).await, json!({ "bytes": 100_000, "error": null }));
+    let cut = exchanged("/give/100001", 0).await;
+    assert_eq!(cut["error"], "HTTP response body size exceeds limit", "{cut}");
+    assert!(cut["bytes"].as_u64().unwrap() <= 100_000, "{cut}");
+    let endless = exchanged("/give/100000000000", 0).await;
+    assert_eq!(endless["error"], cut["error"]);
+    assert_eq!(exchanged("/take", 90_000).await["error"], Value::Null);
+    assert_eq!(exchanged("/take", 2_000_000).await["error"], "HttpRequestBodySize");
+    log_names(&server, "outbound_body_bytes_max").await;
+    counted_and_told(&server.admin, "everything", "outbound_body_bytes_max").await;
+    // Where an answer sends it is another request, and not one that it may make.
+    assert_eq!(outbound(&server, &format!("127.0.0.1:{port}&path=/away")).await, json!([302]));
+    assert_eq!(outbound(&server, "127.0.0.1:9").await, json!(["HttpRequestDenied"]));
+}
+
+async fn outbound(server: &TestServer, errand: &str) -> Value {
+    server.admin.get(&format!("/api/everything/outbound?authority={errand}")).await.json()
+}
+
+/// Who has no time for an answer has none; nobody waits for ever, and nothing breaks.
+#[tokio::test]
+async fn no_patience_is_a_timeout() {
+    let outside = Outside::with(json!({})).await;
+    for patience in [0, 1] {
+        let begun = Instant::now();
+        let said = outbound(&outside.server, &format!("{}&patience={patience}", outside.authority)).await;
+        assert!(["ConnectionTimeout", "ConnectionReadTimeout"].map(|name| json!([name])).contains(&said), "{said}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+    let endless = outbound(&outside.server, &format!("{}&patience={}", outside.authority, u64::MAX)).await;
+    assert_eq!(endless, json!([200]), "it waits as long as the platform does");
+    neighbour_answers(&outside.server).await;
 }

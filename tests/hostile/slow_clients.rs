@@ -1,4 +1,4 @@
-//! A thousand clients that take their time, at a server that was started with few open files.
+//! Clients that take their time, by the thousand, at a server that was started with few open files.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,10 @@ use http::StatusCode;
 use mint_tests::{Client, bundle, eventually};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
 
 use crate::{cli::Mint, subprocess::Program};
 
@@ -35,10 +38,43 @@ async fn neighbours_answer(admin: &Client) {
     }
 }
 
-#[tokio::test]
-async fn a_thousand_slow_clients_keep_nobody_from_being_served() {
+fn as_many_open_files_as_may_be() {
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+}
+
+/// Connects from another address of this machine, asks, and gives the first line of the answer.
+async fn asked_from(address: &str, admin: &Client) -> String {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    let server = admin.url().strip_prefix("http://").unwrap().parse().unwrap();
+    let mut stream = socket.connect(server).await.unwrap();
+    let mut answer = String::new();
+    // One that is closed at once may be cut off.
+    let _cut = stream.write_all(b"GET /api/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let _cut = stream.read_to_string(&mut answer).await;
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn the_connections_of_one_address_leave_room_for_those_of_others() {
+    as_many_open_files_as_may_be();
+    let mint = Mint::serving_with_open_files(256).await;
+    let admin = Client::sign_in(&mint.url, "default", "admin").await;
+    let mut crowd = Vec::new();
+    for _ in 0..2_500 {
+        crowd.push(admin.connect().await);
+    }
+    eventually("no room for another one", || async { asked_from("127.0.0.1", &admin).await.is_empty().then_some(()) }).await;
+    assert_eq!(asked_from("127.0.0.2", &admin).await, "HTTP/1.1 200 OK");
+    assert_eq!(mint.log().matches("further connections of an address that has very many are closed").count(), 1);
+    drop(crowd);
+    eventually("room again", || async { (asked_from("127.0.0.1", &admin).await == "HTTP/1.1 200 OK").then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_thousand_slow_clients_keep_nobody_from_being_served() {
+    as_many_open_files_as_may_be();
     let mint = Mint::serving_with_open_files(256).await;
     let admin = Client::sign_in(&mint.url, "default", "admin").await;
     let limits = json!({

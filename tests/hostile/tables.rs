@@ -133,6 +133,30 @@ async fn answers_end_at_their_bytes() {
         let giant = if postgres { "select repeat('x', 50000000)" } else { "select zeroblob(500000000)" };
         reaches(admin, "host_memory_bytes_max", "query", json!({ "sql": giant })).await;
         reaches(admin, "host_memory_bytes_max", "open", json!({ "sql": giant, "rows": 1, "count": 1 })).await;
+        if postgres {
+            let giant = "select jsonb_build_object('a', repeat('x', 60000000))";
+            reaches(admin, "host_memory_bytes_max", "query", json!({ "sql": giant })).await;
+        }
+    }
+}
+
+/// A document so deep that whoever reads it by recursion runs out of stack: the database may refuse it, nobody breaks.
+#[tokio::test]
+async fn deep_values_break_nothing() {
+    for (server, postgres) in serving(json!({})).await {
+        let admin = &server.admin;
+        for depth in [500_u32, 5_000, 100_000] {
+            let lists = if postgres {
+                format!("(repeat('[', {depth}) || repeat(']', {depth}))::jsonb")
+            } else {
+                format!("json(replace(hex(zeroblob({depth})), '00', '[') || replace(hex(zeroblob({depth})), '00', ']'))")
+            };
+            let reply = ask(admin, "query", json!({ "sql": format!("select {lists}") })).await;
+            let is_given = reply.status == StatusCode::OK;
+            assert_eq!(is_given, depth < 1_000 || (postgres && depth < 10_000), "{depth}: {:?}", reply.status);
+            assert!(is_given || reply.status.is_client_error(), "{reply:?}");
+            assert_eq!(rows(admin, "select 1").await, json!([[1]]));
+        }
     }
 }
 

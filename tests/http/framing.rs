@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::subprocess::Program;
 
 /// What is refused: lines of a head after the usual ones, and what comes after it.
-const REFUSED: &[(&str, &str)] = &[
+pub(crate) const REFUSED: &[(&str, &str)] = &[
     // Lengths that contradict each other, or are none.
     ("content-length: 5\r\ncontent-length: 6", "hello!"),
     ("content-length: 5, 6", "hello!"),

@@ -1,6 +1,6 @@
 //! The REST API through its door.
 
 mod access;
-mod framing;
+pub(crate) mod framing;
 mod laboratory;
 mod strangers;

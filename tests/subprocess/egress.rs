@@ -1,20 +1,22 @@
 //! The way out of processes: the platform's proxy to what is granted, and no other.
 
+use std::io;
+
 use http::StatusCode;
 use mint_tests::TestServer;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     task::JoinSet,
 };
 
 use super::sandbox::{holds, prisoner, tries};
 use crate::hostile::neighbour::counted_and_told;
 
-/// A server of plain HTTP that tells what it was asked. At `/away` it sends whoever asks to another address; what does not
-/// look like a request it never answers.
-async fn listen(away: &str, serving: &mut JoinSet<()>) -> u16 {
+/// A server of plain HTTP that tells what it was asked. At `/away` it sends whoever asks to another address, at `/give/n` it
+/// gives so many bytes, without a length, and at `/take` it takes all that comes.
+pub(crate) async fn listen(away: &str, serving: &mut JoinSet<()>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let away = away.to_owned();
@@ -27,6 +29,14 @@ async fn listen(away: &str, serving: &mut JoinSet<()>) -> u16 {
                 let mut asked = vec![0; 4096];
                 let read = stream.read(&mut asked).await.unwrap_or(0);
                 let asked = String::from_utf8_lossy(&asked[..read]).into_owned();
+                if let Some(count) = asked.strip_prefix("GET /give/").and_then(|rest| rest.split_once(' ')) {
+                    let _gone = give(&mut stream, count.0.parse().unwrap()).await;
+                    return;
+                }
+                if asked.starts_with("POST /take ") {
+                    take(&mut stream, asked).await;
+                    return;
+                }
                 let head = if asked.starts_with("GET /away ") {
                     format!("HTTP/1.1 302 Found\r\nlocation: {away}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
                 } else {
@@ -37,6 +47,27 @@ async fn listen(away: &str, serving: &mut JoinSet<()>) -> u16 {
         }
     });
     port
+}
+
+async fn give(stream: &mut TcpStream, mut bytes: usize) -> io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await?;
+    while bytes > 0 {
+        let chunk = bytes.min(1 << 16);
+        stream.write_all(&vec![b'x'; chunk]).await?;
+        bytes -= chunk;
+    }
+    stream.shutdown().await
+}
+
+/// Answers after the end of a chunked body, if it comes.
+async fn take(stream: &mut TcpStream, begin: String) {
+    let mut end = begin;
+    let mut more = vec![0; 1 << 16];
+    while !end.ends_with("0\r\n\r\n") {
+        let Ok(read @ 1..) = stream.read(&mut more).await else { return };
+        end.push_str(&String::from_utf8_lossy(&more[..read]));
+    }
+    let _gone = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
 }
 
 /// What came of one attempt: a status or a first line, and the rest.
@@ -152,4 +183,34 @@ pub(crate) async fn a_process_has_so_many_outbound_requests_in_a_minute() {
     let more = server.admin.patch("/api/plugins/caller/limits", &json!({ "outbound_per_minute_max": 600 })).await;
     assert_eq!((more.status, &more.json()["operation"]), (StatusCode::OK, &Value::Null), "{more:?}");
     assert_eq!(said(&tries(&server, "caller", json!([fetch])).await[0]).0, "200", "what is set holds from the next request on");
+}
+
+#[tokio::test]
+pub(crate) async fn a_process_sends_and_gets_no_longer_bodies_than_its_limit() {
+    let mut serving = JoinSet::new();
+    let granted = listen("/", &mut serving).await;
+    let server = TestServer::start().await;
+    let guest = prisoner("caller", &[&format!("http:127.0.0.1:{granted}")]);
+    server.admin.installed(&guest, json!({ "outbound_body_bytes_max": 100_000 })).await;
+    let give = |count: u32| json!(["length", format!("http://127.0.0.1:{granted}/give/{count}")]);
+    let raw = |bytes: usize| {
+        let head = format!("POST http://127.0.0.1:{granted}/take HTTP/1.1\r\nCREDENTIAL\r\ntransfer-encoding: chunked\r\n\r\n");
+        json!(["by_proxy", format!("{head}{bytes:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(bytes))])
+    };
+    let through = format!("CONNECT 127.0.0.1:{granted} HTTP/1.1\r\nCREDENTIAL\r\n\r\n");
+    let tunnel = |count: u32| json!(["tunnel", through, format!("GET /give/{count} HTTP/1.1\r\n\r\n")]);
+    let answers = tries(
+        &server,
+        "caller",
+        json!([give(100_000), give(300_000), raw(90_000), raw(200_000), tunnel(90_000), tunnel(900_000)]),
+    )
+    .await;
+    assert_eq!(answers[0], json!({ "done": 100_000 }));
+    assert!(answers[1].as_str().is_some_and(|error| error.contains("IncompleteRead")), "{answers:?}");
+    assert!(said(&answers[2]).0.contains(" 204 "), "{answers:?}");
+    let (line, words) = said(&answers[3]);
+    assert!(line.contains(" 429 ") && words.contains("outbound_body_bytes_max"), "{line} {words}");
+    assert!(answers[4]["done"].as_u64().unwrap() >= 90_000, "{answers:?}");
+    assert!(answers[5]["done"].as_u64().unwrap_or(0) < 200_000, "{answers:?}");
+    counted_and_told(&server.admin, "caller", "outbound_body_bytes_max").await;
 }

@@ -2,7 +2,10 @@
 (component
   (core module $main
     (memory (export "memory") 1)
+    (table $many 1 funcref)
     (global $free (mut i32) (i32.const 4096))
+    (func $at-start (;start;))
+    (start $at-start)
     (func $in-realloc (;realloc;))
     (func $in-handle (;handle;))
     (func $in-post-return (;post-return;))

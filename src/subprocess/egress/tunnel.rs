@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Tunnel {
     process: OnUpgrade,
     host: TcpStream,
-    _on_its_way: Option<OnItsWay>,
+    on_its_way: Option<Arc<OnItsWay>>,
 }
 
 /// The host's end, which counts what was read and written.
@@ -35,18 +35,19 @@ pub(super) struct Tunnel {
 struct Counted {
     stream: TcpStream,
     bytes: Arc<AtomicU64>,
+    on_its_way: Option<Arc<OnItsWay>>,
 }
 
 impl Tunnel {
-    pub(super) fn new(process: OnUpgrade, host: TcpStream, on_its_way: Option<OnItsWay>) -> Self {
-        Self { process, host, _on_its_way: on_its_way }
+    pub(super) fn new(process: OnUpgrade, host: TcpStream, on_its_way: Option<Arc<OnItsWay>>) -> Self {
+        Self { process, host, on_its_way }
     }
 
     /// Carries bytes until both sides have ended, or neither has said anything for long.
     pub(super) async fn carry(self) {
         let Ok(process) = self.process.await else { return };
         let bytes = Arc::<AtomicU64>::default();
-        let mut host = Counted { stream: self.host, bytes: Arc::clone(&bytes) };
+        let mut host = Counted { stream: self.host, bytes: Arc::clone(&bytes), on_its_way: self.on_its_way };
         let idle = async {
             let mut before = 0;
             loop {
@@ -70,27 +71,25 @@ impl Tunnel {
 }
 
 impl Counted {
-    fn count(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    fn count(&self, bytes: usize) -> io::Result<()> {
+        let bytes = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        let measured = self.on_its_way.as_ref().map_or(Ok(()), |on_its_way| on_its_way.measure(bytes));
+        measured.map_err(|limit| io::Error::other(format!("the tunnel carried more than {} allows", limit.name())))
     }
 }
 
 impl AsyncRead for Counted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.count(buffer.filled().len() - before);
-        read
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        Poll::Ready(self.count(buffer.filled().len() - before))
     }
 }
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(bytes)) = written {
-            self.count(bytes);
-        }
-        written
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        Poll::Ready(self.count(written).map(|()| written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,6 +7,7 @@ import socket
 import urllib.error
 import urllib.parse
 import urllib.request
+from http.client import HTTPException
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -65,15 +66,42 @@ def fetch(url):
         return [error.code, error.read(1000).decode()]
 
 
+def length(url):
+    """How long the body is that it reads to its end."""
+    with urllib.request.urlopen(url, timeout=20) as response:
+        return len(response.read())
+
+
+def tunnel(head, request):
+    """Speaks through a tunnel until the other side ends it; gives how many bytes came."""
+    connection = through_proxy(head)
+    connection.recv(4000)
+    connection.sendall(request.encode())
+    came = 0
+    try:
+        while some := connection.recv(65536):
+            came += len(some)
+    except ConnectionResetError:
+        pass
+    connection.close()
+    return came
+
+
 held = []
 
 
-def by_proxy(head, hold=False):
-    """Says it to the proxy as it is, with the credential for CREDENTIAL; gives the first line and the rest."""
+def through_proxy(head):
+    """Says it to the proxy as it is, with the credential for CREDENTIAL."""
     proxy = urllib.parse.urlsplit(os.environ["HTTP_PROXY"])
     credential = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
     connection = socket.create_connection((proxy.hostname, proxy.port), timeout=20)
     connection.sendall(head.replace("CREDENTIAL", f"Proxy-Authorization: Basic {credential}").encode())
+    return connection
+
+
+def by_proxy(head, hold=False):
+    """Says it to the proxy; gives the first line and the rest."""
+    connection = through_proxy(head)
     said = connection.recv(4000).decode()
     if hold:
         held.append(connection)
@@ -103,6 +131,7 @@ TRIES = {
     "ids": lambda: [os.getpid(), os.getpgrp(), os.getsid(0), os.getuid()],
     "interfaces": lambda: [name for _, name in socket.if_nameindex()],
     "kill": os.kill,
+    "length": length,
     "link": os.link,
     "list": lambda path: len(os.listdir(path)),
     "make": lambda path: os.mkdir(path),
@@ -114,6 +143,7 @@ TRIES = {
     "socket": new_socket,
     "status": status,
     "text": text,
+    "tunnel": tunnel,
     "write": write,
 }
 
@@ -127,6 +157,8 @@ def attempt(handler):
             answers.append({"done": TRIES[what](*arguments)})
         except OSError as error:
             answers.append(errno.errorcode.get(error.errno, str(error)))
+        except HTTPException as error:
+            answers.append(repr(error))
         except subprocess.CalledProcessError as error:
             answers.append(f"exit {error.returncode}: {error.stderr}")
     return {"answers": answers}

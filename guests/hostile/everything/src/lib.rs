@@ -11,6 +11,7 @@ static ROUTER: Router = Router::new(&[
     Route::post("/call/{function}", calls::call),
     Route::get("/fill", files::fill),
     Route::get("/outbound", outbound::ask),
+    Route::get("/exchange", outbound::exchange),
 ]);
 
 mint_sdk::routes!(ROUTER);

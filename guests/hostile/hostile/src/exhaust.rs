@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::io::Write;
 
+use mint_sdk::bindings::imports::wasi::clocks::monotonic_clock;
 use mint_sdk::bindings::imports::wasi::http::types::Fields;
 use mint_sdk::{Error, Request, Response, Result, log};
 
@@ -64,6 +65,23 @@ pub(crate) fn hold(request: Request) -> Result<Response> {
         std::mem::forget(held);
     }
     Ok(Response::text(said))
+}
+
+/// Uses a handle that it has given back.
+pub(crate) fn dropped(_request: Request) -> Result<Response> {
+    let fields = Fields::new();
+    let handle = fields.handle();
+    drop(fields);
+    // SAFETY: to Rust it is a number; what it means, nothing any more, is for the host to notice.
+    let again = std::mem::ManuallyDrop::new(unsafe { Fields::from_handle(handle) });
+    Ok(Response::text(format!("{} entries", again.entries().len())))
+}
+
+/// Waits for nothing, again and again.
+pub(crate) fn naps(_request: Request) -> Result<Response> {
+    loop {
+        monotonic_clock::subscribe_duration(0).block();
+    }
 }
 
 /// Ends the program.

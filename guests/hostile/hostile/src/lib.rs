@@ -19,6 +19,8 @@ static ROUTER: Router = Router::new(&[
     Route::get("/stdout", exhaust::stdout),
     Route::get("/say", exhaust::say),
     Route::get("/handles", exhaust::hold),
+    Route::get("/dropped", exhaust::dropped),
+    Route::get("/naps", exhaust::naps),
     Route::get("/exit", exhaust::exit),
     Route::get("/endless", exhaust::endless),
     Route::get("/deep", exhaust::deep),

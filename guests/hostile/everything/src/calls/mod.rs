@@ -65,8 +65,12 @@ impl Arguments {
         Some(list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect())
     }
 
-    /// A JSON object of so many bytes, where `bytes` is given; else the document as it is.
+    /// A JSON object of so many bytes, where `bytes` is given, or with so many lists in each other, where `depth` is; else the
+    /// document as it is.
     fn document(&self, name: &str) -> String {
+        if let Some(depth) = self.get("depth").as_u64().and_then(|depth| usize::try_from(depth).ok()) {
+            return format!(r#"{{"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        }
         let Some(bytes) = self.get("bytes").as_u64() else { return self.get(name).to_string() };
         let around = r#"{"x":""}"#.len();
         let filling = usize::try_from(bytes).unwrap_or_default().saturating_sub(around);

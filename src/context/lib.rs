@@ -34,6 +34,7 @@ pub mod results;
 pub mod roles;
 pub mod runtime;
 pub mod schema;
+mod schema_work;
 pub mod settings;
 pub mod sharing;
 pub mod socket;

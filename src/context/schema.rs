@@ -1,17 +1,23 @@
-//! JSON Schema checks of designs and settings, on schemas that a plugin's author wrote: patterns run in linear time,
-//! nothing is fetched, and at most a few complaints are listed.
+//! JSON Schema checks of designs and settings, on schemas that a plugin's author wrote: how much work a check takes is looked at
+//! first, patterns run in linear time, nothing is fetched, and at most a few complaints are listed.
 
 use jsonschema::{Draft, PatternOptions, paths::LocationSegment};
 use mint_domain::Refusal;
 use serde_json::{Value, json};
+
+use crate::schema_work;
 
 const COMPLAINTS_MAX: usize = 20;
 
 /// Checks `instance`.
 ///
 /// # Errors
-/// `VALIDATION_ERROR` with `details.errors`, a list of `{path, message}` where a path looks like `samples[0].name`.
+/// `VALIDATION_ERROR` with `details.errors`, a list of `{path, message}` where a path looks like `samples[0].name`; without it
+/// for a schema that is none, or that takes too much work.
 pub fn check(schema: &Value, instance: &Value, what: &str) -> Result<(), Refusal> {
+    schema_work::admit(schema, instance).map_err(|error| {
+        Refusal::invalid(format!("The {what} cannot be checked by the plugin's schema of it: {error}. Tell its author."))
+    })?;
     let validator = jsonschema::options()
         .with_draft(Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))

@@ -38,6 +38,18 @@ const CASES: &[(&str, Tests, Tests)] = &[
         &[],
     ),
     (
+        "a start section without end, and a table of all elements",
+        &["hostile/canonical.rs::what_the_host_calls_and_reads_of_a_guest_is_bounded_too"],
+        &[],
+    ),
+    ("waiting for nothing, again and again", &["hostile/exhaust.rs::who_waits_for_nothing_again_and_again_computes"], &[]),
+    (
+        "a server outside for which there is no time",
+        &["hostile/quotas.rs::no_patience_is_a_timeout"],
+        &["subprocess/egress.rs::what_is_granted_is_reached_by_the_proxy_and_nothing_else"],
+    ),
+    ("a handle that was given back", &["hostile/faults.rs::each_is_one_requests_error_and_the_author_reads_why"], &[]),
+    (
         "millions of nothings, and lengths beyond all memory",
         &["hostile/canonical.rs::what_the_host_calls_and_reads_of_a_guest_is_bounded_too"],
         &[],
@@ -77,6 +89,24 @@ const CASES: &[(&str, Tests, Tests)] = &[
         "a very long argument",
         &["hostile/quotas.rs::one_call_does_not_fill_the_hosts_memory"],
         &["hostile/processes.rs::a_process_saves_no_longer_documents_than_its_limit"],
+    ),
+    (
+        "a very deep document",
+        &["hostile/quotas.rs::a_document_that_is_too_deep_is_refused", "hostile/tables.rs::deep_values_break_nothing"],
+        &["hostile/processes.rs::a_document_of_a_process_that_is_too_deep_is_refused"],
+    ),
+    (
+        "a schema that takes years, or the stack",
+        &[
+            "hostile/faults.rs::a_schema_that_would_never_end_is_not_begun",
+            "../src/context/schema_work.rs::what_would_never_end_is_not_begun",
+        ],
+        &["../src/context/schema_work.rs::what_would_never_end_is_not_begun"],
+    ),
+    (
+        "a pattern that could backtrack",
+        &["../src/context/schema.rs::a_pattern_that_could_backtrack_answers_at_once"],
+        &["../src/context/schema.rs::a_pattern_that_could_backtrack_answers_at_once"],
     ),
     (
         "an answer that is none",
@@ -222,6 +252,16 @@ const CASES: &[(&str, Tests, Tests)] = &[
             "subprocess/egress.rs::a_process_has_so_many_outbound_requests_in_a_minute",
         ],
     ),
+    (
+        "outbound bodies without end",
+        &["hostile/quotas.rs::outbound_bodies_end_at_their_limit"],
+        &["subprocess/egress.rs::a_process_sends_and_gets_no_longer_bodies_than_its_limit"],
+    ),
+    (
+        "an answer that leads elsewhere",
+        &["hostile/quotas.rs::outbound_bodies_end_at_their_limit"],
+        &["subprocess/egress.rs::what_is_granted_is_reached_by_the_proxy_and_nothing_else"],
+    ),
     // Bundles.
     (
         "entries that lead out of the directory",
@@ -333,6 +373,16 @@ const CASES: &[(&str, Tests, Tests)] = &[
         &["subprocess/headers.rs::odd_paths_and_tunnels_are_refused_before_the_plugin"],
     ),
     ("heads without end", &["http/framing.rs::heads_are_bounded"], &["http/framing.rs::heads_are_bounded"]),
+    (
+        "thousands of connections of one address",
+        &["hostile/slow_clients.rs::the_connections_of_one_address_leave_room_for_those_of_others"],
+        &["hostile/slow_clients.rs::the_connections_of_one_address_leave_room_for_those_of_others"],
+    ),
+    (
+        "all of it, one after the other",
+        &["hostile/siege.rs::a_server_goes_on_whatever_is_done_to_it"],
+        &["hostile/siege.rs::a_server_goes_on_whatever_is_done_to_it"],
+    ),
     (
         "an upgrade that nobody asked for",
         &["subprocess/sockets.rs::shared_plugins_have_none_and_say_so"],

@@ -1,9 +1,10 @@
 //! Broken answers.
 
 use http::StatusCode;
-use serde_json::json;
+use mint_tests::{TestServer, bundle, repackaged};
+use serde_json::{Value, json};
 
-use super::neighbour::{ask, hostile_with};
+use super::neighbour::{ask, beside, hostile_with, neighbour_answers};
 
 #[tokio::test]
 async fn each_is_one_requests_error_and_the_author_reads_why() {
@@ -43,4 +44,31 @@ async fn what_is_no_response_does_not_reach_the_client() {
         let log = server.admin.plugin("hostile").await["log"].to_string();
         assert!(log.contains(in_log), "{route}: {in_log:?} is not in {log}");
     }
+}
+
+/// A schema of so many definitions, each of which refers so often to the next one.
+fn schema(count: usize, times: usize) -> Value {
+    let link = |number: usize| json!({ "anyOf": vec![json!({ "$ref": format!("#/$defs/d{}", number + 1) }); times] });
+    let mut definitions: Value = (0..count).map(|number| (format!("d{number}"), link(number))).collect();
+    definitions[format!("d{count}")] = json!(false);
+    json!({ "$defs": definitions, "$ref": "#/$defs/d0" })
+}
+
+/// A few lines that would take a validator years, or the end of its stack, which is the server's.
+#[tokio::test]
+async fn a_schema_that_would_never_end_is_not_begun() {
+    let server = TestServer::start().await;
+    server.admin.installed(&bundle("hello"), json!({})).await;
+    for (slug, schema, words) in [("doubles", schema(60, 2), "500000 steps"), ("descends", schema(5_000, 1), "500 parts deep")] {
+        let guest = repackaged(&bundle("hostile"), |manifest| {
+            manifest["plugin"]["slug"] = json!(slug);
+            manifest["plugin"]["routes_prefix"] = json!(format!("/{slug}"));
+            manifest["settings_schema"] = schema;
+        });
+        server.admin.installed(&guest, json!({})).await;
+        let (reply, _) = beside(&server, server.admin.configure(slug, json!({ "a": 1 }))).await;
+        assert_eq!((reply.status, reply.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{reply:?}");
+        assert!(reply.json()["message"].as_str().unwrap().contains(words), "{reply:?}");
+    }
+    neighbour_answers(&server).await;
 }

@@ -44,10 +44,12 @@ pub(crate) fn render(mut response: Response, request_id: &RequestId) -> Response
     let Some(Said(refusal)) = response.extensions_mut().remove::<Said>() else { return response };
     let said = envelope::envelope(&refusal, request_id);
     let status = response.status();
+    let allow = response.headers_mut().remove(header::ALLOW);
     let mut rendered = (status, axum::Json(said.body)).into_response();
     if let Some(seconds) = said.retry_after_s {
         rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    rendered.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
     if status == StatusCode::UNAUTHORIZED {
         rendered.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

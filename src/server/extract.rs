@@ -1,18 +1,54 @@
 //! Extractors whose rejections are refusals like all others.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::extract::{
-    FromRequest, FromRequestParts,
+    FromRequest, FromRequestParts, Request,
     rejection::{JsonRejection, PathRejection, QueryRejection},
 };
 use mint_domain::{Kind, Refusal};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::json;
 
 use crate::error::ApiError;
 
-/// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// A JSON body: an object.
 pub(crate) struct Json<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let axum::Json(Object(body)) = axum::Json::<Object<T>>::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// What is read of an object only: to serde a list of values in the order of the fields is as good.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
+}
 
 /// Parts of the path.
 #[derive(FromRequestParts)]

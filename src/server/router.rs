@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Router, response::Redirect, routing::get};
+use axum::{
+    Router,
+    middleware::map_response,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::get,
+};
+use http::{StatusCode, header::ALLOW};
 use ipnet::IpNet;
 use mint_domain::{Kind, Refusal};
 use mint_platform::Platform;
@@ -40,14 +46,14 @@ pub struct Site {
 /// Every route. `internal` is what plugin processes call, under `/api/internal`.
 pub fn router(state: State, internal: Router) -> Site {
     let (router, mut document) = api_routes().split_for_parts();
-    api::describe_security(&mut document);
+    api::describe(&mut document);
     let docs = SwaggerUi::new("/api/docs").url("/api/openapi.json", document).config(Config::default().try_it_out_enabled(true));
     let router = router
+        .layer(map_response(method_not_allowed))
         .nest_service("/api/internal", internal)
         .merge(docs)
         .route("/", get(|| async { Redirect::temporary("/api/docs") }))
         .fallback(gateway)
-        .method_not_allowed_fallback(method_not_allowed)
         .with_state(state.clone());
     Site { router, state }
 }
@@ -129,6 +135,13 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::roles::set, api::roles::remove))
 }
 
-async fn method_not_allowed() -> ApiError {
-    Refusal::new(Kind::Invalid, "request.method_not_allowed", "The path exists, but not for this method.").into()
+/// Puts words to what the routes answer to another method than theirs, which names those that there are.
+async fn method_not_allowed(response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let refusal = Refusal::new(Kind::Invalid, "request.method_not_allowed", "The path exists, but not for this method.");
+    let mut refused = ApiError::from(refusal).into_response();
+    refused.headers_mut().extend(response.headers().get(ALLOW).map(|methods| (ALLOW, methods.clone())));
+    refused
 }

@@ -1,6 +1,7 @@
 //! The REST API through its door.
 
 mod access;
+mod contract;
 pub(crate) mod framing;
 mod laboratory;
 mod strangers;

@@ -42,9 +42,11 @@ pub(crate) struct Which {
 pub(crate) struct AuditWindow {
     /// Entries to pass over.
     #[serde(default)]
+    #[param(value_type = u64, maximum = 4_294_967_295_u64)]
     skip: u32,
     /// Most entries to give, up to 500; by default 100.
     #[serde(default = "super::hundred")]
+    #[param(value_type = u64, maximum = 4_294_967_295_u64)]
     limit: u32,
 }
 

@@ -26,9 +26,11 @@ use crate::{
 pub(crate) struct Wanted {
     /// Items to pass over.
     #[serde(default)]
+    #[param(value_type = u64, maximum = 4_294_967_295_u64)]
     skip: u32,
     /// Most items to give, up to 1,000; by default 100.
     #[serde(default = "super::hundred")]
+    #[param(value_type = u64, maximum = 4_294_967_295_u64)]
     limit: u32,
     /// `planned`, `ongoing`, `completed` or `cancelled`.
     status: Option<String>,

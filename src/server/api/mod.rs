@@ -35,7 +35,8 @@ use serde::{Deserialize, Deserializer};
 use utoipa::{
     IntoParams,
     openapi::{
-        OpenApi,
+        ContentBuilder, Object, ObjectBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
+        schema::{SchemaType, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -46,9 +47,11 @@ use utoipa::{
 pub(crate) struct Window {
     /// Items to pass over.
     #[serde(default)]
+    #[param(value_type = u64, maximum = 4_294_967_295_u64)]
     skip: u32,
     /// Most items to give, up to 1,000; by default 100.
     #[serde(default = "hundred")]
+    #[param(value_type = u64, maximum = 4_294_967_295_u64)]
     limit: u32,
 }
 
@@ -67,9 +70,45 @@ pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// Describes the two ways to show who one is.
-pub(crate) fn describe_security(document: &mut OpenApi) {
+/// Describes what all operations have in common: the two ways to show who one is, and how a refusal looks.
+pub(crate) fn describe(document: &mut OpenApi) {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE))));
+    components.schemas.insert(REFUSAL.to_owned(), refusal().into());
+    let refused = ContentBuilder::new().schema(Some(Ref::from_schema_name(REFUSAL))).build();
+    let refused = ResponseBuilder::new().description("It was refused, or failed.").content("application/json", refused).build();
+    // A part of a path that may have slashes has a mark in the router's words only.
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), RefOr::T(refused.clone()));
+        }
+    }
+}
+
+/// What the document calls the envelope of an error.
+const REFUSAL: &str = "Refusal";
+
+/// As `mint_context::envelope` writes it.
+fn refusal() -> Object {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let anything = || ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+    ObjectBuilder::new()
+        .property("code", text().description(Some("What kind it is of, for programs.")))
+        .required("code")
+        .property("message", text().description(Some("What happened and what to do, for people.")))
+        .required("message")
+        .property("status", ObjectBuilder::new().schema_type(Type::Integer).description(Some("The HTTP status.")))
+        .required("status")
+        .property("request_id", text().description(Some("By which the server's log knows the request.")))
+        .required("request_id")
+        .property("details", anything().description(Some("What more there is to know, such as the field; null for nothing.")))
+        .required("details")
+        .property("detail", anything().description(Some("As MINT's clients read it.")))
+        .required("detail")
+        .property("error", text().description(Some("The code again, where MINT's clients look for it.")))
+        .build()
 }

@@ -154,7 +154,7 @@ pub(crate) async fn config(
 /// Replaces the stored settings of a plugin, if they are still those of `If-Match`, and answers when that is done. The header
 /// `Link` names the operation.
 #[utoipa::path(put, path = "/api/plugins/{name}/config", tag = "plugins",
-    params(("name" = String, Path), Run, ("if-match" = String, Header, description = "The ETag of the settings that were read")),
+    params(("name" = String, Path), Run, ("if-match" = Option<String>, Header, description = "The ETag of the settings that were read")),
     request_body = NewSettings,
     responses((status = 200, body = Snapshot), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409), (status = 428)))]
 pub(crate) async fn configure(

@@ -34,6 +34,7 @@ pub mod results;
 pub mod roles;
 pub mod runtime;
 pub mod schema;
+pub mod secrets;
 pub mod settings;
 pub mod sharing;
 pub mod socket;

@@ -127,6 +127,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::tenants::get, api::tenants::delete))
         .routes(routes!(api::tenants::suspend, api::tenants::resume))
         .routes(routes!(api::roles::set, api::roles::remove))
+        .routes(routes!(api::roles::set_fields))
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -5,6 +5,7 @@ mod audit;
 mod canary;
 mod projects;
 mod roles;
+mod secrets;
 mod sessions;
 mod tenants;
 mod tokens;

@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use mint_bundle::archive::{ArchiveWriter, Written};
-use mint_context::{Error, Result, database};
+use mint_context::{Error, Result, database, secrets::keys_of};
 use mint_domain::{Digest, Kind, Refusal, SnapshotId};
 use mint_store::{
     installations::{self, Installation},
@@ -61,6 +61,7 @@ impl Platform {
             file: &name,
             sha256: written.digest,
             size: i64::try_from(written.bytes).unwrap_or(i64::MAX),
+            secret_keys: &keys_of(&about.settings),
         };
         let id = snapshots::insert(&mut tx, caller.tenant, &new, about.taken_at).await?;
         tx.commit().await?;

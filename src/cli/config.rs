@@ -98,6 +98,8 @@ pub struct Server {
     pub key_path: Option<PathBuf>,
     /// The domain of plugins' front-ends.
     pub plugin_domain: Option<PluginDomain>,
+    /// The domain of laboratories' own hosts.
+    pub tenant_domain: Option<PluginDomain>,
     /// Proxies that are believed when they say for whom they ask.
     pub trusted_proxy_cidrs: Vec<Network>,
 }
@@ -285,6 +287,7 @@ impl Default for Server {
             runtime_path: None,
             key_path: None,
             plugin_domain: None,
+            tenant_domain: None,
             trusted_proxy_cidrs: Vec::new(),
         }
     }

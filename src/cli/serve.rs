@@ -15,6 +15,7 @@ use mint_context::{Services, runtime::Runtime, storage::Storage, unstored::Unsto
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{
     HealthOptions, Options, Platform,
+    frontends::TenantHosts,
     layout::{BUNDLES, Layout, OBJECTS, SNAPSHOTS},
     running::Running,
     snapshots::Policy,
@@ -89,6 +90,7 @@ impl Server {
             forced: config.forced(),
             python: python(config)?,
             origins: config.origins(),
+            tenant_hosts: TenantHosts::below(config.server.tenant_domain.clone()),
             abort_at: config.abort_at.clone(),
             snapshots: Policy {
                 kept: usize::try_from(config.plugins.snapshots_kept.get()).unwrap_or(usize::MAX),

@@ -30,7 +30,7 @@ use crate::{
     admission::Laboratories,
     attempts::Attempts,
     developments::Developments,
-    frontends::{Origins, Visits},
+    frontends::{Origins, TenantHosts, Visits},
     health::{CHECKS_AT_ONCE, HealthOptions},
     layout::Layout,
     operation::{Here, Moment, not_installed},
@@ -70,6 +70,8 @@ pub struct Options {
     pub python: PlatformPython,
     /// Where front-ends stand.
     pub origins: Origins,
+    /// Where laboratories have hosts of their own.
+    pub tenant_hosts: TenantHosts,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
     /// How long what answers may go on with what it has begun, when it makes way.
@@ -106,6 +108,7 @@ pub struct Platform {
     forced: BTreeMap<String, Mode>,
     python: Arc<PlatformPython>,
     origins: Origins,
+    tenant_hosts: TenantHosts,
     trial: Duration,
     drain: Duration,
     snapshots: Policy,
@@ -147,6 +150,7 @@ impl Platform {
             forced: options.forced,
             python: Arc::new(options.python),
             origins: options.origins,
+            tenant_hosts: options.tenant_hosts,
             trial: options.trial,
             drain: options.drain,
             snapshots: options.snapshots,
@@ -269,6 +273,11 @@ impl Platform {
     /// Where front-ends stand.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// Where laboratories have hosts of their own.
+    pub fn tenant_hosts(&self) -> &TenantHosts {
+        &self.tenant_hosts
     }
 
     /// Operations that run in this process.

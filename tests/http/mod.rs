@@ -2,5 +2,6 @@
 
 mod access;
 mod framing;
+mod hosts;
 mod laboratory;
 mod strangers;

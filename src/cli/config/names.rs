@@ -24,6 +24,12 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
     ),
     (
+        "server.tenantDomain",
+        Kind::Text,
+        "Domain of laboratories' own hosts, such as `mint.example.org`: `north.mint.example.org` is the laboratory `north`, and knows \
+         nobody of another one",
+    ),
+    (
         "server.trustedProxyCidrs",
         Kind::List,
         "Networks of proxies whose X-Forwarded-For says who asks, such as `10.0.0.0/8`; by default none is believed",

@@ -40,6 +40,7 @@ use crate::{
     running::{Active, Running},
     sign_in::Identity,
     snapshots::Policy,
+    tenants::Exports,
 };
 
 /// A revoked credential stops working within this time on every replica.
@@ -109,6 +110,7 @@ pub struct Platform {
     python: Arc<PlatformPython>,
     origins: Origins,
     tenant_hosts: TenantHosts,
+    exports: Exports,
     trial: Duration,
     drain: Duration,
     snapshots: Policy,
@@ -151,6 +153,7 @@ impl Platform {
             python: Arc::new(options.python),
             origins: options.origins,
             tenant_hosts: options.tenant_hosts,
+            exports: Exports::default(),
             trial: options.trial,
             drain: options.drain,
             snapshots: options.snapshots,
@@ -273,6 +276,11 @@ impl Platform {
     /// Where front-ends stand.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// Laboratories of which an export is under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.exports
     }
 
     /// Where laboratories have hosts of their own.

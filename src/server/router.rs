@@ -81,6 +81,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::projects::experiments))
         .routes(routes!(api::sharing::members))
         .routes(routes!(api::sharing::set_member, api::sharing::remove_member))
+        .routes(routes!(api::export::export))
         .routes(routes!(api::experiments::list, api::experiments::create))
         .routes(routes!(api::experiments::get, api::experiments::update, api::experiments::delete))
         .routes(routes!(api::experiments::design))

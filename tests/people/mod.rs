@@ -3,6 +3,7 @@
 mod attacks;
 mod audit;
 mod canary;
+mod export;
 mod projects;
 mod roles;
 mod secrets;

@@ -28,6 +28,7 @@ mod serve;
 mod session;
 mod status;
 mod tenant;
+mod tenant_export;
 mod tenant_share;
 mod token;
 mod typed;

@@ -143,7 +143,7 @@ fn receive(path: &Path, mut received: mpsc::Receiver<Part>, meter: &Meter) -> mi
 }
 
 /// What a full disk means for whoever asked.
-pub(super) fn refused(error: mint_bundle::Error) -> Error {
+pub(crate) fn refused(error: mint_bundle::Error) -> Error {
     match error {
         mint_bundle::Error::Io { path, source } => {
             if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) {
@@ -168,6 +168,6 @@ fn full(error: Error) -> Error {
 }
 
 /// Does `work` where it may block.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     Ok(tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?)
 }

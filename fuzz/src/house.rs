@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use mint_context::{Call, PluginAuthority, Services, Terms, logs::PluginLog, storage::Storage, unstored::Unstored};
+use mint_context::{
+    Call, PluginAuthority, Services, Terms, logs::PluginLog, secrets::Keys, storage::Storage, unstored::Unstored,
+};
 use mint_domain::{
     Actor, Grants, InstallationId, Limits, Manifest, PluginAccess, ProjectReach, RequestId, TenantId, User, UserId,
     clock::SystemClock, permission::SystemRole,
@@ -156,6 +158,7 @@ async fn open(directory: &Path) -> (Arc<Services>, TenantId) {
         followers: Arc::new(Running::default()),
         plugin_environment: BTreeMap::new(),
         unstored: Unstored::default(),
+        secrets: Keys::new(Some(&[7; 32]), &[]).expect("keys"),
     });
     let accounts = Accounts::new(services.clone());
     let tenant = accounts.ensure_tenant(&"fuzz".parse().expect("a slug"), "Fuzz").await.expect("a laboratory");

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use mint_context::{schema, settings};
-use mint_domain::Manifest;
+use mint_context::{
+    schema,
+    secrets::{By, Keys, shown},
+    settings,
+};
+use mint_domain::{Manifest, TenantId};
 use serde_json::{Value, json};
 
 use super::pieces::Pieces;
@@ -29,9 +33,22 @@ pub fn run(data: &[u8]) {
     for name in &locked {
         assert!(merged.contains_key(name), "`{name}` is locked, and not there");
     }
-    if settings::check(&manifest, &stored, &environment).is_ok()
+    let merged = Value::Object(merged);
+    if settings::check(&manifest, &merged).is_ok()
         && let (Some(schema), true) = (&manifest.settings_schema, locked.is_empty())
     {
-        assert!(schema::check(schema, &Value::Object(merged), "settings").is_ok(), "what was let in does not fit");
+        assert!(schema::check(schema, &merged, "settings").is_ok(), "what was let in does not fit");
     }
+    seal(manifest.settings_schema.as_ref(), &stored);
+}
+
+/// What is sealed opens as it was, and who sends back what they see changes nothing.
+fn seal(schema: Option<&Value>, stored: &Value) {
+    let Ok(keys) = Keys::new(Some(&[7; 32]), &[]) else { return };
+    let chest = keys.chest(TenantId(1), "fuzz");
+    let Ok(sealed) = chest.take(schema, &Value::Null, stored, By::Person) else { return };
+    let opened = chest.open(&sealed).expect("it was sealed here");
+    assert!(*opened == *stored || stored.to_string().contains("$secret"), "what was sealed opens as something else");
+    let seen = shown(schema, &sealed, |_| false);
+    assert_eq!(chest.take(schema, &sealed, &seen, By::Person), Ok(sealed), "what was seen is not what is there");
 }

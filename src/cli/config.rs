@@ -4,6 +4,7 @@
 
 mod auth;
 mod names;
+mod secrets;
 mod storage;
 mod tree;
 
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub use self::auth::{AuthConfig, Network};
 pub use self::names::{Kind, NAMES};
+pub use self::secrets::SecretsConfig;
 pub use self::storage::StorageConfig;
 use self::tree::{set, unknown_keys, value_of, wrong_values};
 
@@ -52,6 +54,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Credentials.
     pub auth: AuthConfig,
+    /// Keys of secrets that are stored.
+    pub secrets: SecretsConfig,
     /// Plugins.
     pub plugins: Plugins,
     /// Logging.
@@ -94,6 +98,8 @@ pub struct Server {
     pub key_path: Option<PathBuf>,
     /// The domain of plugins' front-ends.
     pub plugin_domain: Option<PluginDomain>,
+    /// The domain of laboratories' own hosts.
+    pub tenant_domain: Option<PluginDomain>,
     /// Proxies that are believed when they say for whom they ask.
     pub trusted_proxy_cidrs: Vec<Network>,
 }
@@ -281,6 +287,7 @@ impl Default for Server {
             runtime_path: None,
             key_path: None,
             plugin_domain: None,
+            tenant_domain: None,
             trusted_proxy_cidrs: Vec::new(),
         }
     }

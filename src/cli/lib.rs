@@ -13,6 +13,7 @@ mod lock;
 mod open_files;
 mod output;
 mod progress;
+pub mod secrets;
 pub mod serve;
 
 pub use commands::run;

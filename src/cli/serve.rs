@@ -15,6 +15,7 @@ use mint_context::{Services, runtime::Runtime, storage::Storage, unstored::Unsto
 use mint_domain::{clock::SystemClock, mode::Mode, plan::PlatformPython};
 use mint_platform::{
     HealthOptions, Options, Platform,
+    frontends::TenantHosts,
     layout::{BUNDLES, Layout, OBJECTS, SNAPSHOTS},
     running::Running,
     snapshots::Policy,
@@ -29,7 +30,7 @@ use mint_wasm::WasmRuntime;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{compiler::Apart, config::Config, dev_servers, key::InstallationKey, lock::DataLock};
+use crate::{compiler::Apart, config::Config, dev_servers, key::InstallationKey, lock::DataLock, secrets};
 
 /// Largest path of a socket's directory, so that sockets in it have a usable path.
 const RUNTIME_PATH_BYTES_MAX: usize = 48;
@@ -63,6 +64,7 @@ impl Server {
         let layout = Layout::prepare(&data).with_context(|| format!("the data directory {} cannot be used", data.display()))?;
         let running = Arc::new(Running::default());
         let services = open_services(config, &layout, running.clone()).await?;
+        mint_platform::secrets::seal_plain(&services).await;
         let listener = TcpListener::bind(config.server.listen)
             .await
             .with_context(|| format!("cannot listen on {}; choose another with MINT_SERVER__LISTEN", config.server.listen))?;
@@ -88,6 +90,7 @@ impl Server {
             forced: config.forced(),
             python: python(config)?,
             origins: config.origins(),
+            tenant_hosts: TenantHosts::below(config.server.tenant_domain.clone()),
             abort_at: config.abort_at.clone(),
             snapshots: Policy {
                 kept: usize::try_from(config.plugins.snapshots_kept.get()).unwrap_or(usize::MAX),
@@ -141,6 +144,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         Some(url) => Storage::open(url, &config.storage.credentials()),
     };
     let storage = storage.context("the storage cannot be used")?;
+    let secrets = secrets::keys(config).await?;
     Ok(Arc::new(Services {
         tables: PluginTables::beside(&db, &layout.plugin_tables()),
         db,
@@ -152,6 +156,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         followers: running,
         plugin_environment: config.plugin_environment.clone(),
         unstored: Unstored::default(),
+        secrets,
     }))
 }
 

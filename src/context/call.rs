@@ -13,7 +13,9 @@ use mint_domain::{
 use mint_store::{Db, tables::PluginTables};
 use tokio::time::Instant;
 
-use crate::{blobs::Blobs, followers::Followers, logs::PluginLog, meters::Meters, storage::Storage, unstored::Unstored};
+use crate::{
+    blobs::Blobs, followers::Followers, logs::PluginLog, meters::Meters, secrets::Keys, storage::Storage, unstored::Unstored,
+};
 
 /// What the functions of this crate work with. One for the whole process.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Services {
     pub plugin_environment: BTreeMap<String, String>,
     /// Settings of plugins that are being developed.
     pub unstored: Unstored,
+    /// What opens secrets that are stored.
+    pub secrets: Keys,
 }
 
 /// Who acts, where, through what, and until when.

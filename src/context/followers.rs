@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use mint_domain::{ExperimentId, InstallationId, Refusal, Slug, experiment::ExperimentStatus};
+use mint_domain::{ExperimentId, InstallationId, Refusal, Slug, Unsealed, experiment::ExperimentStatus};
 use serde_json::Value;
 
 use crate::Call;
@@ -49,5 +49,5 @@ pub trait Followers: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The plugin's own words when it refuses them.
-    async fn settings_changed(&self, call: &Call, installation: InstallationId, settings: Value) -> Result<(), Refusal>;
+    async fn settings_changed(&self, call: &Call, installation: InstallationId, settings: Unsealed) -> Result<(), Refusal>;
 }

@@ -35,6 +35,7 @@ pub mod roles;
 pub mod runtime;
 pub mod schema;
 mod schema_work;
+pub mod secrets;
 pub mod settings;
 pub mod sharing;
 pub mod socket;

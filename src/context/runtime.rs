@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use mint_domain::{
-    Digest, ExperimentId, Grants, Kind, Manifest, Refusal,
+    Digest, ExperimentId, Grants, Kind, Manifest, Refusal, Unsealed,
     lifecycle::Failure,
     migration::{AppliedMigration, Direction, Migration},
 };
@@ -57,7 +57,7 @@ pub struct Activation {
     /// Counts up with every start of the installation, so that old and new can stand side by side.
     pub generation: u64,
     /// The settings in force.
-    pub settings: Value,
+    pub settings: Unsealed,
     /// A directory of the installation's own: `artifacts/` and `cache/` stand in it.
     pub data_directory: PathBuf,
     /// Where its lines go.
@@ -220,7 +220,7 @@ pub trait Generation: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The plugin's own words when it refuses them.
-    async fn apply_settings(&self, settings: Value) -> Result<(), String>;
+    async fn apply_settings(&self, settings: Unsealed) -> Result<(), String>;
 
     /// Takes note that other grants and limits are in force, which stand in its authority already.
     fn obey(&self) {}

@@ -13,8 +13,8 @@ use mint_context::{
     runtime::HealthStatus,
     settings::{self, Proposal, Snapshot},
 };
-use mint_domain::{InstallationId, Kind, Manifest, OperationId, Permission, Refusal, lifecycle::Failure};
-use mint_store::{installations, operations::Lease};
+use mint_domain::{InstallationId, Kind, Manifest, OperationId, Permission, Refusal, Unsealed, lifecycle::Failure};
+use mint_store::operations::Lease;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -59,7 +59,7 @@ pub struct NewSettings {
     /// The revision of those that they take the place of.
     pub revision: String,
     /// A JSON object: what is stored from now on.
-    pub values: Value,
+    pub values: Unsealed,
 }
 
 /// What came of new settings.
@@ -129,7 +129,7 @@ impl Platform {
         }
         if self.is_developed(installation) {
             let NewSettings { revision, values } = configure.new;
-            return Ok(Configured::Now(settings::configure(&call, installation, &manifest, &revision, values).await?, None));
+            return Ok(Configured::Now(settings::configure(&call, installation, &manifest, &revision, &values).await?, None));
         }
         self.run_configure(caller, configure).await
     }
@@ -179,13 +179,7 @@ impl Configure {
 
     /// Names of what would change, never values: they may be secrets.
     fn changed(&self) -> Vec<&String> {
-        let Some(Proposal { present, values, .. }) = &self.proposal else { return Vec::new() };
-        let (old, new) = (present.stored_settings.as_object(), values.as_object());
-        let mut names: Vec<_> = old.into_iter().chain(new).flat_map(serde_json::Map::keys).collect();
-        names.sort();
-        names.dedup();
-        names.retain(|name| present.stored_settings.get(*name) != values.get(*name));
-        names
+        self.proposal.as_ref().map(Proposal::changed).unwrap_or_default()
     }
 
     /// Whether it runs here, and says that it does not work.
@@ -218,7 +212,7 @@ fn check(configure: &mut Configure) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         let NewSettings { revision, values } = configure.new.clone();
         let call = configure.call();
-        let proposal = settings::propose(&call, configure.installation, &configure.manifest, &revision, values).await?;
+        let proposal = settings::propose(&call, configure.installation, &configure.manifest, &revision, &values).await?;
         configure.proposal = Some(proposal);
         let changed: Vec<_> = configure.changed().into_iter().map(|name| format!("`{name}`")).collect();
         Ok(if changed.is_empty() { "nothing differs".to_owned() } else { format!("to change: {}", changed.join(", ")) })
@@ -231,7 +225,7 @@ fn apply(configure: &mut Configure) -> BoxFuture<'_, Result<String, Stop>> {
             return Ok("it does not run here".to_owned());
         }
         configure.was_unhealthy = configure.is_unhealthy().await.is_some();
-        configure.proposal()?.hand_over(&configure.call(), configure.installation).await?;
+        configure.proposal()?.hand_over(&configure.call(), configure.installation, &configure.manifest).await?;
         configure.handed = true;
         Ok("taken by the plugin".to_owned())
     })
@@ -270,13 +264,9 @@ fn store_back(configure: &mut Configure) -> BoxFuture<'_, ()> {
 
 /// Stores the new settings, or the old ones again. It fails where others stand there by now.
 async fn write(configure: &Configure, new: bool) -> Result<(), Stop> {
-    let (call, caller, mut proposal) = (configure.call(), &configure.caller, configure.proposal()?.clone());
-    if !new {
-        std::mem::swap(&mut proposal.present.stored_settings, &mut proposal.values);
-    }
+    let (call, caller, proposal) = (configure.call(), &configure.caller, configure.proposal()?.clone());
+    let proposal = if new { proposal } else { proposal.reversed() };
     let mut tx = configure.platform.begin_under(configure.lease).await?;
-    let locked = installations::lock(&mut tx, caller.tenant, configure.installation).await?;
-    locked.ok_or_else(|| Refusal::not_found("installation", configure.installation)).map_err(Error::from)?;
     proposal.store(&mut tx, &call, configure.installation).await?;
     let details = json!({ "settings": configure.changed(), "undone": !new });
     caller.note(&mut tx, "plugin.configure", &configure.slug, &details, call.services.clock.now()).await?;
@@ -287,6 +277,7 @@ fn trial(configure: &mut Configure) -> BoxFuture<'_, Result<String, Stop>> {
     Box::pin(async move {
         match configure.is_unhealthy().await {
             Some(words) if configure.handed && !configure.was_unhealthy => {
+                let words = configure.proposal()?.scrubbed(&configure.call(), &configure.manifest, &words);
                 let message = format!("With these settings the plugin is unhealthy, and has the old ones again: {words}");
                 let refusal = Refusal::new(Kind::Unprocessable, "plugin.settings_unfit", message);
                 Err(Stop::Refused(refusal.with(json!({ "plugin": configure.slug }))))

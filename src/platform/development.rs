@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time
 use mint_context::{
     Result,
     runtime::{Attachment, Release},
+    settings,
 };
 use mint_domain::{
     Capability, Digest, Grants, InstallationId, Kind, Manifest, Permission, Prefix, Refusal, Slug, TenantId, limit::LimitChanges,
@@ -218,6 +219,7 @@ impl Platform {
             let message = format!("{DEVELOPED_MAX} plugins are being developed on this server, which is the most.");
             return Err(Refusal::new(Kind::Busy, "plugin.dev_full", message).into());
         }
+        let settings = settings::first(self.services(), caller.tenant, &manifest, &settings)?;
         let id = self.development().fresh_id();
         let release = Arc::new(Release { manifest: Arc::new(manifest), digest: Digest::of(&[]), directory: PathBuf::new() });
         let limits = LimitChanges::default();

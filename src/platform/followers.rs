@@ -9,7 +9,7 @@ use mint_context::{
     followers::{Followers, SaveEvent, Verdict},
     runtime::{Fault, HookKind},
 };
-use mint_domain::{ExperimentId, InstallationId, Kind, Refusal, experiment::ExperimentStatus};
+use mint_domain::{ExperimentId, InstallationId, Kind, Refusal, Unsealed, experiment::ExperimentStatus};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
@@ -60,7 +60,7 @@ impl Followers for Running {
         }
     }
 
-    async fn settings_changed(&self, _call: &Call, installation: InstallationId, settings: Value) -> Result<(), Refusal> {
+    async fn settings_changed(&self, _call: &Call, installation: InstallationId, settings: Unsealed) -> Result<(), Refusal> {
         let Some(active) = self.get(installation) else { return Ok(()) };
         active.plugin.apply_settings(settings.clone()).await.map_err(|words| {
             Refusal::invalid(format!("The plugin refused the settings: {words}")).with(json!({ "plugin": active.slug() }))

@@ -41,6 +41,7 @@ mod recover;
 pub mod replicas;
 pub mod routes;
 pub mod running;
+pub mod secrets;
 pub mod shares;
 pub mod sign_in;
 pub mod snapshots;

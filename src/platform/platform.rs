@@ -30,7 +30,7 @@ use crate::{
     admission::Laboratories,
     attempts::Attempts,
     developments::Developments,
-    frontends::{Origins, Visits},
+    frontends::{Origins, TenantHosts, Visits},
     health::{CHECKS_AT_ONCE, HealthOptions},
     layout::Layout,
     operation::{Here, Moment, not_installed},
@@ -40,6 +40,7 @@ use crate::{
     running::{Active, Running},
     sign_in::Identity,
     snapshots::Policy,
+    tenants::Exports,
 };
 
 /// A revoked credential stops working within this time on every replica.
@@ -70,6 +71,8 @@ pub struct Options {
     pub python: PlatformPython,
     /// Where front-ends stand.
     pub origins: Origins,
+    /// Where laboratories have hosts of their own.
+    pub tenant_hosts: TenantHosts,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
     /// How long what answers may go on with what it has begun, when it makes way.
@@ -106,6 +109,8 @@ pub struct Platform {
     forced: BTreeMap<String, Mode>,
     python: Arc<PlatformPython>,
     origins: Origins,
+    tenant_hosts: TenantHosts,
+    exports: Exports,
     trial: Duration,
     drain: Duration,
     snapshots: Policy,
@@ -148,6 +153,8 @@ impl Platform {
             forced: options.forced,
             python: Arc::new(options.python),
             origins: options.origins,
+            tenant_hosts: options.tenant_hosts,
+            exports: Exports::default(),
             trial: options.trial,
             drain: options.drain,
             snapshots: options.snapshots,
@@ -271,6 +278,16 @@ impl Platform {
     /// Where front-ends stand.
     pub fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// Laboratories of which an export is under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
+    /// Where laboratories have hosts of their own.
+    pub fn tenant_hosts(&self) -> &TenantHosts {
+        &self.tenant_hosts
     }
 
     /// Operations that run in this process.

@@ -9,13 +9,12 @@ use std::{
 
 use futures_util::StreamExt as _;
 use mint_context::{Error, Result, database::OUTAGE, objects, runtime::Release, settings};
-use mint_domain::{InstallationId, Kind, State, TenantId, lifecycle::Failure};
+use mint_domain::{InstallationId, Kind, Refusal, State, TenantId, Unsealed, lifecycle::Failure};
 use mint_store::{
     installations::{self, Changes, Installation},
     tenants::{self, Tenant},
 };
 use rand::Rng as _;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
@@ -24,6 +23,7 @@ use crate::{
     home::FILES,
     platform::STOP_GRACE,
     running::{Active, Starting},
+    start::SECRETS,
     tenants::Deletions,
 };
 
@@ -196,11 +196,12 @@ impl Platform {
     }
 
     fn has_other_settings(&self, active: &Active, row: &Installation) -> bool {
-        active.given.differ(&self.effective(active, row), row.revision)
+        // What does not open here is told where it is needed; the plugin goes on with what it has.
+        self.effective(active, row).is_ok_and(|settings| active.given.differ(&settings, row.revision))
     }
 
-    fn effective(&self, active: &Active, row: &Installation) -> Value {
-        Value::Object(settings::merged(&active.authority.manifest, &row.settings, &self.services().plugin_environment).0)
+    fn effective(&self, active: &Active, row: &Installation) -> Result<Unsealed, Refusal> {
+        settings::in_force(self.services(), row.tenant_id, &active.authority.manifest, &row.settings)
     }
 
     /// Gives a plugin the settings that it was given elsewhere. One that refuses them is started with them.
@@ -210,13 +211,15 @@ impl Platform {
             Ok((now, _)) if now.id == row.id => now,
             Ok(_) | Err(_) => row,
         };
-        let settings = self.effective(active, &row);
+        let Ok(settings) = self.effective(active, &row) else { return };
         if active.given.are(&settings) {
             return;
         }
         match active.plugin.apply_settings(settings.clone()).await {
             Ok(()) => active.given.took(settings),
             Err(words) => {
+                let (services, manifest) = (self.services(), &active.authority.manifest);
+                let words = settings::without_secrets(services, row.tenant_id, manifest, &row.settings, &words);
                 tracing::warn!(plugin.slug = row.slug, said = words, "a plugin refused settings that it took elsewhere");
                 self.catch_up(caller, row).await;
             }
@@ -273,7 +276,7 @@ impl Platform {
             }
             // What is down may come back; what runs elsewhere is not broken.
             Err(failure)
-                if matches!(failure.phase.as_str(), FETCH | OUTAGE | FILES)
+                if matches!(failure.phase.as_str(), FETCH | OUTAGE | FILES | SECRETS)
                     || self.runs_elsewhere(row.id, row.generation).await =>
             {
                 tracing::error!(tenant.id = %caller.tenant_slug, plugin.slug = row.slug, error = %failure,

@@ -16,7 +16,7 @@ use mint_context::{
     meters::Meters,
     runtime::{Blame, Generation},
 };
-use mint_domain::{Digest, ExperimentId, InstallationId, Mode, Prefix, Slug, TenantId};
+use mint_domain::{Digest, ExperimentId, InstallationId, Mode, Prefix, Slug, TenantId, Unsealed};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -57,15 +57,15 @@ pub struct Active {
 
 /// The settings that a start has: those in force, and the revision of the row that they were last compared with.
 #[derive(Debug)]
-pub(crate) struct Given(Mutex<(Value, i64)>);
+pub(crate) struct Given(Mutex<(Unsealed, i64)>);
 
 impl Given {
-    pub(crate) fn new(settings: Value, revision: i64) -> Self {
+    pub(crate) fn new(settings: Unsealed, revision: i64) -> Self {
         Self(Mutex::new((settings, revision)))
     }
 
     /// Notes what the plugin has taken.
-    pub(crate) fn took(&self, settings: Value) {
+    pub(crate) fn took(&self, settings: Unsealed) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = settings;
     }
 
@@ -75,7 +75,7 @@ impl Given {
     }
 
     /// Whether the row has changed to other settings than these since it was last asked.
-    pub(crate) fn differ(&self, settings: &Value, revision: i64) -> bool {
+    pub(crate) fn differ(&self, settings: &Unsealed, revision: i64) -> bool {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = std::mem::replace(&mut given.1, revision) != revision;
         is_new && given.0 != *settings

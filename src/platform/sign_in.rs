@@ -18,9 +18,13 @@ use time::OffsetDateTime;
 use crate::{
     Caller, Platform,
     attempts::Account,
+    frontends::Whose,
     passwords,
     people::{Origin, TOKEN_PREFIX},
 };
+
+/// The laboratory of who names none.
+const DEFAULT_TENANT: &str = "default";
 
 /// What a program or a browser shows with every request. `mint_` and 64 hexadecimal digits.
 #[derive(Debug)]
@@ -49,20 +53,26 @@ pub struct Identity {
 }
 
 impl Platform {
-    /// Begins a session.
+    /// Begins a session. At a laboratory's own host, `tenant` need not be named, and nobody of another one is known.
     ///
     /// # Errors
     /// `auth.unauthorized`, the same for an unknown user and a wrong password; `rate_limit.exceeded`, `auth.locked`,
     /// `tenant.suspended`.
     pub async fn sign_in(
         &self,
-        tenant: &str,
+        (whose, tenant): (&Whose, Option<&str>),
         username: &str,
         password: &SecretString,
         origin: &Origin,
         request_id: &RequestId,
     ) -> Result<Signed> {
         let wrong = || Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The user name or the password is wrong.");
+        let tenant = match (whose, tenant) {
+            (Whose::Any, named) => named.unwrap_or(DEFAULT_TENANT),
+            (Whose::Laboratory(slug), named) if named.is_none_or(|named| named == slug.as_str()) => slug.as_str(),
+            // No laboratory has this name.
+            _ => "",
+        };
         let account = Account::new(tenant, username, origin.address);
         self.attempts().admit(origin.address, account)?;
         let services = self.services();
@@ -118,20 +128,21 @@ impl Platform {
         Ok(())
     }
 
-    /// Whom a token stands for; none when it is unknown, has ended, or its user may no longer sign in.
+    /// Whom a token stands for at a host; none when it is unknown, has ended, is another laboratory's than the host, or its user may
+    /// no longer sign in.
     ///
     /// # Errors
     /// `tenant.suspended`; the database's.
-    pub async fn identify(&self, token: &str) -> Result<Option<Identity>> {
+    pub async fn identify(&self, token: &str, whose: &Whose) -> Result<Option<Identity>> {
         let hash = hashed(token);
         if let Some(identity) = self.identities().get(&hash) {
-            return Ok(Some(identity));
+            return Ok(Some(identity).filter(|identity| whose.admits(&identity.tenant_slug)));
         }
         // Boxed, as all that few requests need: the future of every request has room for it otherwise.
         if token.starts_with(TOKEN_PREFIX) {
-            return Box::pin(self.look_up_token(hash)).await;
+            return Box::pin(self.look_up_token(hash, whose)).await;
         }
-        Box::pin(self.look_up_session(hash)).await
+        Box::pin(self.look_up_session(hash, whose)).await
     }
 
     /// The same for who knows only the hash of a session's token.
@@ -139,14 +150,17 @@ impl Platform {
         if let Some(identity) = self.identities().get(&hash) {
             return Ok(Some(identity));
         }
-        Box::pin(self.look_up_session(hash)).await
+        Box::pin(self.look_up_session(hash, &Whose::Any)).await
     }
 
-    async fn look_up_session(&self, hash: String) -> Result<Option<Identity>> {
+    async fn look_up_session(&self, hash: String, whose: &Whose) -> Result<Option<Identity>> {
         let (services, policy) = (self.services(), self.credentials());
         let now = services.clock.now();
         let mut tx = services.db.read().await?;
         let Some(session) = sessions::find(&mut tx, &hash, now, now - policy.idle).await? else { return Ok(None) };
+        if !whose.admits(&session.tenant_slug) {
+            return Ok(None);
+        }
         expect_in_use(session.suspended.as_deref())?;
         let user = with_rights(&mut tx, session.tenant_id, session.user_id, session.username, session.role).await?;
         drop(tx);
@@ -166,11 +180,14 @@ impl Platform {
         Ok(Some(identity))
     }
 
-    async fn look_up_token(&self, hash: String) -> Result<Option<Identity>> {
+    async fn look_up_token(&self, hash: String, whose: &Whose) -> Result<Option<Identity>> {
         let services = self.services();
         let now = services.clock.now();
         let mut tx = services.db.read().await?;
         let Some(token) = tokens::find(&mut tx, &hash, now).await? else { return Ok(None) };
+        if !whose.admits(&token.tenant_slug) {
+            return Ok(None);
+        }
         expect_in_use(token.suspended.as_deref())?;
         let user = with_rights(&mut tx, token.tenant_id, token.user_id, token.username, token.role).await?;
         drop(tx);

@@ -28,6 +28,9 @@ use crate::{
 /// Longest time for what a plugin does on its own account while it starts.
 const START_CALL: Duration = Duration::from_secs(60);
 
+/// The phase in which it lacks a key of its secrets, which this server may be given.
+pub(crate) const SECRETS: &str = "secrets";
+
 /// What decides how a release runs for a tenant.
 #[derive(Debug)]
 pub(crate) struct Terms<'a> {
@@ -118,13 +121,14 @@ impl Platform {
         let log = PluginLog::new(caller.tenant_slug.clone(), slug, version, terms.id, limits.log_bytes_per_minute_max);
         let log = Arc::new(log.metered(self.running().meters(terms.id)));
         let authority = Arc::new(PluginAuthority::new(terms.id, whose, manifest.clone(), in_force, log.clone()));
-        let (values, _) = settings::merged(&manifest, terms.settings, &self.services().plugin_environment);
+        let settings = settings::in_force(self.services(), caller.tenant, &manifest, terms.settings)
+            .map_err(|refusal| Failure::new(SECRETS, refusal.message, "Then it starts by itself within a minute."))?;
         let system = Caller::system(caller.tenant, caller.tenant_slug.clone(), caller.request_id.clone());
         let activation = Activation {
             release: release.clone(),
             authority: authority.clone(),
             generation: terms.generation.unsigned_abs(),
-            settings: Value::Object(values),
+            settings,
             data_directory: self.layout().plugin_data(&caller.tenant_slug, manifest.plugin.slug.as_str()),
             log,
             call: system.call_through(self.services(), authority, Instant::now() + START_CALL),

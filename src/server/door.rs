@@ -49,12 +49,16 @@ pub(crate) async fn enter(site: Site, request: Request<Incoming>) -> Response {
 }
 
 /// Who is asked is decided before anything else: at a plugin's origin none of the platform's routes exists.
-async fn answer(mut site: Site, request: Request<Body>) -> Response {
+async fn answer(mut site: Site, mut request: Request<Body>) -> Response {
     match frontends::asked(site.state.platform.origins(), &request) {
-        Ok(Asked::Platform) => {
-            let Ok(response) = site.router.call(request).await;
-            response
-        }
+        Ok(Asked::Platform) => match frontends::whose(site.state.platform.tenant_hosts(), &request) {
+            Ok(whose) => {
+                request.extensions_mut().insert(whose);
+                let Ok(response) = site.router.call(request).await;
+                response
+            }
+            Err(refusal) => ApiError::from(refusal).into_response(),
+        },
         // Boxed, as all that few requests need.
         Ok(Asked::Frontend(name)) => Box::pin(frontends::answer(&site.state, &name, request)).await,
         Ok(Asked::Nobody) => ApiError::from(frontends::nobody()).into_response(),

@@ -87,6 +87,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::projects::experiments))
         .routes(routes!(api::sharing::members))
         .routes(routes!(api::sharing::set_member, api::sharing::remove_member))
+        .routes(routes!(api::export::export))
         .routes(routes!(api::experiments::list, api::experiments::create))
         .routes(routes!(api::experiments::get, api::experiments::update, api::experiments::delete))
         .routes(routes!(api::experiments::design))
@@ -133,6 +134,7 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::tenants::get, api::tenants::delete))
         .routes(routes!(api::tenants::suspend, api::tenants::resume))
         .routes(routes!(api::roles::set, api::roles::remove))
+        .routes(routes!(api::roles::set_fields))
 }
 
 /// Puts words to what the routes answer to another method than theirs, which names those that there are.

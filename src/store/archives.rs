@@ -90,6 +90,22 @@ pub async fn find(tx: &mut Tx, tenant: TenantId, name: &ArchiveName) -> Result<O
     )
 }
 
+/// Writes settings in the place of those that an archive has. False when these are no longer `expected`.
+///
+/// # Errors
+/// The database's.
+pub async fn swap_settings(tx: &mut Tx, archive: &Archive, settings: &Value) -> Result<bool> {
+    execute!(
+        tx,
+        "update archives set settings = $4 where tenant_id = $1 and name = $2 and settings = $3",
+        archive.tenant_id.0,
+        archive.name.to_string(),
+        Json(&archive.settings),
+        Json(settings),
+    )
+    .map(|rows| rows > 0)
+}
+
 /// Forgets an archive. False when it was gone.
 ///
 /// # Errors

@@ -211,6 +211,17 @@ impl Db {
         }
     }
 
+    /// Begins a transaction that only reads, and to which all is as it was at its first question.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn read_at_one_moment(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite { .. } => self.read().await,
+            Self::Postgres(db) => db.begin("begin isolation level repeatable read read only").await,
+        }
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod db;
 pub mod designs;
 mod error;
 pub mod experiments;
+pub mod export;
 pub mod files_home;
 pub mod frontends;
 pub mod history;

@@ -1,6 +1,9 @@
 //! Snapshots of installations: what there is, and where their archives stand.
 
+use std::collections::BTreeSet;
+
 use mint_domain::{Digest, InstallationId, OperationId, ReleaseId, SnapshotId, TenantId};
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use crate::{Result, Tx};
@@ -52,6 +55,8 @@ pub struct NewSnapshot<'a> {
     pub sha256: Digest,
     /// Bytes of the archive.
     pub size: i64,
+    /// Names of the keys that its sealed settings need.
+    pub secret_keys: &'a BTreeSet<String>,
 }
 
 /// Records a snapshot whose archive stands.
@@ -61,10 +66,11 @@ pub struct NewSnapshot<'a> {
 pub async fn insert(tx: &mut Tx, tenant: TenantId, new: &NewSnapshot<'_>, now: OffsetDateTime) -> Result<SnapshotId> {
     let (id,) = rows!(
         tx, one (i64,),
-        "insert into snapshots (tenant_id, installation_id, release_id, reason, taken_by, file, sha256, size, created_at, operation_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id",
+        "insert into snapshots (tenant_id, installation_id, release_id, reason, taken_by, file, sha256, size, created_at, operation_id,
+            secret_keys)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id",
         tenant.0, new.installation.0, new.release.0, new.reason, new.taken_by, new.file, new.sha256.to_string(), new.size, now,
-        new.operation.map(|id| id.0),
+        new.operation.map(|id| id.0), Json(new.secret_keys),
     )?;
     Ok(SnapshotId(id))
 }
@@ -124,6 +130,16 @@ pub async fn delete(tx: &mut Tx, tenant: TenantId, installation: InstallationId,
         id.0,
     )
     .map(|rows| rows > 0)
+}
+
+/// The names of the keys that sealed settings need, of each snapshot of every tenant that has some.
+///
+/// # Errors
+/// The database's.
+pub async fn secret_keys(tx: &mut Tx) -> Result<Vec<BTreeSet<String>>> {
+    type Keys = (Json<BTreeSet<String>>,);
+    let rows = rows!(tx, all Keys, "select secret_keys from snapshots")?;
+    Ok(rows.into_iter().map(|(Json(keys),)| keys).filter(|keys| !keys.is_empty()).collect())
 }
 
 /// Names of all archives.

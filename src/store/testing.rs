@@ -61,6 +61,25 @@ pub async fn age_frontend_codes(db: &Db, by: Duration) {
     tx.commit().await.expect("a commit");
 }
 
+/// Whether the rows stand at a server, and not in a file.
+pub fn is_server(db: &Db) -> bool {
+    matches!(db, Db::Postgres(_))
+}
+
+/// All rows of all tables as a server has them; nothing where they stand in a file.
+///
+/// # Panics
+/// When the database does not answer.
+#[expect(clippy::expect_used, reason = "test support")]
+pub async fn rows_of_server(db: &Db) -> String {
+    if !is_server(db) {
+        return String::new();
+    }
+    let mut tx = db.read().await.expect("a transaction");
+    let (text,) = rows!(&mut tx, one(String,), "select schema_to_xml('public', true, true, '')::text").expect("rows");
+    text
+}
+
 #[expect(clippy::expect_used, reason = "test support")]
 async fn postgres(server: &str) -> TestDb {
     static COUNTER: AtomicU32 = AtomicU32::new(0);

@@ -17,7 +17,7 @@ use mint_context::{
     settings,
     socket::Opened,
 };
-use mint_domain::{ExperimentId, lifecycle::Failure};
+use mint_domain::{ExperimentId, Unsealed, lifecycle::Failure};
 use serde_json::{Map, Value, json};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
@@ -259,7 +259,7 @@ impl Generation for AttachedGeneration {
     }
 
     /// A server that reads its settings when it starts has the new ones after its next reload.
-    async fn apply_settings(&self, settings: Value) -> Result<(), String> {
+    async fn apply_settings(&self, settings: Unsealed) -> Result<(), String> {
         if self.session.is_own_change(&settings) || !self.about().is_some_and(|about| about.takes_settings()) {
             return Ok(());
         }

@@ -14,7 +14,7 @@ use mint_context::{
     runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind},
     socket::Opened,
 };
-use mint_domain::{ExperimentId, lifecycle::Failure};
+use mint_domain::{ExperimentId, Unsealed, lifecycle::Failure};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -161,7 +161,7 @@ impl Generation for IsolatedGeneration {
     }
 
     /// The running process takes them, or a new one reads them and takes its place, as its SDK allows.
-    async fn apply_settings(&self, settings: Value) -> Result<(), String> {
+    async fn apply_settings(&self, settings: Unsealed) -> Result<(), String> {
         if self.setup.session.is_own_change(&settings) {
             return Ok(());
         }

@@ -10,9 +10,8 @@ use std::{
 };
 
 use mint_context::{logs::PluginLog, runtime::Activation, settings};
-use mint_domain::{lifecycle::Failure, limit::Limit};
+use mint_domain::{Unsealed, lifecycle::Failure, limit::Limit};
 use rustix::process::Signal;
-use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::{
     sync::{Semaphore, watch},
@@ -112,7 +111,7 @@ pub(crate) struct Running {
     exit: watch::Sender<Option<Exit>>,
     registration: Registration,
     /// What it was started to try.
-    trial_settings: Option<Arc<Value>>,
+    trial_settings: Option<Arc<Unsealed>>,
     log: Arc<PluginLog>,
 }
 
@@ -133,7 +132,7 @@ impl Running {
     ///
     /// # Errors
     /// A [`Failure`] with its last lines. Nothing is left running.
-    pub(crate) async fn start(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
+    pub(crate) async fn start(setup: &Setup, number: u32, trial_settings: Option<Arc<Unsealed>>) -> Result<Self, Failure> {
         // Never closed.
         let _place = setup.starts.acquire().await.ok();
         let running = Self::spawn(setup, number, trial_settings).await?;
@@ -180,7 +179,7 @@ impl Running {
     async fn hand_over_settings(&self, setup: &Setup, about: &About) -> Result<(), String> {
         let settings = match &self.trial_settings {
             _ if !about.awaits_settings() => return Ok(()),
-            Some(trial) => Value::clone(trial),
+            Some(trial) => Unsealed::clone(trial),
             None => settings::load(setup.session.call()).await.map_err(|error| error.public().message)?.settings,
         };
         if settings.as_object().is_none_or(serde_json::Map::is_empty) {
@@ -192,7 +191,7 @@ impl Running {
         })
     }
 
-    async fn spawn(setup: &Setup, number: u32, trial_settings: Option<Arc<Value>>) -> Result<Self, Failure> {
+    async fn spawn(setup: &Setup, number: u32, trial_settings: Option<Arc<Unsealed>>) -> Result<Self, Failure> {
         let Activation { authority, call, data_directory, .. } = &setup.activation;
         let token = Token::random();
         let served = Served::new(setup.config.acts_after);

@@ -13,8 +13,7 @@ use mint_context::{
     budget::{self, FaultBudget},
     settings,
 };
-use mint_domain::lifecycle::Failure;
-use serde_json::Value;
+use mint_domain::{Unsealed, lifecycle::Failure};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     time::Instant,
@@ -242,11 +241,11 @@ impl Keeper {
     }
 
     /// Hands settings to the process where it takes them. One that does not answer is replaced like one that cannot.
-    async fn apply(&mut self, present: Running, settings: Value, done: oneshot::Sender<Result<(), String>>) -> Next {
+    async fn apply(&mut self, present: Running, settings: Unsealed, done: oneshot::Sender<Result<(), String>>) -> Next {
         if self.setup.about.get().is_some_and(About::takes_settings) {
             // What is stored is still what it runs with.
             let previous = settings::load(self.setup.session.call()).await.ok().map(|stored| stored.settings);
-            match shim::apply(present.incarnation().peer(), &settings, previous.as_ref()).await {
+            match shim::apply(present.incarnation().peer(), &settings, previous.as_deref()).await {
                 Ok(()) => {
                     let _nobody = done.send(Ok(()));
                     return Next::Watch(Box::new(present));
@@ -271,7 +270,7 @@ impl Keeper {
     }
 
     /// Starts a process with new settings, and tells whoever set them whether it answers.
-    async fn try_settings(&self, settings: Value, done: oneshot::Sender<Result<(), String>>) -> Option<Running> {
+    async fn try_settings(&self, settings: Unsealed, done: oneshot::Sender<Result<(), String>>) -> Option<Running> {
         let started = Running::start(&self.setup, self.number, Some(Arc::new(settings))).await;
         let said = started
             .as_ref()

@@ -9,7 +9,7 @@ use std::{
 
 use http::HeaderValue;
 use mint_context::Call;
-use mint_domain::{Actor, Digest, Slug, User, UserId};
+use mint_domain::{Actor, Digest, Slug, Unsealed, User, UserId};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
@@ -34,7 +34,7 @@ pub(crate) struct Bearer {
     /// What the process does.
     pub(crate) activity: Arc<Activity>,
     /// Settings that it is started to try, before they are stored.
-    pub(crate) trial_settings: Option<Arc<Value>>,
+    pub(crate) trial_settings: Option<Arc<Unsealed>>,
 }
 
 /// The secret of one start of a process: 64 hexadecimal digits.

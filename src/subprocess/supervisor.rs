@@ -6,7 +6,7 @@ use std::{
 };
 
 use mint_context::runtime::Fault;
-use mint_domain::lifecycle::Failure;
+use mint_domain::{Unsealed, lifecycle::Failure};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
@@ -69,7 +69,7 @@ pub(crate) struct History {
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Have the plugin work with these settings.
-    Apply { settings: Value, done: oneshot::Sender<Result<(), String>> },
+    Apply { settings: Unsealed, done: oneshot::Sender<Result<(), String>> },
     /// End.
     Stop { grace: Duration, done: oneshot::Sender<()> },
 }
@@ -175,7 +175,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// The plugin's words, or why a new process does not start; then the present one stays, with the old settings.
-    pub(crate) async fn apply(&self, settings: Value) -> Result<(), String> {
+    pub(crate) async fn apply(&self, settings: Unsealed) -> Result<(), String> {
         let (done, answer) = oneshot::channel();
         let stopped = || "The plugin was stopped.".to_owned();
         self.orders.send(Order::Apply { settings, done }).await.map_err(|_| stopped())?;

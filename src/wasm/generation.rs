@@ -9,7 +9,7 @@ use mint_context::{
     followers::{SaveEvent, Verdict},
     runtime::{Blame, Body, Fault, Generation, Health, HookKind},
 };
-use mint_domain::{Capability, Digest, ExperimentId, lifecycle::Failure};
+use mint_domain::{Capability, Digest, ExperimentId, Unsealed, lifecycle::Failure};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -87,7 +87,7 @@ impl Generation for Component {
         })
     }
 
-    async fn apply_settings(&self, settings: Value) -> Result<(), String> {
+    async fn apply_settings(&self, settings: Unsealed) -> Result<(), String> {
         let patience = self.patience();
         let applied = lifecycle::apply_settings(&self.guests, self.own_call(patience), patience, settings.to_string()).await;
         applied.map_err(|fault| fault.public().message)??;

@@ -2,11 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use mint_context::{Call, PluginAuthority, logs::PluginLog, outbound::Outbound};
-use mint_domain::Clock;
+use mint_domain::{Clock, Unsealed};
 use serde_json::Value;
 use wasmtime::{Store, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, filesystem::WasiFilesystemCtxView};
@@ -49,19 +50,24 @@ pub(crate) struct Plugin {
 }
 
 /// Settings in force, in the two forms in which components read them.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// A JSON object.
-    pub values: Value,
+    pub values: Unsealed,
     /// The same, value by value: texts as they are, everything else as JSON.
     pub texts: BTreeMap<String, String>,
 }
 
 impl Settings {
-    fn new(values: Value) -> Self {
+    fn new(values: Unsealed) -> Self {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let texts = values.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect();
         Self { values, texts }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Settings(…)")
     }
 }
 
@@ -72,7 +78,7 @@ impl Plugin {
         log: Arc<PluginLog>,
         clock: Arc<dyn Clock>,
         files: Option<Arc<Files>>,
-        settings: Value,
+        settings: Unsealed,
     ) -> Self {
         let egress = Arc::new(Outbound::new(Arc::clone(&authority), Arc::clone(&log)));
         Self { authority, log, egress, files, clock, settings: RwLock::new(Arc::new(Settings::new(settings))) }
@@ -84,7 +90,7 @@ impl Plugin {
     }
 
     /// Puts other settings in force, for calls that begin from now on.
-    pub(crate) fn set_settings(&self, values: Value) {
+    pub(crate) fn set_settings(&self, values: Unsealed) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings::new(values));
     }
 }

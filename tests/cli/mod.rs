@@ -30,6 +30,7 @@ mod fsck;
 mod full_disk;
 mod plans;
 mod plugins;
+mod secrets;
 mod table_crashes;
 
 pub(crate) use binary::Mint;

@@ -3,5 +3,6 @@
 mod access;
 mod contract;
 pub(crate) mod framing;
+mod hosts;
 mod laboratory;
 mod strangers;

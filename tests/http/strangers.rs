@@ -155,6 +155,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "/api/roles") => json!({ "slug": "n", "name": "n", "permissions": [] }),
         ("PATCH", "/api/roles/{role}") => json!({ "permissions": [] }),
         ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),
+        ("PUT", "/api/admin/plugin-roles/{plugin}/{user}/fields") => json!({ "fields": {} }),
         _ => return None,
     };
     Some(body)

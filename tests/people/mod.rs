@@ -3,8 +3,10 @@
 mod attacks;
 mod audit;
 mod canary;
+mod export;
 mod projects;
 mod roles;
+mod secrets;
 mod sessions;
 mod tenants;
 mod tokens;

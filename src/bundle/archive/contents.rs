@@ -4,9 +4,22 @@ use mint_domain::Digest;
 use serde::{Deserialize, Serialize};
 
 /// The entry with the table of contents.
-pub(super) const CONTENTS: &str = "snapshot.json";
+pub(super) const CONTENTS: &str = SNAPSHOT.contents;
 /// What it begins with.
-pub(super) const FORMAT: &str = "mint-snapshot";
+pub(super) const FORMAT: &str = SNAPSHOT.format;
+
+/// What an archive is of: the entry with its table of contents, and what that begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    pub(super) contents: &'static str,
+    pub(super) format: &'static str,
+}
+
+/// Of an installation.
+pub const SNAPSHOT: Form = Form { contents: "snapshot.json", format: "mint-snapshot" };
+/// Of a laboratory. Nothing reads it back.
+pub const EXPORT: Form = Form { contents: "export.json", format: "mint-export" };
+
 /// Version of the format.
 pub(super) const VERSION: u32 = 1;
 /// Bytes of the table of contents.

@@ -7,6 +7,8 @@
 //! tables/<n>.jsonl   rows, one JSON array a line, where they stood on PostgreSQL
 //! files/<n>          the plugin's own files
 //! ```
+//!
+//! An export of a laboratory is written in the same way, with `export.json`, `<table>.jsonl` with one JSON object a line, and `files/<name>`.
 
 mod contents;
 mod read;
@@ -14,5 +16,6 @@ mod read;
 mod tests;
 mod write;
 
+pub use contents::{EXPORT, Form, SNAPSHOT};
 pub use read::Archive;
-pub use write::{ArchiveWriter, Written};
+pub use write::{ArchiveWriter, Written, digest};

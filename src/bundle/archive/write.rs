@@ -12,13 +12,14 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-use super::contents::{CONTENTS, Contents, Entry, FORMAT, VERSION};
+use super::contents::{Contents, Entry, Form, SNAPSHOT, VERSION};
 use crate::{Error, Result};
 
 /// An archive on its way to the disk.
 #[derive(Debug)]
 pub struct ArchiveWriter {
     path: PathBuf,
+    form: Form,
     zip: ZipWriter<File>,
     entries: Vec<Entry>,
     hash: Sha256,
@@ -35,13 +36,21 @@ pub struct Written {
 }
 
 impl ArchiveWriter {
-    /// Begins one at `path`, where nothing may stand yet. Only the platform's user can read it.
+    /// Begins one of an installation at `path`, where nothing may stand yet. Only the platform's user can read it.
     ///
     /// # Errors
     /// The file cannot be made.
     pub fn create(path: &Path) -> Result<Self> {
+        Self::create_as(path, SNAPSHOT)
+    }
+
+    /// Begins one of something.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn create_as(path: &Path, form: Form) -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path).map_err(Error::io(path))?;
-        Ok(Self { path: path.to_owned(), zip: ZipWriter::new(file), entries: Vec::new(), hash: Sha256::new(), size: 0 })
+        Ok(Self { path: path.to_owned(), form, zip: ZipWriter::new(file), entries: Vec::new(), hash: Sha256::new(), size: 0 })
     }
 
     /// Begins an entry, and ends the one before.
@@ -73,9 +82,9 @@ impl ArchiveWriter {
     pub fn finish<T: Serialize>(mut self, about: T) -> Result<Written> {
         self.end_entry();
         let entries = std::mem::take(&mut self.entries);
-        let contents = Contents { format: FORMAT.to_owned(), version: VERSION, entries, about };
+        let contents = Contents { format: self.form.format.to_owned(), version: VERSION, entries, about };
         let json = serde_json::to_vec(&contents).map_err(|error| Error::Layout(error.to_string()))?;
-        self.zip.start_file(CONTENTS, options()).map_err(|error| self.failed(error))?;
+        self.zip.start_file(self.form.contents, options()).map_err(|error| self.failed(error))?;
         self.zip.write_all(&json).map_err(Error::io(&self.path))?;
         let path = self.path.clone();
         let file = self.zip.finish().map_err(|error| failed(&path, error))?;
@@ -114,7 +123,10 @@ fn options() -> SimpleFileOptions {
 }
 
 /// SHA-256 of a file, and its bytes.
-pub(super) fn digest(path: &Path) -> Result<(Digest, u64)> {
+///
+/// # Errors
+/// It cannot be read.
+pub fn digest(path: &Path) -> Result<(Digest, u64)> {
     let mut file = File::open(path).map_err(Error::io(path))?;
     let (mut hash, mut total, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
     loop {

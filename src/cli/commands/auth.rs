@@ -19,9 +19,9 @@ pub(super) enum Command {
     Login {
         /// Name to sign in with
         username: String,
-        /// Slug of the laboratory
-        #[arg(long, default_value = "default")]
-        tenant: String,
+        /// Slug of the laboratory; by default that of the server's host, else `default`
+        #[arg(long)]
+        tenant: Option<String>,
         #[command(flatten)]
         connection: Connection,
     },
@@ -40,7 +40,7 @@ pub(super) enum Command {
 /// Signs in or out.
 pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Login { username, tenant, connection } => login(&connection, output, &tenant, &username).await,
+        Command::Login { username, tenant, connection } => login(&connection, output, tenant, &username).await,
         Command::Logout { connection } => {
             let client = connection.client()?;
             client.send(client.request(Method::POST, "/api/auth/logout")).await?;
@@ -58,14 +58,17 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
     }
 }
 
-async fn login(connection: &Connection, output: Output, tenant: &str, username: &str) -> anyhow::Result<ExitCode> {
+async fn login(connection: &Connection, output: Output, tenant: Option<String>, username: &str) -> anyhow::Result<ExitCode> {
     let client = connection.client()?;
     if std::io::stdin().is_terminal() {
         write!(std::io::stderr(), "Password (shown as typed; end with Ctrl-D): ")?;
     }
     let mut password = String::new();
     std::io::stdin().take(4_096).read_to_string(&mut password)?;
-    let body = json!({ "tenant": tenant, "username": username, "password": password.trim_end_matches(['\r', '\n']) });
+    let mut body = json!({ "username": username, "password": password.trim_end_matches(['\r', '\n']) });
+    if let (Some(fields), Some(tenant)) = (body.as_object_mut(), tenant) {
+        fields.insert("tenant".to_owned(), tenant.into());
+    }
     let session = client.send(client.request(Method::POST, "/api/auth/login").json(&body)).await?;
     let token = session.get("access_token").and_then(Value::as_str).context("the server gave no token")?;
     keep(connection, &client.url, Some(token.to_owned()))?;

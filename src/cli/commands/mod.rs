@@ -23,10 +23,12 @@ mod plugin_snapshots;
 mod plugin_uninstall;
 mod project;
 mod role;
+mod secrets;
 mod serve;
 mod session;
 mod status;
 mod tenant;
+mod tenant_export;
 mod tenant_share;
 mod token;
 mod typed;
@@ -99,6 +101,9 @@ enum Command {
     /// Looks after the platform's tables, at the machine of the server
     #[command(subcommand)]
     Db(db::Command),
+    /// Shows and changes the keys of secrets that are stored, at the machine of the server
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Looks for disagreements between rows and files, while no server runs
     Fsck(fsck::Arguments),
     /// Tells about the configuration
@@ -142,6 +147,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Session(command) => session::run(command, output).await,
         Command::Token(command) => token::run(command, output).await,
         Command::Db(command) => db::run(command, config, output).await,
+        Command::Secrets(command) => secrets::run(command, config, output).await,
         Command::Fsck(arguments) => fsck::run(arguments, config, output).await,
         Command::Config(command) => config::run(&command, output),
         Command::CompileComponent { compatibility } => compiler::run(&compatibility),

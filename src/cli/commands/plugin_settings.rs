@@ -100,7 +100,11 @@ fn rows(settings: &Value) -> String {
         None => "the plugin",
     };
     let head = ["SETTING", "VALUE", "SAID BY"].map(str::to_owned).to_vec();
-    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let value = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        secret if secret.get("$secret").is_some() => "(secret)".to_owned(),
+        other => other.to_string(),
+    };
     let row = |(name, said): (&String, &Value)| vec![name.clone(), value(said), from(name).to_owned()];
     let rows: Vec<_> = std::iter::once(head).chain(in_force.iter().map(row)).collect();
     table(&rows)

@@ -1,6 +1,10 @@
 //! `mint tenant`: laboratories, for those who look after the whole installation.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -8,7 +12,7 @@ use mint_domain::Slug;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{limits::Changes, tenant_share, typed::typed, user::read_lines};
+use super::{limits::Changes, tenant_export, tenant_share, typed::typed, user::read_lines};
 use crate::{
     client::{Client, Connection},
     output::{Output, cell, table},
@@ -59,6 +63,16 @@ pub(super) enum Command {
     Resume {
         /// Slug
         tenant: Slug,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Writes all that one's own laboratory has into a zip file: rows, and the bytes of files
+    Export {
+        /// Slug
+        tenant: Slug,
+        /// The file; by default standard output
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
         #[command(flatten)]
         connection: Connection,
     },
@@ -125,6 +139,7 @@ pub(super) async fn run(command: Command, config: Option<&Path>, output: Output)
             let client = connection.client()?;
             output.print(&client.send(client.request(Method::DELETE, &suspension(&tenant))).await?, line)?;
         }
+        Command::Export { tenant, output: file, connection } => tenant_export::run(&tenant, file, &connection, output).await?,
         Command::Share { connection } => tenant_share::show(&connection, output).await?,
         Command::Give { tenant, changes } => tenant_share::give(&tenant, &changes, config, output).await?,
         Command::Delete { tenant, confirm, connection } => {

@@ -24,6 +24,12 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
         "Domain of plugins' front-ends, such as `plugins.example.org`: every sub-domain must lead here by https",
     ),
     (
+        "server.tenantDomain",
+        Kind::Text,
+        "Domain of laboratories' own hosts, such as `mint.example.org`: `north.mint.example.org` is the laboratory `north`, and knows \
+         nobody of another one",
+    ),
+    (
         "server.trustedProxyCidrs",
         Kind::List,
         "Networks of proxies whose X-Forwarded-For says who asks, such as `10.0.0.0/8`; by default none is believed",
@@ -46,6 +52,19 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("auth.idleSeconds", Kind::Number, "How long a session lasts that nobody uses; by default 28800, eight hours"),
     ("auth.tokenDaysMax", Kind::Number, "Days that an access token lasts at the longest; by default 365"),
     ("auth.attemptsPerMinute", Kind::Number, "Passwords that one address may try in a minute; by default 20"),
+    (
+        "secrets.key",
+        Kind::Text,
+        "The key that seals secrets which are stored, 64 hexadecimal digits; by default one that comes from the secret of this \
+         installation. Servers that share a database share it",
+    ),
+    (
+        "secrets.keyCommand",
+        Kind::List,
+        "A program and its arguments that writes that key to its standard output when the server starts, within 10 seconds; \
+         earlier keys may follow, a line each",
+    ),
+    ("secrets.earlierKeys", Kind::List, "Keys that still open what they have sealed; `mint secrets rotate` makes them needless"),
     ("plugins.instances", Kind::Number, "Live instances of components, all installations together"),
     (
         "plugins.laboratory.concurrencyMax",

@@ -88,7 +88,10 @@ impl Origins {
             Self::Off => None,
             Self::Loopback => {
                 let (name, port) = split(host);
-                let is_here = name.eq_ignore_ascii_case(LOCALHOST) || matches!(name, "127.0.0.1" | "[::1]");
+                let is_below = || {
+                    name.to_ascii_lowercase().strip_suffix(LOCALHOST).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                };
+                let is_here = matches!(name, "127.0.0.1" | "[::1]") || is_below();
                 is_here.then(|| with_port(format!("http://{label}.{LOCALHOST}"), port))
             }
             Self::Domain(domain) => Some(with_port(format!("https://{label}.{}", domain.host), domain.port)),
@@ -122,6 +125,13 @@ impl OriginName {
     }
 }
 
+impl PluginDomain {
+    /// Its name, without the port.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
 impl FromStr for PluginDomain {
     type Err = InvalidDomain;
 
@@ -150,7 +160,7 @@ impl TryFrom<String> for PluginDomain {
 }
 
 /// A host's name and port. What is no port stays with the name, which is none then.
-fn split(host: &str) -> (&str, Option<u16>) {
+pub(super) fn split(host: &str) -> (&str, Option<u16>) {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => match port.parse() {
             Ok(port) => (name, Some(port)),
@@ -217,7 +227,9 @@ mod tests {
             (Origins::Loopback, "127.0.0.1:8001", Some("http://hello--default.localhost:8001")),
             (Origins::Loopback, "[::1]:9000", Some("http://hello--default.localhost:9000")),
             (Origins::Loopback, "localhost", Some("http://hello--default.localhost")),
+            (Origins::Loopback, "default.localhost:8001", Some("http://hello--default.localhost:8001")),
             (Origins::Loopback, "mint.example.org", None),
+            (Origins::Loopback, "notlocalhost", None),
             (domain(), "mint.example.org", Some("https://hello--default.plugins.example.org")),
             (Origins::Domain("p.example:8443".parse().unwrap()), "x", Some("https://hello--default.p.example:8443")),
             (Origins::Off, "localhost", None),

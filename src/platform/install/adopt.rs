@@ -2,7 +2,7 @@
 //! names again, and are the new installation's.
 
 use futures_util::future::BoxFuture;
-use mint_context::{Result, settings};
+use mint_context::{Error, Result, secrets::Anew, settings};
 use mint_domain::{ArchiveName, Refusal};
 use mint_store::{
     archives::{self, Archive},
@@ -67,7 +67,8 @@ async fn fitting(install: &Install, name: &ArchiveName) -> Result<Option<Archive
     let found = archives::find(&mut services.db.read().await?, install.caller.tenant, name).await?;
     let Some(archive) = found else { return Ok(None) };
     let manifest = &install.release()?.manifest;
-    settings::check(manifest, &archive.settings, &services.plugin_environment).map_err(|refusal| {
+    let (services, tenant) = (&**services, install.caller.tenant);
+    settings::fit(services, tenant, manifest, &archive.settings).map_err(|refusal| {
         let message = format!(
             "The archived settings do not fit {}: {} Install {} with them, change them, and upgrade.",
             manifest.plugin.version, refusal.message, archive.version
@@ -94,14 +95,17 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
         // From here on there is something to undo.
         install.adopted = Some(archive.clone());
         platform.take_out(&install.caller, &name).await?;
-        let now = platform.services().clock.now();
+        let (services, manifest) = (platform.services(), install.release()?.manifest.clone());
+        let sealed = settings::sealed(services, tenant, &manifest, &archive.settings, Anew::Plain);
+        let stored = sealed.map_err(Error::from)?.unwrap_or_else(|| archive.settings.clone());
+        let now = services.clock.now();
         let mut tx = install.begin().await?;
-        installations::swap_settings(&mut tx, tenant, row.id, &row.settings, &archive.settings, now).await?;
+        installations::swap_settings(&mut tx, tenant, row.id, &row.settings, &stored, now).await?;
         archives::delete(&mut tx, tenant, &name).await?;
         install.caller.note(&mut tx, "plugin.adopt", &row.slug, &json!({ "archive": name }), now).await?;
         tx.commit().await?;
         if let Some(installation) = &mut install.installation {
-            installation.settings = archive.settings;
+            installation.settings = stored;
         }
         Ok(format!("{name} is its own again"))
     })

@@ -10,4 +10,4 @@ mod upload;
 
 pub use keep::{Policy, ShownSnapshot};
 pub(crate) use put_back::Unpacked;
-pub(crate) use take::Occasion;
+pub(crate) use take::{Occasion, blocking, refused};

@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use mint_bundle::archive::{ArchiveWriter, Written};
-use mint_context::{Error, Result, database};
+use mint_context::{Error, Result, database, secrets::keys_of};
 use mint_domain::{Digest, Kind, Refusal, SnapshotId};
 use mint_store::{
     installations::{self, Installation},
@@ -61,6 +61,7 @@ impl Platform {
             file: &name,
             sha256: written.digest,
             size: i64::try_from(written.bytes).unwrap_or(i64::MAX),
+            secret_keys: &keys_of(&about.settings),
         };
         let id = snapshots::insert(&mut tx, caller.tenant, &new, about.taken_at).await?;
         tx.commit().await?;
@@ -142,7 +143,7 @@ fn receive(path: &Path, mut received: mpsc::Receiver<Part>, meter: &Meter) -> mi
 }
 
 /// What a full disk means for whoever asked.
-pub(super) fn refused(error: mint_bundle::Error) -> Error {
+pub(crate) fn refused(error: mint_bundle::Error) -> Error {
     match error {
         mint_bundle::Error::Io { path, source } => {
             if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) {
@@ -167,6 +168,6 @@ fn full(error: Error) -> Error {
 }
 
 /// Does `work` where it may block.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     Ok(tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?)
 }

@@ -4,8 +4,10 @@
 
 mod accounts;
 mod deletion;
+mod export;
 mod life;
 
 pub use accounts::Accounts;
 pub(crate) use deletion::Deletions;
+pub use export::{Export, Exports};
 pub use life::{Laboratory, NewLaboratory};

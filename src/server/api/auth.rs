@@ -6,6 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use mint_domain::{Refusal, RequestId};
+use mint_platform::frontends::Whose;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -23,18 +24,14 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
-    /// Slug of the laboratory.
-    #[serde(default = "default_tenant")]
-    tenant: String,
+    /// Slug of the laboratory; by default that of the host that is asked, else `default`.
+    #[serde(default)]
+    tenant: Option<String>,
     /// Name.
     username: String,
     /// Password.
     #[schema(value_type = String)]
     password: SecretString,
-}
-
-fn default_tenant() -> String {
-    "default".to_owned()
 }
 
 /// A begun session.
@@ -57,10 +54,12 @@ pub(crate) struct Session {
 pub(crate) async fn login(
     AxumState(state): AxumState<State>,
     Extension(request_id): Extension<RequestId>,
+    Extension(whose): Extension<Whose>,
     Sender(origin): Sender,
     Json(login): Json<Login>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let signed = state.platform.sign_in(&login.tenant, &login.username, &login.password, &origin, &request_id).await?;
+    let tenant = (&whose, login.tenant.as_deref());
+    let signed = state.platform.sign_in(tenant, &login.username, &login.password, &origin, &request_id).await?;
     let seconds = (signed.expires_at - state.platform.services().clock.now()).whole_seconds();
     let token = signed.token.expose_secret().to_owned();
     let cookie = token::set_cookie(&token, seconds);

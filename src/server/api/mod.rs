@@ -9,6 +9,7 @@ pub(crate) mod custom_roles;
 pub(crate) mod development;
 pub(crate) mod enabling;
 pub(crate) mod experiments;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod limits;
 pub(crate) mod metrics;

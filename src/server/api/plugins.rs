@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, header};
 use mint_context::settings::Snapshot;
-use mint_domain::{Kind, OperationId, Refusal, State as PluginState};
+use mint_domain::{Kind, OperationId, Refusal, State as PluginState, Unsealed};
 use mint_platform::{
     configure::{self, Configured},
     install::Reload,
@@ -55,7 +55,7 @@ pub(crate) struct Leaving {
 }
 
 /// New settings.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewSettings {
     /// A JSON object: what is stored from now on.
@@ -170,7 +170,7 @@ pub(crate) async fn configure(
     })?;
     let revision = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
     let revision = revision.ok_or_else(|| Refusal::invalid("If-Match must be one strong ETag, in quotes."))?;
-    let new = configure::NewSettings { revision: revision.to_owned(), values: new.config };
+    let new = configure::NewSettings { revision: revision.to_owned(), values: Unsealed::new(new.config) };
     Ok(match state.platform.configure_plugin(&caller, &name, new, run.dry_run).await? {
         Configured::Now(settings, operation) => tagged(settings, operation),
         Configured::Would(foreseen) => Answer(foreseen).into_response(),

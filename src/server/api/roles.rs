@@ -5,6 +5,7 @@ use http::StatusCode;
 use mint_context::roles::{self, PluginRole};
 use mint_domain::{Refusal, Slug, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Window;
@@ -21,6 +22,15 @@ use crate::{
 pub(crate) struct NewRole {
     /// Free text that the plugin understands, 1 to 100 characters.
     role: String,
+}
+
+/// What a plugin keeps of a person.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewFields {
+    /// Secrets by name: texts or other values, and references as they were shown, for those that stay.
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
 }
 
 fn slug(text: &str) -> Result<Slug, Refusal> {
@@ -51,6 +61,20 @@ pub(crate) async fn set(
 ) -> Result<Json<PluginRole>, ApiError> {
     let call = caller.call(state.platform.services());
     Ok(Json(roles::set(&call, &slug(&plugin)?, UserId(user), &new.role).await?))
+}
+
+/// Replaces what a plugin keeps of a person beside the role: secrets, which only the plugin reads.
+#[utoipa::path(put, path = "/api/admin/plugin-roles/{plugin}/{user}/fields", tag = "plugins", request_body = NewFields,
+    params(("plugin" = String, Path), ("user" = i64, Path)),
+    responses((status = 200, body = PluginRole), (status = 400), (status = 401), (status = 403), (status = 404)))]
+pub(crate) async fn set_fields(
+    AxumState(state): AxumState<State>,
+    Authenticated(caller): Authenticated,
+    Path((plugin, user)): Path<(String, i64)>,
+    JsonBody(new): JsonBody<NewFields>,
+) -> Result<Json<PluginRole>, ApiError> {
+    let call = caller.call(state.platform.services());
+    Ok(Json(roles::set_fields(&call, &slug(&plugin)?, UserId(user), &new.fields).await?))
 }
 
 /// Takes a person's role inside a plugin away.

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use http::{header, request::Parts};
 use mint_domain::{Kind, Refusal, RequestId, refusal::read_only};
-use mint_platform::Caller;
+use mint_platform::{Caller, frontends::Whose};
 
 use super::{same_site, token};
 use crate::{error::ApiError, router::State};
@@ -24,7 +24,8 @@ async fn identify(parts: &Parts, state: &State) -> Result<Caller, ApiError> {
     let nobody =
         || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first: `POST /api/auth/login`, or `mint auth login`.");
     let credential = token::find(&parts.headers).ok_or_else(nobody)?;
-    let identity = state.platform.identify(credential.token).await?;
+    let whose = parts.extensions.get::<Whose>().unwrap_or(&Whose::Any);
+    let identity = state.platform.identify(credential.token, whose).await?;
     let identity = identity.ok_or_else(|| {
         Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The session has ended, or the token is wrong. Sign in again.")
     })?;

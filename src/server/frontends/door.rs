@@ -8,7 +8,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use mint_domain::{Kind, Refusal, RequestId};
 use mint_platform::{
-    frontends::{Asked, OriginName, Origins, Visitor},
+    frontends::{Asked, OriginName, Origins, TenantHosts, Visitor, Whose},
     routes,
 };
 
@@ -36,6 +36,21 @@ pub(crate) fn asked(origins: &Origins, request: &http::Request<Body>) -> Result<
     };
     match target(request.uri()).map(|host| origins.asked(host)) {
         Some(target) if target != named => Err(Refusal::invalid("A request names one host.")),
+        _ => Ok(named),
+    }
+}
+
+/// Whose the host of a request is.
+///
+/// # Errors
+/// Its target and its line name different ones; nobody is there.
+pub(crate) fn whose(hosts: &TenantHosts, request: &http::Request<Body>) -> Result<Whose, Refusal> {
+    let named = named(request.headers())?.map(|host| hosts.at(host)).unwrap_or_default();
+    match target(request.uri()).map(|host| hosts.at(host)) {
+        Some(target) if target != named => Err(Refusal::invalid("A request names one host.")),
+        _ if named == Whose::Nobody => {
+            Err(Refusal::new(Kind::NotFound, "resource.not_found", "No laboratory has this host. Ask for the address of yours."))
+        }
         _ => Ok(named),
     }
 }

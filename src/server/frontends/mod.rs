@@ -6,5 +6,5 @@ mod enter;
 mod files;
 mod told;
 
-pub(crate) use door::{answer, asked, host, nobody};
+pub(crate) use door::{answer, asked, host, nobody, whose};
 pub(crate) use enter::see_other;

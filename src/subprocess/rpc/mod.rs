@@ -49,6 +49,7 @@ pub fn router(state: RpcState) -> Router {
         .route("/plugin-config/{name}/compare-and-swap", post(settings::compare_and_swap))
         .route("/plugin-roles", get(roles::list))
         .route("/plugin-roles/{user}", get(roles::get).put(roles::set).delete(roles::remove))
+        .route("/plugin-roles/{user}/fields", get(roles::fields).put(roles::set_fields))
         .route("/users", get(identity::list_users))
         .route("/users/{id}", get(identity::get_user))
         .route("/users/{id}/plugin-roles", get(roles::of_user))

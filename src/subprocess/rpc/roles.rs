@@ -4,7 +4,7 @@ use axum::Json;
 use mint_context::{Call, Page, identity, roles};
 use mint_domain::{Refusal, Slug, UserId};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
     caller::Caller,
@@ -53,6 +53,24 @@ pub(crate) async fn remove(caller: Caller, Named(id): Named<UserId>) -> Answer {
         return Err(Refusal::not_found("plugin role of user", id)).or_refuse(&caller);
     }
     Ok(Json(json!({ "deleted": true })))
+}
+
+/// The body of `PUT /plugin-roles/{user}/fields`.
+#[derive(Deserialize)]
+pub(crate) struct Fields {
+    fields: Map<String, Value>,
+}
+
+/// `GET /plugin-roles/{user}/fields`: what the plugin keeps of a person beside the role.
+pub(crate) async fn fields(caller: Caller, Named(id): Named<UserId>) -> Answer {
+    let fields = roles::fields(&caller.call, id).await.or_refuse(&caller)?;
+    Ok(Json(json!({ "fields": fields.into_inner() })))
+}
+
+/// `PUT /plugin-roles/{user}/fields`.
+pub(crate) async fn set_fields(caller: Caller, Named(id): Named<UserId>, Sent(new): Sent<Fields>) -> Answer {
+    roles::set_fields(&caller.call, own(&caller), id, &new.fields).await.or_refuse(&caller)?;
+    fields(caller, Named(id)).await
 }
 
 /// `GET /users/{id}/plugin-roles`: of the plugin that calls; others' are not its affair.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use mint_context::Error;
-use mint_context::settings::{self, Snapshot};
+use mint_context::settings::{self, Loaded};
 use mint_domain::Kind;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -93,7 +93,7 @@ async fn in_force(caller: &Caller) -> Result<Map<String, Value>, Error> {
 }
 
 /// Stores `new` for the keys that are owned. False when somebody else was quicker.
-async fn store(caller: &Caller, present: &Snapshot, new: Map<String, Value>, owned: &BTreeSet<String>) -> Result<bool, Error> {
+async fn store(caller: &Caller, present: &Loaded, new: Map<String, Value>, owned: &BTreeSet<String>) -> Result<bool, Error> {
     let values = merged(present, new, owned);
     let session = &caller.bearer.session;
     session.set_own_change(Some(values.clone()));
@@ -108,8 +108,8 @@ async fn store(caller: &Caller, present: &Snapshot, new: Map<String, Value>, own
 
 /// What is to be stored: others' keys as they are, owned ones as given. A value that is in force without being stored
 /// stays so.
-fn merged(present: &Snapshot, new: Map<String, Value>, owned: &BTreeSet<String>) -> Value {
-    let mut values = object(&present.stored_settings);
+fn merged(present: &Loaded, new: Map<String, Value>, owned: &BTreeSet<String>) -> Value {
+    let mut values = object(&present.stored);
     values.retain(|key, _| !owned.contains(key) || new.contains_key(key));
     for (key, value) in new.into_iter().filter(|(key, _)| owned.contains(key)) {
         if values.contains_key(&key) || present.settings.get(&key) != Some(&value) {
@@ -129,15 +129,16 @@ fn object(value: &Value) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use mint_domain::Unsealed;
+
     use super::*;
 
     #[test]
     fn a_plugin_stores_what_it_owns_and_nothing_else() {
-        let present = Snapshot {
+        let present = Loaded {
             revision: "r".to_owned(),
-            settings: json!({"a": 1, "default": 5, "other": "x"}),
-            stored_settings: json!({"a": 1, "gone": 2, "other": "x"}),
-            locked: vec![],
+            settings: Unsealed::new(json!({"a": 1, "default": 5, "other": "x"})),
+            stored: Unsealed::new(json!({"a": 1, "gone": 2, "other": "x"})),
         };
         let owned: BTreeSet<String> = ["a", "default", "gone", "new"].map(str::to_owned).into();
         let new = json!({"a": 2, "default": 5, "new": true, "other": "stolen"});

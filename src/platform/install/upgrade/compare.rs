@@ -1,9 +1,10 @@
 //! Decides where the new release runs, and whether it can take the place of the active one.
 
 use futures_util::future::BoxFuture;
-use mint_context::settings;
-use mint_domain::Refusal;
-use mint_store::installations;
+use mint_context::{secrets::Anew, settings};
+use mint_domain::{Manifest, Refusal};
+use mint_store::installations::{self, Installation};
+use serde_json::Value;
 
 use super::{
     super::{Install, plan},
@@ -33,14 +34,14 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
             return Err(Stop::Refused(Refusal::conflict("installation", "routes_prefix", message)));
         }
         drop(tx);
-        let stored = install.unpacked.as_ref().map_or(&old.settings, |unpacked| &unpacked.about.settings).clone();
-        settings::check(&release.manifest, &stored, &platform.services().plugin_environment).map_err(|refusal| {
+        let (stored, left_out) = stored(install, &old, &release.manifest)?;
+        settings::fit(platform.services(), old.tenant_id, &release.manifest, &stored).map_err(|refusal| {
             let message = format!("The stored settings do not fit {version}: {} Change them first.", refusal.message);
             Refusal { message, ..refusal }
         })?;
         let plan = platform.decide_release(old.tenant_id, &release, install.decision.mode).await?;
         let plan = plan.map_err(|refused| Stop::Refused((*refused).into()))?;
-        let note = format!("{version}, {}: {}", plan.mode, plan.reason);
+        let note = format!("{version}, {}: {}{left_out}", plan.mode, plan.reason);
         let mut new = old.clone();
         new.settings = stored;
         new.prefix = prefix.as_str().to_owned();
@@ -52,9 +53,23 @@ fn run(install: &mut Install) -> BoxFuture<'_, Result<String, Stop>> {
     })
 }
 
+/// The settings with which it would run, and words about secrets of a backup that cannot be among them.
+fn stored(install: &Install, old: &Installation, manifest: &Manifest) -> Result<(Value, String), Stop> {
+    let (services, tenant) = (install.platform.services(), old.tenant_id);
+    let Some(unpacked) = &install.unpacked else { return Ok((old.settings.clone(), String::new())) };
+    let (stored, locked) = settings::without_locked(services, tenant, manifest, &unpacked.about.settings);
+    let stored = settings::sealed(services, tenant, manifest, &stored, Anew::Plain)?.unwrap_or(stored);
+    let names: Vec<_> = locked.iter().map(|name| format!("`{name}`")).collect();
+    let left_out = match names.as_slice() {
+        [] => String::new(),
+        names => format!(" Without {}, sealed for another place or with a key that is not here: set it anew.", names.join(", ")),
+    };
+    Ok((stored, left_out))
+}
+
 async fn installed_digest(
     tx: &mut mint_store::Tx,
-    installation: &installations::Installation,
+    installation: &Installation,
 ) -> mint_store::Result<Option<mint_domain::Digest>> {
     Ok(mint_store::releases::get(tx, installation.release_id).await?.map(|active| active.digest))
 }

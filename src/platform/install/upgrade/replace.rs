@@ -1,13 +1,13 @@
 //! The switch: one transaction makes the new release the active one, and the route table follows.
 
 use futures_util::future::BoxFuture;
-use mint_context::Result;
+use mint_context::{Result, secrets::Anew, settings};
 use mint_domain::{Refusal, State};
 use mint_store::{
-    audit, history,
+    Tx, audit, history,
     installations::{self, Installation, Replacement},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::Install;
 use crate::{
@@ -69,6 +69,11 @@ async fn write(install: &Install, generation: i64, row: &Installation, action: &
     let (platform, caller) = (&install.platform, &install.caller);
     let now = platform.services().clock.now();
     let plan = row.plan();
+    let mut tx = install.begin().await?;
+    let settings = match &install.unpacked {
+        Some(_) => Some(row.settings.clone()),
+        None => sealed(install, &mut tx, row).await?,
+    };
     let replacement = Replacement {
         release: row.release_id,
         prefix: &row.prefix,
@@ -76,10 +81,8 @@ async fn write(install: &Install, generation: i64, row: &Installation, action: &
         grants: &row.grants,
         limits: &row.limits,
         state: &row.state,
-        // Those that somebody changes during an upgrade stay.
-        settings: install.unpacked.as_ref().map(|_| &row.settings),
+        settings: settings.as_ref(),
     };
-    let mut tx = install.begin().await?;
     let replaced = installations::replace(&mut tx, row.tenant_id, row.id, generation, &replacement, now).await?;
     if replaced.is_none() {
         let message = format!("Plugin `{}` was changed by somebody else meanwhile.", row.slug);
@@ -96,6 +99,15 @@ async fn write(install: &Install, generation: i64, row: &Installation, action: &
     };
     audit::record(&mut tx, row.tenant_id, &entry, now).await?;
     Ok(tx.commit().await?)
+}
+
+/// The settings that are stored, which stay as somebody may change them during an upgrade, with what the new release calls a secret
+/// sealed. What it no longer calls one stays sealed until another value is written there.
+async fn sealed(install: &Install, tx: &mut Tx, row: &Installation) -> Result<Option<Value>> {
+    let Some(stored) = installations::lock(tx, row.tenant_id, row.id).await? else { return Ok(None) };
+    let Some(release) = &install.release else { return Ok(None) };
+    let services = install.platform.services();
+    Ok(settings::sealed(services, row.tenant_id, &release.manifest, &stored.settings, Anew::Plain)?)
 }
 
 /// A release that made way again at once did not answer this time. One that had answered before is still kept.

@@ -11,9 +11,9 @@ use crate::{
     store::State,
 };
 
-impl From<settings::Snapshot> for Snapshot {
-    fn from(snapshot: settings::Snapshot) -> Self {
-        Self { revision: snapshot.revision, values: snapshot.settings.to_string() }
+impl From<settings::Loaded> for Snapshot {
+    fn from(loaded: settings::Loaded) -> Self {
+        Self { revision: loaded.revision, values: loaded.settings.to_string() }
     }
 }
 

@@ -1,0 +1,5 @@
+-- What a plugin keeps of a person beside the role: an object of sealed values.
+alter table plugin_roles add column fields text not null default '{}';
+
+-- Names of the keys that a snapshot's sealed settings need.
+alter table snapshots add column secret_keys text not null default '[]';

@@ -2,7 +2,7 @@
 
 use axum::extract::{
     FromRequest, FromRequestParts,
-    rejection::{JsonRejection, PathRejection, QueryRejection},
+    rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection},
 };
 use mint_domain::{Kind, Refusal};
 use serde_json::json;
@@ -13,6 +13,11 @@ use crate::error::ApiError;
 #[derive(FromRequest)]
 #[from_request(via(axum::Json), rejection(ApiError))]
 pub(crate) struct Json<T>(pub(crate) T);
+
+/// A form, as OAuth has them.
+#[derive(FromRequest)]
+#[from_request(via(axum::Form), rejection(ApiError))]
+pub(crate) struct Form<T>(pub(crate) T);
 
 /// Parts of the path.
 #[derive(FromRequestParts)]
@@ -35,6 +40,20 @@ impl From<JsonRejection> for ApiError {
                 unprocessable("body", "Send JSON, with the header `Content-Type: application/json`.")
             }
             other => Refusal::new(Kind::Invalid, "request.bad_request", other.body_text()).into(),
+        }
+    }
+}
+
+impl From<FormRejection> for ApiError {
+    fn from(rejection: FormRejection) -> Self {
+        match rejection {
+            FormRejection::BytesRejection(error) if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
+                Refusal::new(Kind::TooLarge, "request.too_large", error.body_text()).into()
+            }
+            FormRejection::InvalidFormContentType(_) => {
+                unprocessable("body", "Send a form, with the header `Content-Type: application/x-www-form-urlencoded`.")
+            }
+            other => unprocessable("body", &other.body_text()),
         }
     }
 }

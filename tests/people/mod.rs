@@ -3,8 +3,10 @@
 mod attacks;
 mod audit;
 mod canary;
+mod device_login;
 mod projects;
 mod roles;
+mod service_tokens;
 mod sessions;
 mod tenants;
 mod tokens;

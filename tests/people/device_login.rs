@@ -11,13 +11,13 @@ use super::{assert_refused, id_of};
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A program that waits.
-struct Device {
+pub(super) struct Device {
     nobody: Client,
     begun: Value,
 }
 
 impl Device {
-    async fn begin(server: &TestServer, fields: &[(&str, &str)]) -> Self {
+    pub(super) async fn begin(server: &TestServer, fields: &[(&str, &str)]) -> Self {
         let nobody = Client::anonymous(&server.url);
         let request = nobody.request(Method::POST, "/api/oauth/device_authorization").header("user-agent", "freezer/1.0");
         let reply = nobody.send(request.form(fields)).await;
@@ -26,11 +26,11 @@ impl Device {
     }
 
     /// Where people decide on it.
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         format!("/api/oauth/device/{}", self.begun["user_code"].as_str().unwrap())
     }
 
-    async fn poll(&self) -> Reply {
+    pub(super) async fn poll(&self) -> Reply {
         let code = self.begun["device_code"].as_str().unwrap();
         ask(&self.nobody, &[("grant_type", GRANT_TYPE), ("device_code", code)]).await
     }

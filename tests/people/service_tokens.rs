@@ -6,7 +6,11 @@ use mint_tests::{Client, Guest, Reply, TestServer, bundle, eventually};
 use serde_json::{Value, json};
 use time::Duration;
 
-use super::assert_refused;
+use super::{
+    assert_refused,
+    device_login::Device,
+    tenants::{appointed, suspend},
+};
 use crate::subprocess::Program;
 
 const INSTRUMENT: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
@@ -153,6 +157,33 @@ async fn a_program_reaches_nothing_but_its_plugin() {
     assert_eq!(revoked.status, StatusCode::OK, "{revoked:?}");
     let by_component = send(&server, &of_component, Method::POST, list, Some(&json!({}))).await;
     assert!(by_component.text().contains("experiments:read"), "{by_component:?}");
+}
+
+/// Those with a token, and those that were let in and have not taken their session yet.
+#[tokio::test]
+async fn programs_of_a_suspended_laboratory_are_told_so() {
+    for server in TestServer::on_every_database(&[]).await {
+        let head = server.other_tenant("b").await;
+        head.installed(&nosy(), json!({})).await;
+        let call = json!({ "method": "POST", "path": "/instruments", "body": { "id": INSTRUMENT, "name": "Exploris" } });
+        assert_eq!(head.post("/api/nosy/call", &call).await.json()["status"], 200);
+        let (token, _) = make(&head, &draft("nosy")).await;
+        assert_eq!(get(&server, &token, "/api/nosy/echo").await.status, StatusCode::OK);
+        let device = Device::begin(&server, &[("tenant", "b")]).await;
+        assert_eq!(head.post(&device.path(), &json!({ "allow": true })).await.status, StatusCode::NO_CONTENT);
+
+        let operator = appointed(&server).await;
+        assert_eq!(suspend(&operator, "b", "The bill is not paid.").await.status, StatusCode::OK);
+        for reply in [get(&server, &token, "/api/nosy/echo").await, device.poll().await] {
+            assert_refused(&reply, 403, "tenant.suspended");
+        }
+        assert_eq!(operator.delete("/api/platform/tenants/b/suspension").await.status, StatusCode::OK);
+        assert_eq!(device.poll().await.status, StatusCode::OK);
+        eventually("an answer", || async {
+            (get(&server, &token, "/api/nosy/echo").await.status == StatusCode::OK).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

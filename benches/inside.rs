@@ -165,6 +165,7 @@ impl Bench<'_> {
                 tenant: authority.tenant,
                 actor: Actor::User(Arc::new(user)),
                 plugin: Some(authority.clone()),
+                service: None,
                 request_id: RequestId::from_bits(1),
                 deadline: tokio::time::Instant::now() + WALL,
             },

@@ -129,6 +129,7 @@ fn call(services: &Arc<Services>, tenant: TenantId, authority: &Arc<PluginAuthor
         tenant,
         actor,
         plugin: Some(authority.clone()),
+        service: None,
         request_id: RequestId::from_bits(1),
         deadline: Instant::now() + Duration::from_secs(365 * 24 * 3_600),
     }

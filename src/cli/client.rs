@@ -73,6 +73,17 @@ impl Client {
         response.json().await.context("the server did not answer with JSON")
     }
 
+    /// Sends a form without a token, and gives the status and the JSON, as OAuth has them.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or answers with something else.
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> anyhow::Result<(reqwest::StatusCode, Value)> {
+        let request = self.http.post(format!("{}{path}", self.url)).form(fields);
+        let response = request.send().await.with_context(|| format!("the request to {} broke off", self.url))?;
+        let status = response.status();
+        Ok((status, response.json().await.context("the server did not answer with JSON")?))
+    }
+
     /// Sends a request and gives the response, whose body is still to come.
     ///
     /// # Errors

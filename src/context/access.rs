@@ -64,7 +64,7 @@ fn binding(call: &Call, wanted: Permission) -> Result<Option<&User>, Refusal> {
     match &call.actor {
         Actor::User(user) if !user.may_everywhere(wanted) => Ok(Some(user)),
         Actor::User(_) | Actor::Plugin(_) | Actor::System => Ok(None),
-        Actor::Anonymous => call.permit_person(wanted).map(|_| None),
+        Actor::Service(_) | Actor::Anonymous => call.permit_person(wanted).map(|_| None),
     }
 }
 

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use mint_domain::{
-    Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Slug, TenantId,
+    Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Service, Slug,
+    TenantId,
     access::Verdict,
     limit::Limit,
     policy::{PluginType, Write},
@@ -55,6 +56,8 @@ pub struct Call {
     pub actor: Actor,
     /// The plugin through which the actor acts; none for a person at the REST API.
     pub plugin: Option<Arc<PluginAuthority>>,
+    /// The program that asks the plugin, where no person does.
+    pub service: Option<Arc<Service>>,
     /// The request this belongs to.
     pub request_id: RequestId,
     /// When the caller stops waiting.

@@ -7,7 +7,7 @@ use http::{
         PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
-use mint_domain::Permission;
+use mint_domain::InstrumentId;
 
 use crate::{Call, trailers};
 
@@ -26,6 +26,10 @@ pub const USERNAME: HeaderName = HeaderName::from_static("x-mint-username");
 pub const USER_ROLE: HeaderName = HeaderName::from_static("x-mint-user-role");
 /// What the person may do: a JSON array of strings.
 pub const USER_PERMISSIONS: HeaderName = HeaderName::from_static("x-mint-user-permissions");
+/// Identifier of the token of a program that is no person, an integer.
+pub const SERVICE_TOKEN_ID: HeaderName = HeaderName::from_static("x-mint-service-token-id");
+/// The instruments that such a program stands for: a JSON array of strings.
+pub const INSTRUMENT_IDS: HeaderName = HeaderName::from_static("x-mint-instrument-ids");
 /// The request, from the client to the last log line.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `/api` and the plugin's prefix.
@@ -120,8 +124,14 @@ pub fn strip_response(headers: &mut HeaderMap) {
     }
 }
 
-/// Adds the headers by which a plugin learns who is signed in; none when no person acts.
+/// Adds the headers by which a plugin learns who is signed in, or which program asks; none when neither does.
 fn add_identity(headers: &mut HeaderMap, call: &Call) {
+    if let Some(service) = &call.service {
+        headers.insert(SERVICE_TOKEN_ID, HeaderValue::from(service.token));
+        if let Ok(value) = HeaderValue::try_from(json_array(service.instruments.iter().map(InstrumentId::as_str))) {
+            headers.insert(INSTRUMENT_IDS, value);
+        }
+    }
     let Some(user) = call.actor.user() else { return };
     headers.insert(USER_ID, HeaderValue::from(user.id.0));
     for (name, text) in [(USERNAME, &user.username), (USER_ROLE, &user.role)] {
@@ -130,17 +140,17 @@ fn add_identity(headers: &mut HeaderMap, call: &Call) {
             headers.insert(name, value);
         }
     }
-    if let Ok(value) = HeaderValue::try_from(json_array(&user.permissions)) {
+    if let Ok(value) = HeaderValue::try_from(json_array(user.permissions.iter().map(|permission| permission.as_str()))) {
         headers.insert(USER_PERMISSIONS, value);
     }
 }
 
-/// A JSON array. The words of permissions need no escapes.
-fn json_array(permissions: &[Permission]) -> String {
-    let mut json = String::with_capacity(permissions.len() * 32 + 2);
-    for permission in permissions {
+/// A JSON array. The words of permissions, and ids, need no escapes.
+fn json_array<'a>(words: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let mut json = String::with_capacity(words.len() * 40 + 2);
+    for word in words {
         json.push_str(if json.is_empty() { "[\"" } else { ",\"" });
-        json.push_str(permission.as_str());
+        json.push_str(word);
         json.push('"');
     }
     json.push_str(if json.is_empty() { "[]" } else { "]" });

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{Permission, PluginAccess, ProjectReach, Rights, Slug, UserId, permission::SystemRole};
+use crate::{InstrumentId, Permission, PluginAccess, ProjectReach, Rights, Slug, UserId, permission::SystemRole};
 
 /// A signed-in person, as the credential and the database say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,17 @@ impl User {
     }
 }
 
+/// A program, such as the one beside an instrument, that asks one plugin and is no person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Identifier of its token.
+    pub token: i64,
+    /// The plugin.
+    pub plugin: Slug,
+    /// The instruments that it stands for; at least one.
+    pub instruments: Vec<InstrumentId>,
+}
+
 /// Who acts in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -102,6 +113,8 @@ pub enum Actor {
     User(Arc<User>),
     /// A plugin on its own account: no person's request is being served.
     Plugin(Slug),
+    /// A program that asks a plugin, and may nothing else. What the plugin then does, it does on its own account.
+    Service(Arc<Service>),
     /// The platform itself.
     System,
     /// Nobody who signed in.
@@ -113,7 +126,7 @@ impl Actor {
     pub fn user(&self) -> Option<&User> {
         match self {
             Self::User(user) => Some(user),
-            Self::Plugin(_) | Self::System | Self::Anonymous => None,
+            Self::Plugin(_) | Self::Service(_) | Self::System | Self::Anonymous => None,
         }
     }
 
@@ -122,6 +135,7 @@ impl Actor {
         match self {
             Self::User(user) => user.permissions.contains(&permission),
             Self::Plugin(_) | Self::System => true,
+            Self::Service(_) => permission == Permission::PluginsUse,
             Self::Anonymous => false,
         }
     }
@@ -130,6 +144,7 @@ impl Actor {
     pub fn sees_plugin(&self, plugin: &str) -> bool {
         match self {
             Self::User(user) => user.plugin_access.allows(plugin),
+            Self::Service(service) => service.plugin.as_str() == plugin,
             Self::Plugin(_) | Self::System => true,
             Self::Anonymous => false,
         }
@@ -140,6 +155,7 @@ impl Actor {
         match self {
             Self::User(user) => format!("user:{}", user.username),
             Self::Plugin(slug) => format!("plugin:{slug}"),
+            Self::Service(service) => format!("service:{}", service.token),
             Self::System => "system".to_owned(),
             Self::Anonymous => "anonymous".to_owned(),
         }
@@ -161,6 +177,15 @@ mod tests {
             plugin_roles: BTreeMap::from([("a".to_owned(), "admin".to_owned())]),
             bound: None,
         }
+    }
+
+    #[test]
+    fn a_program_asks_its_plugin_and_may_nothing_else() {
+        let (token, plugin) = (1, "a".parse().unwrap());
+        let service = Actor::Service(Arc::new(Service { token, plugin, instruments: vec![InstrumentId::from_bits(1)] }));
+        let allowed: Vec<_> = Permission::ALL.iter().filter(|one| service.may(**one)).collect();
+        assert_eq!(allowed, [&Permission::PluginsUse]);
+        assert!(service.sees_plugin("a") && !service.sees_plugin("b") && service.user().is_none());
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub mod share;
 pub mod situation;
 pub mod slug;
 
-pub use actor::{Actor, User};
+pub use actor::{Actor, Service, User};
 pub use archive::ArchiveName;
 pub use capability::Capability;
 pub use clock::Clock;

@@ -57,14 +57,7 @@ impl Attempts {
     /// # Errors
     /// `rate_limit.exceeded` when the address has had its share; `auth.locked` after too many wrong passwords.
     pub(crate) fn admit(&self, address: Option<IpAddr>, account: Account) -> Result<(), Refusal> {
-        if let Some(address) = address {
-            let counter = self.addresses.get_with(network(address), Counter::begin);
-            if counter.count.fetch_add(1, Ordering::Relaxed) >= self.per_minute {
-                let message = "There were too many attempts to sign in from this address. Try again later.";
-                let refusal = Refusal::new(Kind::QuotaExceeded, "rate_limit.exceeded", message);
-                return Err(refusal.retry_after(counter.left(WINDOW)));
-            }
-        }
+        self.admit_address(address)?;
         match self.failures.get(&account) {
             Some(counter) if counter.count.load(Ordering::Relaxed) >= FAILURES_MAX => {
                 let message = "There were too many wrong passwords for this user from this address. Try again later.";
@@ -72,6 +65,21 @@ impl Attempts {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Counts a try that is for nobody's account.
+    ///
+    /// # Errors
+    /// `rate_limit.exceeded` when the address has had its share.
+    pub(crate) fn admit_address(&self, address: Option<IpAddr>) -> Result<(), Refusal> {
+        let Some(address) = address else { return Ok(()) };
+        let counter = self.addresses.get_with(network(address), Counter::begin);
+        if counter.count.fetch_add(1, Ordering::Relaxed) >= self.per_minute {
+            let message = "There were too many attempts to sign in from this address. Try again later.";
+            let refusal = Refusal::new(Kind::QuotaExceeded, "rate_limit.exceeded", message);
+            return Err(refusal.retry_after(counter.left(WINDOW)));
+        }
+        Ok(())
     }
 
     /// Notes a wrong password.

@@ -42,14 +42,23 @@ impl Caller {
             tenant: self.tenant,
             actor: self.actor.clone(),
             plugin: None,
+            service: None,
             request_id: self.request_id.clone(),
             deadline: Instant::now() + CALL_TIMEOUT,
         }
     }
 
-    /// The context of a call that this caller makes through a plugin.
+    /// The context of a call that this caller makes through a plugin. For a program with a service token the plugin acts on its
+    /// own account, as it does whenever it serves no person.
     pub fn call_through(&self, services: &Arc<Services>, plugin: Arc<PluginAuthority>, deadline: Instant) -> Call {
-        Call { plugin: Some(plugin), deadline, ..self.call(services) }
+        let call = self.call(services);
+        match &self.actor {
+            Actor::Service(service) => {
+                let actor = Actor::Plugin(plugin.slug().clone());
+                Call { actor, service: Some(service.clone()), plugin: Some(plugin), deadline, ..call }
+            }
+            _ => Call { plugin: Some(plugin), deadline, ..call },
+        }
     }
 
     /// Notes that this caller changed a plugin, in the transaction that does it.

@@ -87,7 +87,7 @@ where
     // That it has to be started is no fault of the plugin: its time begins when it can answer.
     active.plugin.prepare(call.deadline).await?;
     let deadline = call.deadline.min(Instant::now() + HOOK_TIMEOUT);
-    let plugin_call = Call { plugin: Some(active.authority.clone()), deadline, ..call.clone() };
+    let plugin_call = Call { plugin: Some(active.authority.clone()), service: None, deadline, ..call.clone() };
     match timeout_at(deadline, hook(plugin_call)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Fault::Timeout(HOOK_TIMEOUT)),

@@ -10,6 +10,7 @@
 //! <data>/plugin-data/<tenant>/archived_<timestamp>_<slug>/   of a plugin that was removed; likewise below plugin-tables
 //! <data>/plugin-tables/<tenant>/<slug>.sqlite   tables of plugins, unless the database is PostgreSQL
 //! <data>/snapshots/             what installations held at some instant: an archive each, unless the storage is elsewhere
+//! <data>/setup-link             how the first administrator is made, while there is nobody
 //! <data>/_uploads/              bundles on their way in; emptied at start
 //! <cache>/                      compiled components and venvs; may be deleted at any time
 //! ```

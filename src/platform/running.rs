@@ -70,7 +70,7 @@ impl Given {
     }
 
     /// Whether it has these.
-    pub(crate) fn are(&self, settings: &Value) -> bool {
+    pub(crate) fn are(&self, settings: &Unsealed) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 == *settings
     }
 

@@ -1,11 +1,11 @@
-//! Signing in and out, and whom a credential stands for.
+//! Signing in and out, and whom or what a credential stands for.
 
 use std::sync::Arc;
 
 use mint_context::{Result, identity::with_rights};
-use mint_domain::{Actor, Kind, Refusal, RequestId, Slug, TenantId, User};
+use mint_domain::{Actor, Kind, Refusal, RequestId, Service, Slug, TenantId, User};
 use mint_store::{
-    audit,
+    Tx, audit, service_tokens,
     sessions::{self, NewSession},
     tenants, tokens, users,
 };
@@ -20,11 +20,8 @@ use crate::{
     attempts::Account,
     frontends::Whose,
     passwords,
-    people::{Origin, TOKEN_PREFIX},
+    people::{Origin, SERVICE_TOKEN_PREFIX, TOKEN_PREFIX},
 };
-
-/// The laboratory of who names none.
-const DEFAULT_TENANT: &str = "default";
 
 /// What a program or a browser shows with every request. `mint_` and 64 hexadecimal digits.
 #[derive(Debug)]
@@ -37,15 +34,15 @@ pub struct Signed {
     pub user: User,
 }
 
-/// Whom a live token stands for.
+/// Whom or what a live token stands for.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// Tenant.
     pub tenant: TenantId,
     /// Slug of the tenant.
     pub tenant_slug: Slug,
-    /// Person.
-    pub user: Arc<User>,
+    /// Who: a person, or a program with a service token.
+    pub actor: Actor,
     /// Hash of the session's token; none for an access token.
     pub session: Option<Arc<str>>,
     /// Whether this is a session of somebody who looks after the whole installation.
@@ -67,12 +64,7 @@ impl Platform {
         request_id: &RequestId,
     ) -> Result<Signed> {
         let wrong = || Refusal::new(Kind::Unauthenticated, "auth.unauthorized", "The user name or the password is wrong.");
-        let tenant = match (whose, tenant) {
-            (Whose::Any, named) => named.unwrap_or(DEFAULT_TENANT),
-            (Whose::Laboratory(slug), named) if named.is_none_or(|named| named == slug.as_str()) => slug.as_str(),
-            // No laboratory has this name.
-            _ => "",
-        };
+        let tenant = whose.meant(tenant);
         let account = Account::new(tenant, username, origin.address);
         self.attempts().admit(origin.address, account)?;
         let services = self.services();
@@ -92,27 +84,47 @@ impl Platform {
         self.attempts().succeeded(account);
         expect_in_use(tenant.suspended.as_deref())?;
 
-        let token = format!("mint_{}", hex::encode(rand::rng().random::<[u8; 32]>()));
-        let now = services.clock.now();
-        let expires_at = now + self.credentials().session;
         let mut tx = services.db.begin().await?;
         let row = users::get(&mut tx, tenant.id, id).await?.filter(|row| row.is_active).ok_or_else(wrong)?;
-        sessions::delete_expired(&mut tx, now, now - self.credentials().idle).await?;
-        let (user_agent, address) = (origin.user_agent.as_deref(), origin.address.map(|address| address.to_string()));
-        let address = address.as_deref();
-        let token_sha256 = &hashed(&token);
-        sessions::insert(&mut tx, tenant.id, NewSession { token_sha256, user: id, expires_at, user_agent, address }, now).await?;
         let user = with_rights(&mut tx, tenant.id, row.id, row.username, row.role).await?;
-        let entry = audit::Entry {
-            actor: &Actor::User(Arc::new(user.clone())).label(),
-            action: "session.begin",
-            entity: &format!("user:{id}"),
-            request_id: request_id.as_str(),
-            details: &json!({ "address": address, "user_agent": user_agent }),
-        };
-        audit::record(&mut tx, tenant.id, &entry, now).await?;
+        let signed = self.open_session(&mut tx, tenant.id, user, false, origin, request_id).await?;
         tx.commit().await?;
-        Ok(Signed { token: token.into(), expires_at, user })
+        Ok(signed)
+    }
+
+    /// Begins a session of somebody who has shown who they are, in the transaction that found it out.
+    pub(crate) async fn open_session(
+        &self,
+        tx: &mut Tx,
+        tenant: TenantId,
+        user: User,
+        is_read_only: bool,
+        origin: &Origin,
+        request_id: &RequestId,
+    ) -> Result<Signed> {
+        let token = format!("mint_{}", hex::encode(rand::rng().random::<[u8; 32]>()));
+        let now = self.services().clock.now();
+        let expires_at = now + self.credentials().session;
+        sessions::delete_expired(tx, now, now - self.credentials().idle).await?;
+        let address = origin.address.map(|address| address.to_string());
+        let new = NewSession {
+            token_sha256: &hashed(&token),
+            user: user.id,
+            expires_at,
+            is_read_only,
+            user_agent: origin.user_agent.as_deref(),
+            address: address.as_deref(),
+        };
+        sessions::insert(tx, tenant, new, now).await?;
+        let entry = audit::Entry {
+            actor: &format!("user:{}", user.username),
+            action: "session.begin",
+            entity: &format!("user:{}", user.id),
+            request_id: request_id.as_str(),
+            details: &json!({ "address": address, "user_agent": origin.user_agent, "read_only": is_read_only }),
+        };
+        audit::record(tx, tenant, &entry, now).await?;
+        Ok(Signed { token: token.into(), expires_at, user: user.bounded(is_read_only, None) })
     }
 
     /// Ends a session. Other replicas follow within a second.
@@ -142,6 +154,9 @@ impl Platform {
         if token.starts_with(TOKEN_PREFIX) {
             return Box::pin(self.look_up_token(hash, whose)).await;
         }
+        if token.starts_with(SERVICE_TOKEN_PREFIX) {
+            return Box::pin(self.look_up_service_token(hash, whose)).await;
+        }
         Box::pin(self.look_up_session(hash, whose)).await
     }
 
@@ -169,12 +184,13 @@ impl Platform {
             sessions::touch(&mut tx, session.tenant_id, &hash, now).await?;
             tx.commit().await?;
         }
+        let user = user.bounded(session.is_read_only, None);
         let identity = Identity {
             tenant: session.tenant_id,
             tenant_slug: session.tenant_slug,
-            user: Arc::new(user),
+            actor: Actor::User(Arc::new(user)),
             session: Some(hash.as_str().into()),
-            is_platform_admin: session.is_platform_admin,
+            is_platform_admin: session.is_platform_admin && !session.is_read_only,
         };
         self.identities().insert(hash, identity.clone());
         Ok(Some(identity))
@@ -200,7 +216,34 @@ impl Platform {
         let identity = Identity {
             tenant: token.tenant_id,
             tenant_slug: token.tenant_slug,
-            user: Arc::new(user),
+            actor: Actor::User(Arc::new(user)),
+            session: None,
+            is_platform_admin: false,
+        };
+        self.identities().insert(hash, identity.clone());
+        Ok(Some(identity))
+    }
+
+    async fn look_up_service_token(&self, hash: String, whose: &Whose) -> Result<Option<Identity>> {
+        let services = self.services();
+        let now = services.clock.now();
+        let mut tx = services.db.read().await?;
+        let Some(token) = service_tokens::find(&mut tx, &hash, now).await? else { return Ok(None) };
+        drop(tx);
+        if !whose.admits(&token.tenant_slug) {
+            return Ok(None);
+        }
+        expect_in_use(token.suspended.as_deref())?;
+        if token.last_used_at.is_none_or(|used| now - used > self.credentials().note_after()) {
+            let mut tx = services.db.begin().await?;
+            service_tokens::touch(&mut tx, token.tenant_id, token.id, now).await?;
+            tx.commit().await?;
+        }
+        let service = Service { token: token.id, plugin: token.plugin, instruments: token.instruments.0 };
+        let identity = Identity {
+            tenant: token.tenant_id,
+            tenant_slug: token.tenant_slug,
+            actor: Actor::Service(Arc::new(service)),
             session: None,
             is_platform_admin: false,
         };
@@ -210,10 +253,10 @@ impl Platform {
 }
 
 impl Identity {
-    /// This person as the caller of a use case.
+    /// This one as the caller of a use case.
     pub fn caller(self, request_id: RequestId) -> Caller {
         Caller {
-            actor: Actor::User(self.user),
+            actor: self.actor,
             tenant: self.tenant,
             tenant_slug: self.tenant_slug,
             request_id,
@@ -224,7 +267,7 @@ impl Identity {
 }
 
 /// Refuses whoever belongs to a tenant that nobody may use now.
-fn expect_in_use(suspended: Option<&str>) -> Result<(), Refusal> {
+pub(crate) fn expect_in_use(suspended: Option<&str>) -> Result<(), Refusal> {
     let Some(reason) = suspended else { return Ok(()) };
     let message = format!("This laboratory is suspended: {reason} Ask whoever runs the server.");
     Err(Refusal::new(Kind::Denied, "tenant.suspended", message).with(json!({ "reason": reason })))

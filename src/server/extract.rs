@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData};
 
 use axum::extract::{
     FromRequest, FromRequestParts, Request,
-    rejection::{JsonRejection, PathRejection, QueryRejection},
+    rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection},
 };
 use mint_domain::{Kind, Refusal};
 use serde::{
@@ -50,6 +50,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// A form, as OAuth has them.
+#[derive(FromRequest)]
+#[from_request(via(axum::Form), rejection(ApiError))]
+pub(crate) struct Form<T>(pub(crate) T);
+
 /// Parts of the path.
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
@@ -71,6 +76,20 @@ impl From<JsonRejection> for ApiError {
                 unprocessable("body", "Send JSON, with the header `Content-Type: application/json`.")
             }
             other => Refusal::new(Kind::Invalid, "request.bad_request", other.body_text()).into(),
+        }
+    }
+}
+
+impl From<FormRejection> for ApiError {
+    fn from(rejection: FormRejection) -> Self {
+        match rejection {
+            FormRejection::BytesRejection(error) if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
+                Refusal::new(Kind::TooLarge, "request.too_large", error.body_text()).into()
+            }
+            FormRejection::InvalidFormContentType(_) => {
+                unprocessable("body", "Send a form, with the header `Content-Type: application/x-www-form-urlencoded`.")
+            }
+            other => unprocessable("body", &other.body_text()),
         }
     }
 }

@@ -11,7 +11,7 @@ use mint_domain::{InstallationId, Kind, Refusal};
 use mint_platform::{Caller, frontends::Entry, sockets::Connected};
 
 use crate::{
-    auth::{Authenticated, token},
+    auth::{Asking, Authenticated, token},
     error::ApiError,
     frontends,
     router::State,
@@ -35,7 +35,7 @@ async fn answer(state: &State, request: Request) -> Result<Response, ApiError> {
     if !parts.uri.path().starts_with("/api/") {
         return Box::pin(to_frontend(state, parts)).await;
     }
-    let Authenticated(caller) = Authenticated::from_request_parts(&mut parts, state).await?;
+    let Asking(caller) = Asking::from_request_parts(&mut parts, state).await?;
     let mut response = to_plugin(state, &caller, None, Request::from_parts(parts, body)).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().append(header::CONTENT_SECURITY_POLICY, SANDBOX);

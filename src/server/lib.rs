@@ -14,6 +14,7 @@ mod frontends;
 mod gateway;
 pub mod listen;
 mod middleware;
+mod pages;
 pub mod router;
 mod socket;
 

@@ -16,7 +16,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{api, error::ApiError, gateway::gateway};
+use crate::{api, error::ApiError, gateway::gateway, pages::page};
 
 /// What handlers work with.
 #[derive(Clone, Debug)]
@@ -52,6 +52,7 @@ pub fn router(state: State, internal: Router) -> Site {
         .layer(map_response(method_not_allowed))
         .nest_service("/api/internal", internal)
         .merge(docs)
+        .route("/auth/{page}", get(page))
         .route("/", get(|| async { Redirect::temporary("/api/docs") }))
         .fallback(gateway)
         .with_state(state.clone());
@@ -60,28 +61,12 @@ pub fn router(state: State, internal: Router) -> Site {
 
 fn api_routes() -> OpenApiRouter<State> {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .merge(routes_of_people())
         .routes(routes!(api::health::alive))
         .routes(routes!(api::health::ready))
         .routes(routes!(api::health::livez))
         .routes(routes!(api::health::readyz))
         .routes(routes!(api::replicas::list))
-        .routes(routes!(api::auth::login))
-        .routes(routes!(api::auth::logout))
-        .routes(routes!(api::auth::verify))
-        .routes(routes!(api::audit::list))
-        .routes(routes!(api::audit::export))
-        .routes(routes!(api::audit::verify))
-        .routes(routes!(api::sessions::list, api::sessions::revoke_all))
-        .routes(routes!(api::sessions::revoke))
-        .routes(routes!(api::tokens::list, api::tokens::create))
-        .routes(routes!(api::tokens::revoke))
-        .routes(routes!(api::users::me))
-        .routes(routes!(api::users::list, api::users::create))
-        .routes(routes!(api::users::change_password))
-        .routes(routes!(api::users::get, api::users::update, api::users::delete))
-        .routes(routes!(api::users::reset_password))
-        .routes(routes!(api::custom_roles::list, api::custom_roles::create))
-        .routes(routes!(api::custom_roles::update, api::custom_roles::delete))
         .routes(routes!(api::projects::list, api::projects::create))
         .routes(routes!(api::projects::get, api::projects::update, api::projects::delete))
         .routes(routes!(api::projects::experiments))
@@ -127,8 +112,37 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::operations::get))
         .routes(routes!(api::operations::events))
         .routes(routes!(api::operations::cancel))
+        .routes(routes!(api::instruments::list))
         .routes(routes!(api::notifications::list))
         .routes(routes!(api::calendar::list))
+}
+
+/// Who may come in, and what they may do.
+fn routes_of_people() -> OpenApiRouter<State> {
+    OpenApiRouter::new()
+        .routes(routes!(api::setup::set_up))
+        .routes(routes!(api::auth::login))
+        .routes(routes!(api::auth::logout))
+        .routes(routes!(api::auth::verify))
+        .routes(routes!(api::device::begin))
+        .routes(routes!(api::device::token))
+        .routes(routes!(api::device::waiting, api::device::decide))
+        .routes(routes!(api::audit::list))
+        .routes(routes!(api::audit::export))
+        .routes(routes!(api::audit::verify))
+        .routes(routes!(api::sessions::list, api::sessions::revoke_all))
+        .routes(routes!(api::sessions::revoke))
+        .routes(routes!(api::tokens::list, api::tokens::create))
+        .routes(routes!(api::tokens::revoke))
+        .routes(routes!(api::service_tokens::list, api::service_tokens::create))
+        .routes(routes!(api::service_tokens::revoke))
+        .routes(routes!(api::users::me))
+        .routes(routes!(api::users::list, api::users::create))
+        .routes(routes!(api::users::change_password))
+        .routes(routes!(api::users::get, api::users::update, api::users::delete))
+        .routes(routes!(api::users::reset_password))
+        .routes(routes!(api::custom_roles::list, api::custom_roles::create))
+        .routes(routes!(api::custom_roles::update, api::custom_roles::delete))
         .routes(routes!(api::roles::list))
         .routes(routes!(api::tenants::list, api::tenants::create))
         .routes(routes!(api::tenants::get, api::tenants::delete))

@@ -29,6 +29,8 @@ pub struct Session {
     pub expires_at: OffsetDateTime,
     /// When it was last used, within a minute.
     pub last_seen_at: OffsetDateTime,
+    /// Whether it changes nothing.
+    pub is_read_only: bool,
 }
 
 /// A live session, without its token.
@@ -46,6 +48,8 @@ pub struct Live {
     pub user_agent: Option<String>,
     /// The address from which it began.
     pub address: Option<String>,
+    /// Whether it changes nothing.
+    pub is_read_only: bool,
 }
 
 /// A session that begins.
@@ -57,6 +61,8 @@ pub struct NewSession<'a> {
     pub user: UserId,
     /// When it ends at the latest.
     pub expires_at: OffsetDateTime,
+    /// Whether it changes nothing.
+    pub is_read_only: bool,
     /// The program that begins it.
     pub user_agent: Option<&'a str>,
     /// The address from which it begins.
@@ -70,8 +76,8 @@ pub struct NewSession<'a> {
 pub async fn insert(tx: &mut Tx, tenant: TenantId, new: NewSession<'_>, now: OffsetDateTime) -> Result<()> {
     execute!(
         tx,
-        "insert into sessions (token_sha256, tenant_id, user_id, created_at, expires_at, last_seen_at, user_agent, address)
-         values ($1, $2, $3, $4, $5, $4, $6, $7)",
+        "insert into sessions (token_sha256, tenant_id, user_id, created_at, expires_at, last_seen_at, user_agent, address, is_read_only)
+         values ($1, $2, $3, $4, $5, $4, $6, $7, $8)",
         new.token_sha256,
         tenant.0,
         new.user.0,
@@ -79,6 +85,7 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, new: NewSession<'_>, now: Off
         new.expires_at,
         new.user_agent,
         new.address,
+        new.is_read_only,
     )
     .map(|_| ())
 }
@@ -91,7 +98,7 @@ pub async fn find(tx: &mut Tx, token_sha256: &str, now: OffsetDateTime, idle_sin
     rows!(
         tx, optional Session,
         "select s.tenant_id, t.slug as tenant_slug, s.user_id, u.username, u.role, u.is_platform_admin, t.suspended,
-            s.expires_at, coalesce(s.last_seen_at, s.created_at) as last_seen_at
+            s.expires_at, coalesce(s.last_seen_at, s.created_at) as last_seen_at, s.is_read_only
          from sessions s join users u on u.id = s.user_id join tenants t on t.id = s.tenant_id
          where s.token_sha256 = $1 and s.expires_at > $2 and coalesce(s.last_seen_at, s.created_at) > $3 and u.is_active",
         token_sha256, now, idle_since,
@@ -112,7 +119,7 @@ pub async fn list(
     rows!(
         tx, all Live,
         "select substr(token_sha256, 1, 16) as id, created_at, coalesce(last_seen_at, created_at) as last_seen_at, expires_at,
-            user_agent, address
+            user_agent, address, is_read_only
          from sessions
          where tenant_id = $1 and user_id = $2 and expires_at > $3 and coalesce(last_seen_at, created_at) > $4
          order by created_at desc, token_sha256 limit $5 offset $6",

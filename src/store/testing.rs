@@ -80,6 +80,28 @@ pub async fn rows_of_server(db: &Db) -> String {
     text
 }
 
+/// Lets time pass for credentials that end, and for nothing else.
+///
+/// # Panics
+/// When the database does not answer.
+#[expect(clippy::expect_used, reason = "test support")]
+pub async fn age_credentials(db: &Db, by: Duration) {
+    let mut tx = db.begin().await.expect("a transaction");
+    let keyed_by_token = ["access_tokens", "service_tokens", "sessions", "setup_tokens"].map(|table| (table, "token_sha256"));
+    for (table, key) in keyed_by_token.into_iter().chain([("device_codes", "device_sha256")]) {
+        let rows = rows!(
+            &mut tx,
+            all(String, OffsetDateTime),
+            AssertSqlSafe(format!("select {key}, expires_at from {table} where expires_at is not null")),
+        );
+        for (hash, ends) in rows.expect("credentials") {
+            let update = AssertSqlSafe(format!("update {table} set expires_at = $2 where {key} = $1"));
+            execute!(&mut tx, update, hash, ends - by).expect("an update");
+        }
+    }
+    tx.commit().await.expect("a commit");
+}
+
 #[expect(clippy::expect_used, reason = "test support")]
 async fn postgres(server: &str) -> TestDb {
     static COUNTER: AtomicU32 = AtomicU32::new(0);

@@ -71,7 +71,14 @@ async fn people_and_their_sessions() {
         assert!(users::get(&mut tx, b, user.id).await.unwrap().is_none(), "another tenant's user");
         let (later, idle) = (NOW + Duration::hours(2), NOW - Duration::hours(1));
         let expires_at = NOW + Duration::hours(1);
-        let session = NewSession { token_sha256: "t", user: user.id, expires_at, user_agent: None, address: Some("::1") };
+        let session = NewSession {
+            token_sha256: "t",
+            user: user.id,
+            expires_at,
+            is_read_only: false,
+            user_agent: None,
+            address: Some("::1"),
+        };
         sessions::insert(&mut tx, a, session, NOW).await.unwrap();
         assert_eq!(sessions::find(&mut tx, "t", NOW, idle).await.unwrap().unwrap().username, "ada");
         assert!(sessions::find(&mut tx, "t", NOW, NOW).await.unwrap().is_none(), "an idle session");

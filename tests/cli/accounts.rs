@@ -2,11 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use mint_tests::PASSWORD;
+use mint_tests::{Client, PASSWORD};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Mint, binary::assert_session};
+use crate::subprocess::Program;
 
 #[tokio::test]
 async fn a_first_user_is_made_and_signs_in_and_out() {
@@ -99,5 +100,38 @@ async fn people_roles_and_credentials_at_a_shell() {
     assert!(ran(&["audit", "list", "--entity-type", "role"], "").contains("role.delete"));
     assert!(ran(&["audit", "export"], "").lines().count() >= 12);
     assert_eq!(json(&["audit", "verify"])["whole"], true);
+    assert_eq!(mint.end(Signal::TERM), Some(0), "{}", mint.log());
+}
+
+#[tokio::test]
+async fn a_program_beside_an_instrument_gets_a_token_at_a_shell() {
+    let mut mint = Mint::serving().await;
+    let ran = |arguments: &[&str], input: &str| -> String {
+        let ran = mint.run_with(arguments, input);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    };
+    ran(&["auth", "login", "admin"], PASSWORD);
+    let nosy = Program::NOSY.bundle_with("nosy", json!({ "capabilities": [{ "name": "instruments:write" }] }));
+    ran(&["plugin", "install", nosy.path.to_str().unwrap(), "--yes"], "");
+    let admin = Client::sign_in(&mint.url, "default", "admin").await;
+    let call = json!({ "method": "POST", "path": "/instruments", "body": { "name": "Exploris" } });
+    let instrument = admin.post("/api/nosy/call", &call).await.json()["body"]["id"].as_str().unwrap().to_owned();
+
+    let create = ["token", "service", "create", "acquisition", "--plugin", "nosy", "--instruments"];
+    let missing = mint.run(&[&create[..], &["Astral"]].concat());
+    let told = "there is no instrument `Astral`; there are: Exploris";
+    assert!(missing.code == Some(1) && missing.stderr.contains(told), "{}", missing.stderr);
+    let token = ran(&[&create[..], &["Exploris", "--never-ends"]].concat(), "");
+    let nobody = Client::anonymous(&mint.url);
+    let echo = || nobody.send(nobody.request(http::Method::GET, "/api/nosy/echo").bearer_auth(token.trim()));
+    assert!(echo().await.text().contains(&instrument));
+    let refused = mint.run(&["user", "list", "--token", token.trim()]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("reaches the routes of its plugin"), "{}", refused.stderr);
+    let listed = ran(&["token", "service", "list"], "");
+    assert!(listed.contains("acquisition") && listed.contains(&instrument) && listed.contains("never"), "{listed}");
+    let listed: Value = serde_json::from_str(&ran(&["--json", "token", "service", "list"], "")).unwrap();
+    ran(&["token", "service", "revoke", &listed[0]["id"].to_string()], "");
+    assert_eq!(echo().await.status, http::StatusCode::UNAUTHORIZED);
     assert_eq!(mint.end(Signal::TERM), Some(0), "{}", mint.log());
 }

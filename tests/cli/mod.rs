@@ -26,6 +26,7 @@ pub(crate) mod crashes;
 mod crashes_archive;
 mod crashes_restore;
 mod dev;
+mod device_login;
 mod fsck;
 mod full_disk;
 mod plans;

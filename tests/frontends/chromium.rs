@@ -1,6 +1,6 @@
 //! A real browser, which keeps origins apart as no client of a test does.
 
-mod devtools;
+pub(super) mod devtools;
 
 use mint_tests::{TestServer, bundle};
 use serde_json::json;

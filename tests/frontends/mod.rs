@@ -4,6 +4,7 @@ mod chromium;
 mod entry;
 mod files;
 mod origin;
+mod pages;
 
 use mint_tests::Guest;
 use serde_json::json;

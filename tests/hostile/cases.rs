@@ -339,6 +339,11 @@ const CASES: &[(&str, Tests, Tests)] = &[
     // Identity.
     ("a token of another, or an old one", &[], &["subprocess/tokens.rs::a_token_is_good_for_one_plugin_while_it_runs"]),
     (
+        "a program's token at another plugin, or at the platform",
+        &["people/service_tokens.rs::a_program_reaches_nothing_but_its_plugin"],
+        &["people/service_tokens.rs::a_program_reaches_nothing_but_its_plugin"],
+    ),
+    (
         "acting for somebody who does not ask",
         &["wasm/grants.rs::a_plugin_may_no_more_than_the_person_who_uses_it"],
         &[

@@ -6,11 +6,24 @@ use mint_tests::{Client, Reply, TestServer, bundle};
 use serde_json::{Value, json};
 
 /// The whole list of what anybody may ask. It may only shrink.
-const PUBLIC: &[&str] = &["GET /api/health", "GET /api/health/ready", "GET /livez", "GET /readyz", "POST /api/auth/login"];
+const PUBLIC: &[&str] = &[
+    "GET /api/health",
+    "GET /api/health/ready",
+    "GET /livez",
+    "GET /readyz",
+    "POST /api/auth/login",
+    "POST /api/oauth/device_authorization",
+    "POST /api/oauth/token",
+    "POST /api/setup",
+];
 /// What a viewer may ask although it is no reading. It may only shrink.
 const FOR_EVERYBODY: &[&str] = &[
     "POST /api/auth/login",
     "POST /api/auth/logout",
+    "POST /api/oauth/device/{user_code}",
+    "POST /api/oauth/device_authorization",
+    "POST /api/oauth/token",
+    "POST /api/setup",
     "PUT /api/users/me/password",
     "DELETE /api/sessions",
     "DELETE /api/sessions/{session}",
@@ -25,6 +38,7 @@ const FOR_THE_INSTALLATION: &str = "/api/platform/tenants";
 const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
     (".nest_service(\"/api/internal\",", "the internal routes, below"),
     (".merge(docs)", "access.rs: the document can be browsed"),
+    (".route(\"/auth/{page}\",", "../cli/device_login.rs: nothing but the platform's own pages"),
     (".route(\"/\",", "access.rs: the document can be browsed"),
     (".fallback(gateway)", "routes of plugins, below"),
     (".method_not_allowed_fallback(method_not_allowed)", "gives nothing"),
@@ -42,6 +56,7 @@ struct Laboratory {
     viewer: i64,
     snapshot: i64,
     token: i64,
+    user_code: String,
 }
 
 impl Laboratory {
@@ -66,6 +81,9 @@ impl Laboratory {
         assert_eq!(stored.status, StatusCode::CREATED, "{stored:?}");
         let snapshot = crate::lifecycle::snapshots::take(admin, "everything").await;
         let token = admin.post("/api/tokens", &json!({ "name": SECRET })).await.json()["id"].as_i64().unwrap();
+        let nobody = Client::anonymous(&server.url);
+        let waiting = nobody.request(Method::POST, "/api/oauth/device_authorization").form(&[("scope", "read_only")]);
+        let user_code = nobody.send(waiting).await.json()["user_code"].as_str().unwrap().to_owned();
         let viewer = server.client("viewer").await.get("/api/users/me").await.json()["id"].as_i64().unwrap();
         Self {
             operations: operations(&server).await,
@@ -75,6 +93,7 @@ impl Laboratory {
             viewer,
             snapshot,
             token,
+            user_code,
             server,
         }
     }
@@ -93,6 +112,8 @@ impl Laboratory {
             .replace("{name}", "everything")
             .replace("{role}", "keeper")
             .replace("{session}", "0123456789abcdef")
+            .replace("{service_token}", "1")
+            .replace("{user_code}", &self.user_code)
             .replace("{token}", &self.token.to_string())
             .replace("{plugin}", "everything")
             .replace("{snapshot}", &self.snapshot.to_string())
@@ -152,6 +173,8 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PUT", "/api/users/{id}/password") => json!({ "new": "another password" }),
         ("PUT", "/api/users/me/password") => json!({ "present": "n", "new": "another password" }),
         ("POST", "/api/tokens") => json!({ "name": "n" }),
+        ("POST", "/api/tokens/service") => json!({ "name": "n", "plugin": "everything", "instruments": [] }),
+        ("POST", "/api/oauth/device/{user_code}") => json!({ "allow": false }),
         ("POST", "/api/roles") => json!({ "slug": "n", "name": "n", "permissions": [] }),
         ("PATCH", "/api/roles/{role}") => json!({ "permissions": [] }),
         ("PUT", "/api/admin/plugin-roles/{plugin}/{user}") => json!({ "role": "curator" }),

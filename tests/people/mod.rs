@@ -3,10 +3,12 @@
 mod attacks;
 mod audit;
 mod canary;
+mod device_login;
 mod export;
 mod projects;
 mod roles;
 mod secrets;
+mod service_tokens;
 mod sessions;
 mod tenants;
 mod tokens;

@@ -11,7 +11,7 @@ use crate::hostile::tables::{execute, rows};
 const TENANTS: &str = "/api/platform/tenants";
 
 /// `admin` of the laboratory `default`, who looks after all of them from now on.
-async fn appointed(server: &TestServer) -> Client {
+pub(super) async fn appointed(server: &TestServer) -> Client {
     let services = server.server.as_ref().unwrap().platform.services().clone();
     Accounts::new(services).appoint(&"default".parse().unwrap(), "admin", true).await.unwrap();
     // A credential is believed for a second without looking.
@@ -27,7 +27,7 @@ async fn made(admin: &Client, slug: &str) -> Client {
     Client::sign_in(admin.url(), slug, "head").await
 }
 
-async fn suspend(admin: &Client, slug: &str, reason: &str) -> Reply {
+pub(super) async fn suspend(admin: &Client, slug: &str, reason: &str) -> Reply {
     let request = admin.request(Method::PUT, &format!("{TENANTS}/{slug}/suspension"));
     admin.send(request.json(&json!({ "reason": reason }))).await
 }

@@ -10,6 +10,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::device_login;
 use crate::{client::Connection, credentials::Credentials, output::Output};
 
 /// Signs in and out.
@@ -18,10 +19,17 @@ pub(super) enum Command {
     /// Signs in and keeps the token; reads the password from standard input
     Login {
         /// Name to sign in with
-        username: String,
+        #[arg(required_unless_present = "device")]
+        username: Option<String>,
         /// Slug of the laboratory; by default that of the server's host, else `default`
         #[arg(long)]
         tenant: Option<String>,
+        /// Show a code, and wait for you to let this in where you have a browser
+        #[arg(long, conflicts_with = "username")]
+        device: bool,
+        /// Let this change nothing
+        #[arg(long, requires = "device")]
+        read_only: bool,
         #[command(flatten)]
         connection: Connection,
     },
@@ -40,7 +48,14 @@ pub(super) enum Command {
 /// Signs in or out.
 pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Login { username, tenant, connection } => login(&connection, output, tenant, &username).await,
+        Command::Login { username: Some(username), tenant, connection, .. } => {
+            login(&connection, output, tenant, &username).await
+        }
+        Command::Login { username: None, tenant, read_only, connection, .. } => {
+            let client = connection.client()?;
+            let (token, username) = device_login::wait(&client, tenant.as_deref(), read_only).await?;
+            signed_in(&connection, output, &client.url, token, &username)
+        }
         Command::Logout { connection } => {
             let client = connection.client()?;
             client.send(client.request(Method::POST, "/api/auth/logout")).await?;
@@ -71,9 +86,12 @@ async fn login(connection: &Connection, output: Output, tenant: Option<String>, 
     }
     let session = client.send(client.request(Method::POST, "/api/auth/login").json(&body)).await?;
     let token = session.get("access_token").and_then(Value::as_str).context("the server gave no token")?;
-    keep(connection, &client.url, Some(token.to_owned()))?;
-    output
-        .print(&json!({ "url": client.url, "username": username }), |_| format!("signed in to {} as {username}", client.url))?;
+    signed_in(connection, output, &client.url, token.to_owned(), username)
+}
+
+fn signed_in(connection: &Connection, output: Output, url: &str, token: String, username: &str) -> anyhow::Result<ExitCode> {
+    keep(connection, url, Some(token))?;
+    output.print(&json!({ "url": url, "username": username }), |_| format!("signed in to {url} as {username}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode};
 
+use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -19,8 +20,13 @@ pub(super) async fn run(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let server = Server::start(&config).await?;
     tracing::info!(server.address = %server.address, data.path = %config.server.data_path.display(), "listening on http://{}", server.address);
-    if !server.platform.has_users().await? {
-        tracing::warn!("nobody can sign in yet; run `mint user create --role admin <name>` on this machine");
+    if let Some(token) = server.platform.offer_setup().await? {
+        let link = server.platform.layout().write_setup_link(server.address, &token);
+        let link = link.context("the link by which the first administrator is made cannot be written")?;
+        tracing::warn!(
+            "nobody can sign in yet: open the link that stands in {}, which is good once and for a day, or run `mint user create --role admin <name>` on this machine",
+            link.display()
+        );
     }
     tokio::select! {
         _ = interrupt.recv() => {}

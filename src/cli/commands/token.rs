@@ -6,7 +6,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::session::Whose;
+use super::{service_token, session::Whose};
 use crate::{
     client::Connection,
     output::{Output, cell, table},
@@ -33,6 +33,9 @@ pub(super) enum Command {
     },
     /// Lists tokens
     List(Whose),
+    /// Makes, lists and revokes tokens of programs that ask one plugin and are no person
+    #[command(subcommand)]
+    Service(service_token::Command),
     /// Ends a token
     Revoke {
         /// As `list` shows it
@@ -62,6 +65,7 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
                 table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
             })?;
         }
+        Command::Service(command) => service_token::run(command, output).await?,
         Command::Revoke { id, connection } => {
             let client = connection.client()?;
             client.send(client.request(Method::DELETE, &format!("/api/tokens/{id}"))).await?;

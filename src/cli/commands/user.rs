@@ -189,6 +189,7 @@ async fn create(config: Option<&Path>, output: Output, username: &str, tenant: &
     let lab = accounts.ensure_tenant(tenant, tenant.as_str()).await?;
     let user = accounts.create_user(&lab, username, &SecretString::from(password), role).await?;
     services.db.close().await;
+    Layout::at(&Config::load(config)?.server.data_path).forget_setup_link();
     let made = BTreeMap::from([
         ("id", json!(user.id)),
         ("username", json!(user.username)),

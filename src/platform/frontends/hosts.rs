@@ -38,7 +38,20 @@ impl TenantHosts {
     }
 }
 
+/// The laboratory of who names none.
+const DEFAULT_TENANT: &str = "default";
+
 impl Whose {
+    /// The laboratory that is meant by somebody who is not signed in and names one, or none. No laboratory is called ``, which
+    /// stands for those that are not at this host.
+    pub fn meant<'a>(&'a self, named: Option<&'a str>) -> &'a str {
+        match self {
+            Self::Any => named.unwrap_or(DEFAULT_TENANT),
+            Self::Laboratory(slug) if named.is_none_or(|named| named == slug.as_str()) => slug.as_str(),
+            Self::Laboratory(_) | Self::Nobody => "",
+        }
+    }
+
     /// Whether a credential of this laboratory counts.
     pub fn admits(&self, tenant: &Slug) -> bool {
         match self {

@@ -73,7 +73,7 @@ impl Platform {
         };
         let Some(identity) = self.identify_hashed(visit.admission.session_sha256.clone()).await? else { return Ok(None) };
         let frontend = self.layout().frontend(&visit.mount.digest);
-        let is_seen = identity.user.plugin_access.allows(&visit.mount.slug);
+        let is_seen = identity.actor.sees_plugin(&visit.mount.slug);
         let is_here = is_seen && identity.tenant_slug == name.tenant && visit.mount.slug == name.plugin.as_str();
         if is_here && visit.mount.state == State::Disabled {
             return Err(disabled(&visit.mount.slug).into());

@@ -13,7 +13,7 @@ pub(super) fn expect_cover(caller: &Caller, rights: &Rights) -> Result<(), Refus
     let lacking = match &caller.actor {
         Actor::User(user) => user.rights().lacks(rights),
         Actor::System => None,
-        Actor::Plugin(_) | Actor::Anonymous => Some("users.manage"),
+        Actor::Plugin(_) | Actor::Service(_) | Actor::Anonymous => Some("users.manage"),
     };
     match lacking {
         None => Ok(()),
@@ -74,7 +74,7 @@ pub(super) async fn note(tx: &mut Tx, caller: &Caller, noted: Noted<'_>, now: Of
 }
 
 /// The refusal of what only somebody who signed in may do.
-pub(super) fn session_needed() -> Refusal {
+pub(crate) fn session_needed() -> Refusal {
     let message = "This needs a session: sign in with your password. A token cannot do it.";
     Refusal::new(Kind::Denied, "auth.session_required", message)
 }

@@ -33,6 +33,8 @@ pub struct Session {
     pub user_agent: Option<String>,
     /// The address from which it began.
     pub address: Option<String>,
+    /// Whether it changes nothing.
+    pub read_only: bool,
 }
 
 impl Platform {
@@ -56,6 +58,7 @@ impl Platform {
             expires_at: row.expires_at,
             user_agent: row.user_agent,
             address: row.address,
+            read_only: row.is_read_only,
         });
         Ok(sessions.collect())
     }

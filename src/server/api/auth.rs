@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::users::Me;
 use crate::{
-    auth::{Authenticated, Sender, token},
+    auth::{Authenticated, Leaving, Secure, Sender, token},
     error::ApiError,
     extract::Json,
     router::State,
@@ -56,13 +56,14 @@ pub(crate) async fn login(
     Extension(request_id): Extension<RequestId>,
     Extension(whose): Extension<Whose>,
     Sender(origin): Sender,
+    Secure(is_secure): Secure,
     Json(login): Json<Login>,
 ) -> Result<impl IntoResponse, ApiError> {
     let tenant = (&whose, login.tenant.as_deref());
     let signed = state.platform.sign_in(tenant, &login.username, &login.password, &origin, &request_id).await?;
     let seconds = (signed.expires_at - state.platform.services().clock.now()).whole_seconds();
     let token = signed.token.expose_secret().to_owned();
-    let cookie = token::set_cookie(&token, seconds);
+    let cookie = token::set_cookie(&token, seconds, is_secure);
     let session =
         Session { access_token: token, token_type: "bearer", expires_at: signed.expires_at, user: Me::from(&signed.user) };
     Ok(([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], axum::Json(session)))
@@ -72,7 +73,8 @@ pub(crate) async fn login(
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", responses((status = 204), (status = 401)))]
 pub(crate) async fn logout(
     AxumState(state): AxumState<State>,
-    Authenticated(caller): Authenticated,
+    Leaving(caller): Leaving,
+    Secure(is_secure): Secure,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
     let credential = token::find(&headers).ok_or_else(|| Refusal::invalid("The request carries no session."))?;
@@ -80,7 +82,7 @@ pub(crate) async fn logout(
         return Err(Refusal::invalid("This is a token, not a session. Revoke it with `mint token revoke`.").into());
     }
     state.platform.sign_out(&SecretString::from(credential.token)).await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, token::set_cookie("", 0))]))
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, token::set_cookie("", 0, is_secure))]))
 }
 
 /// Says who is signed in.

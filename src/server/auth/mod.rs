@@ -5,5 +5,5 @@ mod peer;
 pub(crate) mod same_site;
 pub(crate) mod token;
 
-pub(crate) use extractor::Authenticated;
-pub(crate) use peer::{Peer, Sender};
+pub(crate) use extractor::{Asking, Authenticated, Leaving, expect_change};
+pub(crate) use peer::{Peer, Secure, Sender};

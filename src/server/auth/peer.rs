@@ -9,6 +9,7 @@ use mint_platform::people::Origin;
 
 use crate::router::State;
 
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who is at the other end of the connection.
@@ -26,6 +27,21 @@ impl FromRequestParts<State> for Sender {
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let peer = parts.extensions.get::<Peer>().map(|peer| client(peer.0, &parts.headers, &state.proxies));
         Ok(Self(Origin::new(user_agent, peer)))
+    }
+}
+
+/// Whether the client came by https, as far as this server can tell: a trusted proxy says so, or plugins have origins by it.
+#[derive(Debug)]
+pub(crate) struct Secure(pub(crate) bool);
+
+impl FromRequestParts<State> for Secure {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let is_trusted = peer.is_some_and(|peer| state.proxies.iter().any(|proxy| proxy.contains(&peer)));
+        let is_said = parts.headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
+        Ok(Self(state.platform.origins().is_secure() || is_trusted && is_said))
     }
 }
 

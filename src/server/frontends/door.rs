@@ -15,7 +15,7 @@ use mint_platform::{
 use super::{enter, files, told};
 use crate::{
     api::users::Me,
-    auth::{same_site, token},
+    auth::{expect_change, same_site, token},
     error::ApiError,
     gateway,
     router::State,
@@ -108,6 +108,7 @@ async fn visitor(state: &State, name: &OriginName, method: &Method, headers: &He
     let token = token::cookie(headers, enter::cookie(state)).ok_or_else(refused)?;
     let visitor = state.platform.identify_visitor(name, token).await?.ok_or_else(refused)?;
     same_site::check(method, headers)?;
+    expect_change(&visitor.identity.actor, method, headers)?;
     Ok(visitor)
 }
 

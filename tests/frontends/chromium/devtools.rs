@@ -14,7 +14,7 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 /// A browser with one page. It ends with the value.
-pub(super) struct Chromium {
+pub(in crate::frontends) struct Chromium {
     socket: WebSocketStream<TcpStream>,
     session: String,
     asked: u64,
@@ -25,7 +25,7 @@ pub(super) struct Chromium {
 impl Chromium {
     /// Starts one; none where there is none, said aloud.
     #[expect(clippy::disallowed_methods, reason = "a browser is a process")]
-    pub(super) async fn start() -> Option<Self> {
+    pub(in crate::frontends) async fn start() -> Option<Self> {
         let profile = tempfile::tempdir().unwrap();
         let started = Command::new("chromium")
             .args([
@@ -72,7 +72,7 @@ impl Chromium {
     }
 
     /// Keeps a session as the platform gives it to a browser that signs in.
-    pub(super) async fn sign_in(&mut self, client: &Client) {
+    pub(in crate::frontends) async fn sign_in(&mut self, client: &Client) {
         let cookie = json!({
             "url": client.url(), "name": "mint_access_token", "value": client.token(), "httpOnly": true, "sameSite": "Lax",
         });
@@ -80,14 +80,14 @@ impl Chromium {
     }
 
     /// Opens an address, and waits until what it leads to has been loaded.
-    pub(super) async fn open(&mut self, address: &str) {
+    pub(in crate::frontends) async fn open(&mut self, address: &str) {
         let opened = self.ask("Page.navigate", json!({ "url": address })).await;
         assert_eq!(opened["errorText"], Value::Null, "{address}: {opened}");
         while self.next().await["method"] != "Page.loadEventFired" {}
     }
 
     /// Runs a script in the page, and gives the text that it ends with.
-    pub(super) async fn evaluate(&mut self, script: &str) -> String {
+    pub(in crate::frontends) async fn evaluate(&mut self, script: &str) -> String {
         let expression = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
         let told = self.ask("Runtime.evaluate", expression).await;
         told["result"]["value"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned()

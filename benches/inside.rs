@@ -20,7 +20,7 @@ use mint_context::{
     runtime::{Activation, Body, Generation, Release, Runtime as _},
 };
 use mint_domain::{
-    Actor, PluginAccess, ProjectReach, RequestId, User, UserId, lifecycle::Failure, manifest::InstancePolicy,
+    Actor, PluginAccess, ProjectReach, RequestId, Unsealed, User, UserId, lifecycle::Failure, manifest::InstancePolicy,
     permission::SystemRole,
 };
 use mint_platform::running::Active;
@@ -157,7 +157,7 @@ impl Bench<'_> {
         Ok(Activation {
             release: Arc::new(Release { manifest, digest, directory: self.guest.directory.clone() }),
             generation: 1,
-            settings: json!({"greeting": "Hello"}),
+            settings: Unsealed::new(json!({"greeting": "Hello"})),
             data_directory: self.guest.directory.clone(),
             log: self.active.log.clone(),
             call: Call {

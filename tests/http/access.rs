@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use mint_domain::manifest::NAMES_OF_ROUTES;
 use mint_tests::{Client, TestServer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_route_is_in_the_document() {
@@ -11,12 +11,24 @@ async fn every_route_is_in_the_document() {
     let server = TestServer::start().await;
     let document: Value = server.admin.get("/api/openapi.json").await.json();
     let operations: usize = document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
-    let routed = router.matches("api::").count() - router.matches("api::describe_security").count();
+    let routed = router.matches("api::").count() - router.matches("api::describe(").count();
     assert_eq!(operations, routed, "a route of router.rs is missing from the document, or the other way round");
     // What stands beside a plugin would hide the plugin of that name.
     let paths = document["paths"].as_object().unwrap().keys();
     let beside_plugins = paths.filter_map(|path| path.strip_prefix("/api/plugins/")).filter(|rest| !rest.starts_with('{'));
     assert_eq!(beside_plugins.collect::<Vec<_>>(), NAMES_OF_ROUTES);
+}
+
+#[tokio::test]
+async fn another_method_than_a_path_has_is_refused_with_those_that_it_has() {
+    let server = TestServer::start().await;
+    let reply = server.admin.send(server.admin.request(Method::PUT, "/api/projects")).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (405, "request.method_not_allowed"), "{reply:?}");
+    let mut allowed: Vec<&str> = reply.header("allow").split(',').map(str::trim).collect();
+    allowed.sort_unstable();
+    assert_eq!(allowed, ["GET", "HEAD", "POST"]);
+    let listed = server.admin.send(server.admin.request(Method::PATCH, "/api/projects/1").json(&json!([1, 2]))).await;
+    assert_eq!((listed.status.as_u16(), listed.code().as_str()), (422, "validation.request"), "a list is no object");
 }
 
 #[tokio::test]

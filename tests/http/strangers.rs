@@ -41,7 +41,6 @@ const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
     (".route(\"/auth/{page}\",", "../cli/device_login.rs: nothing but the platform's own pages"),
     (".route(\"/\",", "access.rs: the document can be browsed"),
     (".fallback(gateway)", "routes of plugins, below"),
-    (".method_not_allowed_fallback(method_not_allowed)", "gives nothing"),
 ];
 /// Stands in everything that the laboratory keeps.
 const SECRET: &str = "confidential";

@@ -13,8 +13,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use mint_context::{Call, Terms};
-use mint_domain::{Actor, Capability, Grants, Limits, Permission, Share, manifest::InstancePolicy};
-use mint_platform::admission::{Admission, Laboratory};
+use mint_domain::{Actor, Capability, Grants, Limits, Permission, RequestId, Share, manifest::InstancePolicy};
+use mint_platform::{
+    Platform,
+    admission::{Admission, Laboratory},
+    frontends::Whose,
+};
 use serde_json::json;
 
 use crate::{
@@ -51,11 +55,12 @@ const TROUBLES: [(&str, u64, &str); 6] = [
     ("response_body_bytes_max", 1 << 20, "/endless"),
 ];
 
-/// What each check adds to a call through a plugin that may do what it asks for. One thread, nothing else.
+/// What each check adds to a call through a plugin that may do what it asks for, and what it takes to know who asks with `token`.
+/// One thread, nothing else.
 ///
 /// # Errors
-/// The plugin may not.
-pub(crate) fn costs(call: &Call) -> Result<()> {
+/// The plugin may not; nobody is known by the token.
+pub(crate) async fn costs(call: &Call, platform: &Platform, token: &str) -> Result<()> {
     let (permission, capability) = (Permission::ExperimentsView, Capability::ExperimentsRead);
     let plugin = call.through_plugin()?;
     plugin.obey(Terms { grants: Arc::new(Grants::new([capability.clone()])), limits: plugin.limits() });
@@ -73,11 +78,30 @@ pub(crate) fn costs(call: &Call) -> Result<()> {
         black_box(pin!(admission.enter(deadline)).poll(&mut Context::from_waker(Waker::noop()))).is_ready()
     };
     report::costs(&[
+        ("who asks, and whether they may", identified(platform, token).await?),
         ("gate of a host call, for a person", timed(|| gate(call))),
         ("gate of a host call, for the plugin", timed(|| gate(&own))),
         ("admission of a request", timed(admit)),
     ]);
     Ok(())
+}
+
+/// The same for a request's credential: whom it stands for, remembered for a second as in a server, and one permission.
+async fn identified(platform: &Platform, token: &str) -> Result<(Duration, f64)> {
+    let request = RequestId::from_bits(1);
+    let mut times = Vec::with_capacity(BATCHES);
+    let before = counting::allocations();
+    for _ in 0..BATCHES {
+        let begun = Instant::now();
+        for _ in 0..BATCH {
+            let identity = platform.identify(token, &Whose::Any).await?.context("nobody is known by the token")?;
+            let caller = black_box(identity.caller(request.clone()));
+            let permit = caller.call(platform.services()).permit_person(Permission::ExperimentsView);
+            anyhow::ensure!(black_box(permit).is_ok(), "an administrator may look at experiments");
+        }
+        times.push(begun.elapsed() / BATCH);
+    }
+    Ok(median(times, counting::allocations() - before))
 }
 
 /// The median of one call, and what it allocates on average.
@@ -91,7 +115,10 @@ fn timed(mut call: impl FnMut() -> bool) -> (Duration, f64) {
         }
         times.push(begun.elapsed() / BATCH);
     }
-    let allocated = counting::allocations() - before;
+    median(times, counting::allocations() - before)
+}
+
+fn median(mut times: Vec<Duration>, allocated: u64) -> (Duration, f64) {
     times.sort_unstable();
     let median = times.get(BATCHES / 2).copied().unwrap_or_default();
     (median, allocated as f64 / (BATCHES as f64 * f64::from(BATCH)))

@@ -58,7 +58,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
             call = Some(bench.activation(InstancePolicy::Request)?.call);
         }
         if let Some(call) = call {
-            guard::costs(&call)?;
+            guard::costs(&call, &server.platform, &client.token).await?;
         }
         server.stop().await;
         let columns = ["compile", "start from cache", "first request", "fresh request", "warm request", "instantiate"];

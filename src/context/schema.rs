@@ -15,9 +15,7 @@ const COMPLAINTS_MAX: usize = 20;
 /// `VALIDATION_ERROR` with `details.errors`, a list of `{path, message}` where a path looks like `samples[0].name`; without it
 /// for a schema that is none, or that takes too much work.
 pub fn check(schema: &Value, instance: &Value, what: &str) -> Result<(), Refusal> {
-    schema_work::admit(schema, instance).map_err(|error| {
-        Refusal::invalid(format!("The {what} cannot be checked by the plugin's schema of it: {error}. Tell its author."))
-    })?;
+    admit(schema, instance, what)?;
     let validator = jsonschema::options()
         .with_draft(Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
@@ -38,6 +36,16 @@ pub fn check(schema: &Value, instance: &Value, what: &str) -> Result<(), Refusal
     let place = if text("path").is_empty() { String::new() } else { format!(" at `{}`", text("path")) };
     Err(Refusal::invalid(format!("The plugin's schema refuses the {what}{place}: {}.", text("message")))
         .with(json!({ "errors": complaints })))
+}
+
+/// Passes if whatever goes through `instance` by `schema` takes no more work than it may.
+///
+/// # Errors
+/// `VALIDATION_ERROR`.
+pub fn admit(schema: &Value, instance: &Value, what: &str) -> Result<(), Refusal> {
+    schema_work::admit(schema, instance).map_err(|error| {
+        Refusal::invalid(format!("The {what} cannot be checked by the plugin's schema of it: {error}. Tell its author."))
+    })
 }
 
 /// The defaults that a schema of an object gives for its properties.

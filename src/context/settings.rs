@@ -131,6 +131,9 @@ async fn proposed(
     if revision(&present) != expected_revision {
         return Err(stale(&present).into());
     }
+    if let Some(settings_schema) = &manifest.settings_schema {
+        schema::admit(settings_schema, values, "settings")?;
+    }
     let chest = chest(&call.services, call.tenant, manifest);
     let values = chest.take(manifest.settings_schema.as_ref(), &present, values, by)?;
     let effective = in_force(&call.services, call.tenant, manifest, &values)?;

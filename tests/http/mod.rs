@@ -5,4 +5,5 @@ mod contract;
 pub(crate) mod framing;
 mod hosts;
 mod laboratory;
+mod permissions;
 mod strangers;

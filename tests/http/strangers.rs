@@ -6,7 +6,7 @@ use mint_tests::{Client, Reply, TestServer, bundle};
 use serde_json::{Value, json};
 
 /// The whole list of what anybody may ask. It may only shrink.
-const PUBLIC: &[&str] = &[
+pub(super) const PUBLIC: &[&str] = &[
     "GET /api/health",
     "GET /api/health/ready",
     "GET /livez",
@@ -17,7 +17,7 @@ const PUBLIC: &[&str] = &[
     "POST /api/setup",
 ];
 /// What a viewer may ask although it is no reading. It may only shrink.
-const FOR_EVERYBODY: &[&str] = &[
+pub(super) const FOR_EVERYBODY: &[&str] = &[
     "POST /api/auth/login",
     "POST /api/auth/logout",
     "POST /api/oauth/device/{user_code}",
@@ -33,7 +33,7 @@ const FOR_EVERYBODY: &[&str] = &[
 /// What answers about the asking laboratory, whatever the path names, and finds nothing there. It may only shrink.
 const EMPTY_ELSEWHERE: &[&str] = &["GET /api/admin/plugin-roles/{plugin}"];
 /// What is for those who look after the whole installation, and nobody else, in whatever laboratory.
-const FOR_THE_INSTALLATION: &str = "/api/platform/tenants";
+pub(super) const FOR_THE_INSTALLATION: &str = "/api/platform/tenants";
 /// What the router serves beside the operations of the document, with the place that tests it.
 const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
     (".nest_service(\"/api/internal\",", "the internal routes, below"),
@@ -46,9 +46,9 @@ const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
 const SECRET: &str = "confidential";
 
 /// A laboratory with one of everything, and what stands in the paths that name it.
-struct Laboratory {
-    server: TestServer,
-    operations: Vec<(Method, String)>,
+pub(super) struct Laboratory {
+    pub(super) server: TestServer,
+    pub(super) operations: Vec<(Method, String)>,
     project: i64,
     experiment: i64,
     operation: i64,
@@ -59,7 +59,7 @@ struct Laboratory {
 }
 
 impl Laboratory {
-    async fn furnished() -> Self {
+    pub(super) async fn furnished() -> Self {
         let server = TestServer::start().await;
         let admin = &server.admin;
         let project = admin.post("/api/projects", &json!({ "name": SECRET, "description": SECRET })).await.json();
@@ -118,14 +118,13 @@ impl Laboratory {
             .replace("{snapshot}", &self.snapshot.to_string())
             .replace("{archive}", "archived_20260101000000000_everything")
             .replace("{tenant}", "default")
-            .replace("{key}", "default")
-            .replace("{*key}", "default");
+            .replace("{key}", "default");
         assert!(!concrete.contains('{'), "say here what stands in the place of a parameter of {path}");
         concrete
     }
 
     /// Asks for an operation with a body that its owner could send.
-    async fn ask(&self, client: &Client, method: &Method, path: &str) -> Reply {
+    pub(super) async fn ask(&self, client: &Client, method: &Method, path: &str) -> Reply {
         let request = client.request(method.clone(), &self.concrete(path));
         let request = match body(method, path) {
             Some(body) => request.json(&body),
@@ -157,7 +156,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PUT", "/api/projects/{id}/members/{user}" | "/api/experiments/{id}/collaborators/{user}") => {
             json!({ "role": "viewer" })
         }
-        ("PUT", "/api/experiments/{id}/objects/{*key}") => json!("bytes"),
+        ("PUT", "/api/experiments/{id}/objects/{key}") => json!("bytes"),
         ("PUT", "/api/plugins/{name}/config") => json!({ "config": {} }),
         ("PATCH", "/api/plugins/{name}/limits" | "/api/platform/limits") => json!({ "cpu_ms_max": 1 }),
         ("PATCH", "/api/plugins/{name}/grants") => json!({ "grant": [] }),

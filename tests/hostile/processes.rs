@@ -290,7 +290,7 @@ pub(super) async fn a_process_saves_no_longer_documents_than_its_limit() {
 async fn a_document_of_a_process_that_is_too_deep_is_refused() {
     let (server, id) = caller_with(json!({})).await;
     for path in [format!("/experiments/{id}/results/nosy"), format!("/experiments/{id}/data")] {
-        for depth in [1_000, 3_000_000] {
+        for depth in [1_000, 100_000] {
             let lists = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
             let text = format!(r#"{{"plugin_id":"nosy","result":{lists},"data":{lists}}}"#);
             let (status, said) = told(&server, json!({ "method": "PUT", "path": path, "text": text })).await;

@@ -124,6 +124,8 @@ const OTHERWISE: &[&str] = &[
     "PUT /api/experiments/{id}/collaborators/{user}",
     "DELETE /api/experiments/{id}/collaborators/{user}",
 ];
+/// What is refused for another reason too: nobody gives rights that they lack.
+const BOUND_BY_OWN_RIGHTS: &str = "PATCH /api/users/{id}";
 /// What lets somebody look, and use plugins.
 const LOOKING: &[&str] = &["projects.view", "experiments.view", "plugins.view", "plugins.use", "users.view"];
 
@@ -162,7 +164,7 @@ async fn every_operation_takes_its_permission_and_no_other() {
         let own: BTreeSet<&str> = LOOKING.iter().copied().chain([*permission]).collect();
         let own: Vec<&str> = own.into_iter().collect();
         let person = crate::people::with_role(&lab.server, &slug, &role(&slug, &own)).await;
-        for (method, path) in operations(list) {
+        for (method, path) in operations(list).filter(|(method, path)| format!("{method} {path}") != BOUND_BY_OWN_RIGHTS) {
             let reply = lab.ask(&person, &method, path).await;
             let is_refused = [401, 403].contains(&reply.status.as_u16());
             assert!(!is_refused && !reply.status.is_server_error(), "{method} {path} with {permission}: {reply:?}");

@@ -13,6 +13,9 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+/// Most secrets of one document. Each place of a new one is compared with those that are held for it.
+const SECRETS_MAX: usize = 200;
+
 /// The keys of an installation of the platform.
 pub struct Keys {
     current: Option<Key>,
@@ -121,8 +124,8 @@ impl Chest<'_> {
     /// # Errors
     /// `VALIDATION_ERROR` for a reference that is none of this place, `secrets.locked`.
     pub fn take(&self, schema: Option<&Value>, present: &Value, new: &Value, by: By) -> Result<Value, Refusal> {
-        let held = self.held(present);
-        walk(schema, new, &mut |place| match Stand::of(place.value) {
+        let held = self.held(present, by);
+        let taken = walk(schema, new, &mut |place| match Stand::of(place.value) {
             Stand::Reference(Some(id)) => match held.iter().find(|held| held.id() == Some(&id) && held.path == place.path) {
                 Some(held) => Ok(Then::Put(held.value.clone())),
                 None if by == By::Plugin => Ok(Then::Put(place.value.clone())),
@@ -131,8 +134,12 @@ impl Chest<'_> {
             Stand::Reference(None) if by == By::Person => Ok(Then::Omit),
             Stand::Reference(None) => Ok(Then::Enter),
             Stand::Sealed(_) | Stand::Broken => Err(malformed(place)),
-            Stand::Value => self.take_value(place, &held, by),
-        })
+            Stand::Value => self.take_value(place, &held),
+        })?;
+        if self.held(&taken, By::Person).len() > SECRETS_MAX {
+            return Err(Refusal::invalid(format!("At most {SECRETS_MAX} secrets are kept in one place. Keep fewer.")));
+        }
+        Ok(taken)
     }
 
     /// A document with everything sealed that should be; none where nothing is to be done.
@@ -174,13 +181,11 @@ impl Chest<'_> {
         }
     }
 
-    fn take_value(&self, place: &Place<'_>, held: &[Held], by: By) -> Result<Then, Refusal> {
-        if by == By::Plugin {
-            // It sends back what it was given. What it leaves as it is stays as it is.
-            let same = |held: &&Held| held.path == place.path && self.opens_as(place, held, place.value);
-            if let Some(held) = held.iter().find(same) {
-                return Ok(Then::Put(held.value.clone()));
-            }
+    fn take_value(&self, place: &Place<'_>, held: &[Held]) -> Result<Then, Refusal> {
+        // A plugin sends back what it was given. What it leaves as it is stays as it is.
+        let same = |held: &&Held| held.opened.as_ref() == Some(place.value) && held.path == place.path;
+        if let Some(held) = held.iter().find(same) {
+            return Ok(Then::Put(held.value.clone()));
         }
         if !place.is_secret || place.value.is_null() {
             return Ok(Then::Enter);
@@ -193,20 +198,21 @@ impl Chest<'_> {
         Ok(Then::Put(self.seal(place, fresh_id(), place.value)?))
     }
 
-    fn held(&self, present: &Value) -> Vec<Held> {
+    /// The secrets of a document, opened for a plugin.
+    fn held(&self, present: &Value, by: By) -> Vec<Held> {
         let mut held = Vec::new();
         let _same = walk::<std::convert::Infallible>(None, present, &mut |place| {
             let stand = Stand::of(place.value);
             if matches!(stand, Stand::Sealed(_) | Stand::Reference(Some(_))) {
-                held.push(Held { path: place.path.to_owned(), stand, value: place.value.clone() });
+                let opened = match &stand {
+                    Stand::Sealed(sealed) if by == By::Plugin => self.unseal(place, sealed).ok(),
+                    _ => None,
+                };
+                held.push(Held { path: place.path.to_owned(), opened, stand, value: place.value.clone() });
             }
             Ok(Then::Enter)
         });
         held
-    }
-
-    fn opens_as(&self, place: &Place<'_>, held: &Held, value: &Value) -> bool {
-        matches!(&held.stand, Stand::Sealed(sealed) if self.unseal(place, sealed).as_ref() == Ok(value))
     }
 
     fn seal(&self, place: &Place<'_>, id: String, value: &Value) -> Result<Value, Refusal> {
@@ -237,6 +243,8 @@ impl Chest<'_> {
 /// A secret, or a reference of a plugin's own, that stands in what is stored.
 struct Held {
     path: String,
+    /// For a plugin only.
+    opened: Option<Value>,
     stand: Stand,
     value: Value,
 }
@@ -403,6 +411,16 @@ mod tests {
         assert_eq!(chest.take(None, &stored, &document, By::Plugin).unwrap(), stored);
         let seen = shown(None, &stored, |_| false);
         assert_eq!(chest.take(None, &stored, &seen, By::Person).unwrap(), stored);
+    }
+
+    #[test]
+    fn so_many_secrets_and_no_more() {
+        let keys = keys(1, &[]);
+        let chest = keys.chest(TenantId(1), "a");
+        let many = |count: usize| json!({ "many": (0..count).map(|number| number.to_string()).collect::<Vec<_>>() });
+        let stored = take(&chest, &json!({}), many(SECRETS_MAX), By::Plugin).unwrap();
+        assert_eq!(take(&chest, &stored, many(SECRETS_MAX), By::Plugin).unwrap(), stored);
+        assert_eq!(take(&chest, &stored, many(SECRETS_MAX + 1), By::Plugin).unwrap_err().code, "VALIDATION_ERROR");
     }
 
     #[test]

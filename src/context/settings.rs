@@ -18,6 +18,9 @@ use crate::{
 /// belongs to the platform: a schema of the plugin need not know it, and the plugin cannot change it.
 pub const ALLOWED_TYPES: &str = "allowed_experiment_types";
 
+/// Most bytes of settings as JSON.
+const SETTINGS_BYTES_MAX: usize = 1 << 20;
+
 /// Settings at one moment, as people see them. A secret is a reference, `{"$secret": "sec_…"}`, which may be sent back to keep it;
 /// without an id, it is the plugin's default or the environment's.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -126,6 +129,9 @@ async fn proposed(
 ) -> Result<Proposal> {
     if !values.is_object() {
         return Err(Refusal::invalid("Settings must be a JSON object.").into());
+    }
+    if values.to_string().len() > SETTINGS_BYTES_MAX {
+        return Err(Refusal::invalid(format!("Settings have at most {SETTINGS_BYTES_MAX} bytes as JSON.")).into());
     }
     let present = read(call, installation).await?;
     if revision(&present) != expected_revision {

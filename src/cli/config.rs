@@ -2,6 +2,7 @@
 //!
 //! [`NAMES`] is the one list of names. The variable of `server.dataPath` is `MINT_SERVER__DATA_PATH`.
 
+mod address;
 mod auth;
 mod names;
 mod secrets;
@@ -31,6 +32,7 @@ use mint_subprocess::{Control, UserRange};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::address::ExternalUrl;
 pub use self::auth::{AuthConfig, Network};
 pub use self::names::{Kind, NAMES};
 pub use self::secrets::SecretsConfig;
@@ -100,6 +102,8 @@ pub struct Server {
     pub plugin_domain: Option<PluginDomain>,
     /// The domain of laboratories' own hosts.
     pub tenant_domain: Option<PluginDomain>,
+    /// The address by which browsers come.
+    pub external_url: Option<ExternalUrl>,
     /// Proxies that are believed when they say for whom they ask.
     pub trusted_proxy_cidrs: Vec<Network>,
 }
@@ -288,6 +292,7 @@ impl Default for Server {
             key_path: None,
             plugin_domain: None,
             tenant_domain: None,
+            external_url: None,
             trusted_proxy_cidrs: Vec::new(),
         }
     }
@@ -571,7 +576,9 @@ mod tests {
                 Kind::Text if *name == "server.listen" => "127.0.0.1:9",
                 Kind::Text if *name == "logging.format" => "json",
                 Kind::Text if *name == "plugins.resetPath" => "memset",
+                Kind::Text if *name == "server.externalUrl" => "https://x",
                 Kind::Text => "x",
+                Kind::Object => "{}",
             };
             let variable = variable_of(name);
             assert!(Config::parse("{}", &environment(&[(&variable, text)])).is_ok(), "{variable}");

@@ -17,6 +17,7 @@ use mint_platform::{
     HealthOptions, Options, Platform,
     frontends::TenantHosts,
     layout::{BUNDLES, Layout, OBJECTS, SNAPSHOTS},
+    people::external::Providers,
     running::Running,
     snapshots::Policy,
 };
@@ -82,6 +83,7 @@ impl Server {
         let shared = isolated.with_components(Arc::new(shared));
         let runtimes: BTreeMap<&'static str, Arc<dyn Runtime>> =
             BTreeMap::from([(Mode::Shared.as_str(), Arc::new(shared) as _), (Mode::Isolated.as_str(), Arc::new(isolated) as _)]);
+        let public_address = config.public_address(address);
         let platform = Platform::new(Options {
             services,
             running,
@@ -91,13 +93,15 @@ impl Server {
             python: python(config)?,
             origins: config.origins(),
             tenant_hosts: TenantHosts::below(config.server.tenant_domain.clone()),
+            providers: Providers::new(config.auth.providers()).map_err(anyhow::Error::from_boxed)?,
             abort_at: config.abort_at.clone(),
             snapshots: Policy {
                 kept: usize::try_from(config.plugins.snapshots_kept.get()).unwrap_or(usize::MAX),
                 age: Duration::from_secs(u64::from(config.plugins.snapshot_days.get()) * 24 * 60 * 60),
             },
             unused_for: Duration::from_secs(u64::from(config.server.cache_days) * 24 * 60 * 60),
-            credentials: config.auth.policy(),
+            credentials: config.auth.policy(public_address.is_secure()),
+            public_address,
             share: config.plugins.laboratory.share()?,
             trial: Duration::from_secs(config.plugins.trial_seconds.into()),
             drain: Duration::from_secs(config.plugins.drain_seconds.into()),

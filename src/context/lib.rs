@@ -20,6 +20,7 @@ pub mod file_results;
 pub mod followers;
 pub mod headers;
 pub mod http_out;
+pub mod https;
 pub mod identity;
 pub mod instruments;
 pub mod logs;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http_body_util::BodyExt as _;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -17,7 +17,8 @@ use object_store::{
     },
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::https;
+
 /// From the first byte of a request to the head of its response. A part is at most 5 MiB.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,24 +32,11 @@ struct Service(Client<HttpsConnector<HttpConnector>, HttpRequestBody>);
 
 impl StorageConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> Result<HttpClient> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_nodelay(true);
-        let tls = match HttpsConnectorBuilder::new().with_provider_and_native_roots(provider()) {
-            Ok(native) => native,
-            // A machine without certificates of its own.
-            Err(_) => HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider()).map_err(generic)?,
-        };
-        let https = tls.https_or_http().enable_http1().wrap_connector(tcp);
+        let https = https::connector().map_err(generic)?;
         let client =
             Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_TIMEOUT).build(https);
         Ok(HttpClient::new(Service(client)))
     }
-}
-
-fn provider() -> rustls::crypto::CryptoProvider {
-    rustls::crypto::ring::default_provider()
 }
 
 fn generic(error: rustls::Error) -> object_store::Error {

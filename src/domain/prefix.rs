@@ -32,6 +32,8 @@ pub const RESERVED: &[&str] = &[
     "platform",
     "plugins",
     "projects",
+    "roles",
+    "sessions",
     "setup",
     "tenants",
     "tokens",

@@ -21,7 +21,7 @@ use crate::{
     attempts::Account,
     frontends::Whose,
     people::{Origin, session_needed},
-    sign_in::{Signed, expect_in_use, hashed},
+    sign_in::{Entrance, Signed, expect_in_use, hashed},
 };
 
 /// How long a program waits at the longest.
@@ -195,7 +195,8 @@ impl Platform {
                 match users::get(&mut tx, tenant, user).await?.filter(|user| user.is_active) {
                     Some(row) => {
                         let user = with_rights(&mut tx, tenant, row.id, row.username, row.role).await?;
-                        let signed = self.open_session(&mut tx, tenant, user, *is_read_only, origin, request_id).await?;
+                        let entrance = Entrance::by("device").reading(*is_read_only);
+                        let signed = self.open_session(&mut tx, tenant, user, entrance, origin, request_id).await?;
                         Answer::Signed(Box::new(signed))
                     }
                     None => Answer::Denied,

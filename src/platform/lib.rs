@@ -8,6 +8,7 @@ pub mod archives;
 mod attempts;
 pub mod body;
 pub mod caller;
+mod ceremony;
 pub mod configure;
 mod content;
 pub mod development;

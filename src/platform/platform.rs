@@ -30,11 +30,11 @@ use crate::{
     admission::Laboratories,
     attempts::Attempts,
     developments::Developments,
-    frontends::{Origins, TenantHosts, Visits},
+    frontends::{Origins, PublicAddress, TenantHosts, Visits},
     health::{CHECKS_AT_ONCE, HealthOptions},
     layout::Layout,
     operation::{Here, Moment, not_installed},
-    people::CredentialPolicy,
+    people::{CredentialPolicy, external::Providers},
     reconcile::FailedHere,
     replicas::Presence,
     running::{Active, Running},
@@ -73,6 +73,10 @@ pub struct Options {
     pub origins: Origins,
     /// Where laboratories have hosts of their own.
     pub tenant_hosts: TenantHosts,
+    /// By which addresses browsers come.
+    pub public_address: PublicAddress,
+    /// Other servers at which people may sign in.
+    pub providers: Providers,
     /// How long a new release answers before the old one is let go.
     pub trial: Duration,
     /// How long what answers may go on with what it has begun, when it makes way.
@@ -110,6 +114,8 @@ pub struct Platform {
     python: Arc<PlatformPython>,
     origins: Origins,
     tenant_hosts: TenantHosts,
+    public_address: PublicAddress,
+    providers: Providers,
     exports: Exports,
     trial: Duration,
     drain: Duration,
@@ -154,6 +160,8 @@ impl Platform {
             python: Arc::new(options.python),
             origins: options.origins,
             tenant_hosts: options.tenant_hosts,
+            public_address: options.public_address,
+            providers: options.providers,
             exports: Exports::default(),
             trial: options.trial,
             drain: options.drain,
@@ -288,6 +296,16 @@ impl Platform {
     /// Where laboratories have hosts of their own.
     pub fn tenant_hosts(&self) -> &TenantHosts {
         &self.tenant_hosts
+    }
+
+    /// By which addresses browsers come.
+    pub(crate) fn public_address(&self) -> &PublicAddress {
+        &self.public_address
+    }
+
+    /// Other servers at which people may sign in.
+    pub(crate) fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     /// Operations that run in this process.

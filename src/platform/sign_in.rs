@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mint_context::{Result, identity::with_rights};
 use mint_domain::{Actor, Kind, Refusal, RequestId, Service, Slug, TenantId, User};
 use mint_store::{
-    Tx, audit, service_tokens,
+    Tx, audit, passkeys, service_tokens,
     sessions::{self, NewSession},
     tenants, tokens, users,
 };
@@ -32,6 +32,25 @@ pub struct Signed {
     pub expires_at: OffsetDateTime,
     /// Whom it stands for.
     pub user: User,
+}
+
+/// How somebody came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entrance<'a> {
+    by: &'a str,
+    is_read_only: bool,
+}
+
+impl<'a> Entrance<'a> {
+    /// By a password, a passkey, another server or a device code.
+    pub(crate) fn by(by: &'a str) -> Self {
+        Self { by, is_read_only: false }
+    }
+
+    /// The same, to change nothing, where that was asked for.
+    pub(crate) fn reading(self, is_read_only: bool) -> Self {
+        Self { is_read_only, ..self }
+    }
 }
 
 /// Whom or what a live token stands for.
@@ -86,8 +105,13 @@ impl Platform {
 
         let mut tx = services.db.begin().await?;
         let row = users::get(&mut tx, tenant.id, id).await?.filter(|row| row.is_active).ok_or_else(wrong)?;
+        if self.credentials().passkey_replaces_password && passkeys::count(&mut tx, tenant.id, id).await? > 0 {
+            let message = "You have a passkey, so the password alone does not let you in. Sign in with the passkey, in a browser; a \
+                           program is let in by `mint auth login --device`.";
+            return Err(Refusal::new(Kind::Denied, "auth.passkey_required", message).into());
+        }
         let user = with_rights(&mut tx, tenant.id, row.id, row.username, row.role).await?;
-        let signed = self.open_session(&mut tx, tenant.id, user, false, origin, request_id).await?;
+        let signed = self.open_session(&mut tx, tenant.id, user, Entrance::by("password"), origin, request_id).await?;
         tx.commit().await?;
         Ok(signed)
     }
@@ -98,7 +122,7 @@ impl Platform {
         tx: &mut Tx,
         tenant: TenantId,
         user: User,
-        is_read_only: bool,
+        entrance: Entrance<'_>,
         origin: &Origin,
         request_id: &RequestId,
     ) -> Result<Signed> {
@@ -111,7 +135,7 @@ impl Platform {
             token_sha256: &hashed(&token),
             user: user.id,
             expires_at,
-            is_read_only,
+            is_read_only: entrance.is_read_only,
             user_agent: origin.user_agent.as_deref(),
             address: address.as_deref(),
         };
@@ -121,10 +145,12 @@ impl Platform {
             action: "session.begin",
             entity: &format!("user:{}", user.id),
             request_id: request_id.as_str(),
-            details: &json!({ "address": address, "user_agent": origin.user_agent, "read_only": is_read_only }),
+            details: &json!({
+                "by": entrance.by, "address": address, "user_agent": origin.user_agent, "read_only": entrance.is_read_only,
+            }),
         };
         audit::record(tx, tenant, &entry, now).await?;
-        Ok(Signed { token: token.into(), expires_at, user: user.bounded(is_read_only, None) })
+        Ok(Signed { token: token.into(), expires_at, user: user.bounded(entrance.is_read_only, None) })
     }
 
     /// Ends a session. Other replicas follow within a second.

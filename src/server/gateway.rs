@@ -13,7 +13,7 @@ use mint_platform::{Caller, frontends::Entry, sockets::Connected};
 use crate::{
     auth::{Asking, Authenticated, token},
     error::ApiError,
-    frontends,
+    frontends, pages,
     router::State,
     socket,
 };
@@ -73,7 +73,12 @@ async fn to_frontend(state: &State, mut parts: Parts) -> Result<Response, ApiErr
     if parts.method != Method::GET {
         return Err(unknown(&parts.method, parts.uri.path()).into());
     }
-    let Authenticated(caller) = Authenticated::from_request_parts(&mut parts, state).await?;
+    let Authenticated(caller) = match Authenticated::from_request_parts(&mut parts, state).await {
+        Err(ApiError(refusal)) if refusal.kind == Kind::Unauthenticated && is_visit(&parts) => {
+            return Ok(pages::sign_in_first(&parts.uri));
+        }
+        authenticated => authenticated?,
+    };
     let credential = token::find(&parts.headers).ok_or_else(|| Refusal::invalid("The request carries no session."))?;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let host = frontends::host(&parts.uri, &parts.headers)?.unwrap_or_default();
@@ -81,6 +86,11 @@ async fn to_frontend(state: &State, mut parts: Parts) -> Result<Response, ApiErr
     let address = state.platform.enter_frontend(&caller, entry).await?;
     let address = address.ok_or_else(|| unknown(&parts.method, parts.uri.path()))?;
     Ok(frontends::see_other(&address))
+}
+
+/// Whether a person wants to see a page; programs do not say so.
+fn is_visit(parts: &Parts) -> bool {
+    parts.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
 }
 
 /// Nothing answers there.

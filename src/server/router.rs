@@ -16,7 +16,12 @@ use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{api, error::ApiError, gateway::gateway, pages::page};
+use crate::{
+    api,
+    error::ApiError,
+    gateway::gateway,
+    pages::{back, page},
+};
 
 /// What handlers work with.
 #[derive(Clone, Debug)]
@@ -53,6 +58,7 @@ pub fn router(state: State, internal: Router) -> Site {
         .nest_service("/api/internal", internal)
         .merge(docs)
         .route("/auth/{page}", get(page))
+        .route("/auth/external/{provider}", get(back))
         .route("/", get(|| async { Redirect::temporary("/api/docs") }))
         .fallback(gateway)
         .with_state(state.clone());
@@ -124,6 +130,18 @@ fn routes_of_people() -> OpenApiRouter<State> {
         .routes(routes!(api::auth::login))
         .routes(routes!(api::auth::logout))
         .routes(routes!(api::auth::verify))
+        .routes(routes!(api::external::methods))
+        .routes(routes!(api::external::depart))
+        .routes(routes!(api::external::arrive))
+        .routes(routes!(api::external::depart_to_link))
+        .routes(routes!(api::external::arrive_to_link))
+        .routes(routes!(api::external::list))
+        .routes(routes!(api::external::unlink))
+        .routes(routes!(api::passkeys::list, api::passkeys::add))
+        .routes(routes!(api::passkeys::begin))
+        .routes(routes!(api::passkeys::remove))
+        .routes(routes!(api::passkeys::sign_in))
+        .routes(routes!(api::passkeys::begin_sign_in))
         .routes(routes!(api::device::begin))
         .routes(routes!(api::device::token))
         .routes(routes!(api::device::waiting, api::device::decide))

@@ -101,6 +101,32 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "passkeys",
+        from: "passkeys t where t.tenant_id = $1",
+        order: "t.id",
+        columns: &[
+            ("id", "t.id", Plain),
+            ("user_id", "t.user_id", Plain),
+            ("name", "t.name", Plain),
+            ("last_used_at", "t.last_used_at", Time),
+            CREATED,
+        ],
+    },
+    Table {
+        name: "external-identities",
+        from: "external_identities t where t.tenant_id = $1",
+        order: "t.id",
+        columns: &[
+            ("id", "t.id", Plain),
+            ("user_id", "t.user_id", Plain),
+            ("provider", "t.provider", Plain),
+            ("issuer", "t.issuer", Plain),
+            ("subject", "t.subject", Plain),
+            ("last_used_at", "t.last_used_at", Time),
+            CREATED,
+        ],
+    },
+    Table {
         name: "plugin-roles",
         from: "plugin_roles t where t.tenant_id = $1",
         order: "t.id",

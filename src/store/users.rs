@@ -182,7 +182,9 @@ pub async fn count_others(tx: &mut Tx, tenant: TenantId, role: &str, id: UserId)
         tx,
         one(i64,),
         "select count(*) from users
-         where tenant_id = $1 and role = $2 and id <> $3 and is_active and password_hash is not null",
+         where tenant_id = $1 and role = $2 and id <> $3 and is_active and (password_hash is not null
+            or exists (select 1 from passkeys p where p.user_id = users.id)
+            or exists (select 1 from external_identities e where e.user_id = users.id))",
         tenant.0,
         role,
         id.0,
@@ -253,4 +255,21 @@ pub async fn set_platform_admin(tx: &mut Tx, tenant: TenantId, username: &str, i
     let changed =
         execute!(tx, "update users set is_platform_admin = $3 where tenant_id = $1 and username = $2", tenant.0, username, is)?;
     Ok(changed > 0)
+}
+
+/// In how many ways a person can sign in: a password, passkeys, and servers that know them.
+///
+/// # Errors
+/// The database's.
+pub async fn count_ways_in(tx: &mut Tx, tenant: TenantId, id: UserId) -> Result<i64> {
+    rows!(
+        tx,
+        one(i64,),
+        "select (select count(*) from users u where u.tenant_id = $1 and u.id = $2 and u.password_hash is not null)
+            + (select count(*) from passkeys p where p.tenant_id = $1 and p.user_id = $2)
+            + (select count(*) from external_identities e where e.tenant_id = $1 and e.user_id = $2)",
+        tenant.0,
+        id.0,
+    )
+    .map(|(count,)| count)
 }

@@ -5,6 +5,7 @@ mod entry;
 mod files;
 mod origin;
 mod pages;
+mod passkeys;
 
 use mint_tests::Guest;
 use serde_json::json;

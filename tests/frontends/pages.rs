@@ -15,14 +15,25 @@ const FILL: &str = "(async (form, fields, button, outcome) => {
     for (const [name, value] of Object.entries(fields)) shown(form).elements[name].value = value;
     const sender = shown(form).querySelector(button);
     sender.form.requestSubmit(sender);
+    if (outcome === 'sent') return '';
     const come = () => outcome === 'said' ? document.getElementById('said').textContent : shown(outcome)?.textContent;
     while (!come()) await frame();
     return `${come().replace(/\\s+/g, ' ').trim()} [${location.hash}]`;
 })";
 
-async fn fill(chromium: &mut Chromium, form: &str, fields: Value, button: &str, outcome: &str) -> String {
+pub(super) async fn fill(chromium: &mut Chromium, form: &str, fields: Value, button: &str, outcome: &str) -> String {
     let arguments = [json!(form), fields, json!(button), json!(outcome)].map(|argument| argument.to_string()).join(",");
     chromium.evaluate(&format!("{FILL}({arguments})")).await
+}
+
+/// Fills in the fields of a form that is to appear, and sends it; the page may be another one then.
+pub(super) async fn go(chromium: &mut Chromium, form: &str, fields: Value, button: &str) {
+    chromium
+        .appears(&format!(
+            "(() => {{ const found = document.getElementById({form:?}); return found && !found.hidden && 'shown'; }})()"
+        ))
+        .await;
+    fill(chromium, form, fields, button, "sent").await;
 }
 
 #[tokio::test]
@@ -41,10 +52,14 @@ async fn a_person_lets_a_program_in_or_refuses_it() {
     };
     let first = begin().await;
     chromium.open(first["verification_uri_complete"].as_str().unwrap()).await;
+    // Nobody is signed in in this browser yet.
     let wrong = json!({ "username": "member", "password": "wrong password" });
+    chromium.appears("document.querySelector('#sign-in:not([hidden])') && 'there'").await;
     assert!(fill(&mut chromium, "sign-in", wrong, "button", "said").await.starts_with("The user name or the password is wrong."));
     let right = json!({ "username": "member", "password": PASSWORD });
-    let shown = fill(&mut chromium, "sign-in", right, "button", "decide").await;
+    go(&mut chromium, "sign-in", right, "button").await;
+    chromium.appears("document.querySelector('#decide:not([hidden])') && 'there'").await;
+    let shown = chromium.evaluate("document.getElementById('decide').textContent").await;
     for expected in ["act as member", first["user_code"].as_str().unwrap(), "<b>freezer</b>", "127.0.0.1", "change nothing"] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
@@ -79,4 +94,30 @@ async fn the_first_administrator_is_made_by_the_link() {
     assert_eq!(said, "ada is the administrator. Sign in with: mint auth login ada []");
     let ada = Client::sign_in(&mint.url, "default", "ada").await;
     assert_eq!(ada.get("/api/users/me").await.json()["role"], "admin");
+}
+
+#[tokio::test]
+async fn no_form_is_seen_before_its_script_can_answer() {
+    let server = TestServer::start().await;
+    for page in ["sign-in", "device", "setup", "account"] {
+        let html = Client::anonymous(&server.url).get(&format!("/auth/{page}")).await.text();
+        let forms: Vec<&str> = html.lines().filter(|line| line.contains("<form")).collect();
+        assert!(!forms.is_empty(), "{html}");
+        // The browser itself would send what is typed, a password among it, as a part of the address.
+        let early = forms.iter().find(|form| !form.contains(" hidden") && !form.ends_with("></form>"));
+        assert_eq!(early, None, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_wants_to_see_a_page_signs_in_first() {
+    let server = TestServer::start().await;
+    let nobody = Client::anonymous(&server.url);
+    let visit = nobody.request(Method::GET, "/hello/?a=1&b=%2F").header("sec-fetch-mode", "navigate");
+    let sent = nobody.send(visit).await;
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (StatusCode::SEE_OTHER, "/auth/sign-in?next=%2Fhello%2F%3Fa%3D1%26b%3D%252F")
+    );
+    assert_eq!(nobody.get("/hello/").await.status, StatusCode::UNAUTHORIZED, "a program is told");
 }

@@ -5,6 +5,8 @@ mod audit;
 mod canary;
 mod device_login;
 mod export;
+mod external;
+mod issuer;
 mod projects;
 mod roles;
 mod secrets;

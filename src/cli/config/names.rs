@@ -30,6 +30,12 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
          nobody of another one",
     ),
     (
+        "server.externalUrl",
+        Kind::Text,
+        "The address by which browsers reach this server, such as `https://mint.example.org`; by default `http://localhost:<port>` \
+         where it listens on loopback. Passkeys are good for it alone",
+    ),
+    (
         "server.trustedProxyCidrs",
         Kind::List,
         "Networks of proxies whose X-Forwarded-For says who asks, such as `10.0.0.0/8`; by default none is believed",
@@ -52,6 +58,18 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("auth.idleSeconds", Kind::Number, "How long a session lasts that nobody uses; by default 28800, eight hours"),
     ("auth.tokenDaysMax", Kind::Number, "Days that an access token lasts at the longest; by default 365"),
     ("auth.attemptsPerMinute", Kind::Number, "Passwords that one address may try in a minute; by default 20"),
+    (
+        "auth.requireSecondFactor",
+        Kind::Bool,
+        "Whether the password alone does not let in who has a passkey; by default where browsers come by https",
+    ),
+    (
+        "auth.oidc",
+        Kind::Object,
+        "Servers of OpenID Connect at which people may sign in, by a name of yours: `{\"edu\": {\"name\": …, \"issuer\": …, \
+         \"clientId\": …, \"clientSecret\": …, \"laboratory\": …, \"newcomers\": …}}`. Without `newcomers`, the slug of a role, \
+         people whom nobody knows here are refused",
+    ),
     (
         "secrets.key",
         Kind::Text,
@@ -146,6 +164,8 @@ pub enum Kind {
     Number,
     /// Texts: a JSON list, or separated by commas in the environment.
     List,
+    /// Values by name, as JSON.
+    Object,
 }
 
 impl Kind {
@@ -155,6 +175,7 @@ impl Kind {
             Self::Bool => "`true` or `false`",
             Self::Number => "a whole number",
             Self::List => "a list",
+            Self::Object => "a JSON object",
         }
     }
 }

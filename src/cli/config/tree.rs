@@ -10,6 +10,7 @@ pub(super) fn value_of(kind: Kind, text: &str) -> Option<Value> {
         Kind::Text => Some(Value::from(text)),
         Kind::Bool => text.parse::<bool>().ok().map(Value::from),
         Kind::Number => text.parse::<u64>().ok().map(Value::from),
+        Kind::Object => serde_json::from_str(text).ok().filter(Value::is_object),
         Kind::List => Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
     }
 }

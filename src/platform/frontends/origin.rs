@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use mint_domain::Slug;
+use url::Url;
 
 /// Longest part of a host's name between two dots.
 const LABEL_BYTES_MAX: usize = 63;
@@ -129,6 +130,11 @@ impl PluginDomain {
     /// Its name, without the port.
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The address of a host below it; none where there can be none of that name.
+    pub(super) fn below(&self, label: &str) -> Option<Url> {
+        with_port(format!("https://{label}.{}", self.host), self.port).parse().ok()
     }
 }
 

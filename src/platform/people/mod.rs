@@ -3,6 +3,8 @@
 //! **Invariant:** nobody gives, or takes into their hands, rights that they lack; one person who may everything is always left.
 
 mod audit;
+pub mod external;
+mod passkeys;
 mod passwords;
 mod policy;
 mod profile;
@@ -14,6 +16,7 @@ mod tokens;
 mod users;
 
 pub use audit::{AuditEntry, AuditVerdict};
+pub use passkeys::{BegunPasskey, NewPasskey, Passkey, ShownPasskey};
 pub use policy::{CredentialPolicy, Origin};
 pub use profile::{NewUser, UserChange};
 pub use roles::{NewRole, Role, RoleChange};

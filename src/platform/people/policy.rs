@@ -15,6 +15,8 @@ pub struct CredentialPolicy {
     pub token_days_max: u32,
     /// How often one address may try a password in a minute.
     pub attempts_per_minute: u32,
+    /// Whether the password alone no longer lets in who has a passkey.
+    pub passkey_replaces_password: bool,
 }
 
 impl CredentialPolicy {

@@ -5,8 +5,9 @@ use axum::{
     response::IntoResponse,
 };
 use http::{HeaderMap, StatusCode, header};
+use mint_context::headers::SESSION_COOKIE;
 use mint_domain::{Refusal, RequestId};
-use mint_platform::frontends::Whose;
+use mint_platform::{frontends::Whose, sign_in::Signed};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -61,12 +62,17 @@ pub(crate) async fn login(
 ) -> Result<impl IntoResponse, ApiError> {
     let tenant = (&whose, login.tenant.as_deref());
     let signed = state.platform.sign_in(tenant, &login.username, &login.password, &origin, &request_id).await?;
+    Ok(signed_in(&state, &signed, is_secure))
+}
+
+/// Hands over a session that has begun, in the answer and as a cookie.
+pub(super) fn signed_in(state: &State, signed: &Signed, is_secure: bool) -> impl IntoResponse + use<> {
     let seconds = (signed.expires_at - state.platform.services().clock.now()).whole_seconds();
     let token = signed.token.expose_secret().to_owned();
-    let cookie = token::set_cookie(&token, seconds, is_secure);
+    let cookie = token::set_cookie(SESSION_COOKIE, &token, seconds, is_secure);
     let session =
         Session { access_token: token, token_type: "bearer", expires_at: signed.expires_at, user: Me::from(&signed.user) };
-    Ok(([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], axum::Json(session)))
+    ([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], axum::Json(session))
 }
 
 /// Ends the session that this request carries.
@@ -82,7 +88,7 @@ pub(crate) async fn logout(
         return Err(Refusal::invalid("This is a token, not a session. Revoke it with `mint token revoke`.").into());
     }
     state.platform.sign_out(&SecretString::from(credential.token)).await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, token::set_cookie("", 0, is_secure))]))
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, token::set_cookie(SESSION_COOKIE, "", 0, is_secure))]))
 }
 
 /// Says who is signed in.

@@ -1,19 +1,13 @@
 // Lets a program in that shows a code elsewhere, or refuses it.
 
-import { ask, element, say, show, submit } from "/auth/page.js";
+import { ask, element, say, show, signedIn, submit } from "/auth/page.js";
 
 const device = () => `/api/oauth/device/${encodeURIComponent(code)}`;
 let code = new URLSearchParams(location.search).get("user_code") ?? "";
 
-/** Goes as far as what is known allows: who is signed in, and which code it is about. */
+/** Goes as far as what is known allows: which code it is about. */
 async function goOn() {
-    let me;
-    try {
-        me = await ask("GET", "/api/auth/verify");
-    } catch (error) {
-        if (error.status !== 401) throw error;
-        return show("sign-in");
-    }
+    const me = await signedIn();
     for (const who of document.querySelectorAll(".who")) who.textContent = me.username;
     if (!code) return show("type");
     let waiting;
@@ -31,11 +25,6 @@ async function goOn() {
     show("decide");
 }
 
-submit(element("sign-in"), async (fields) => {
-    await ask("POST", "/api/auth/login", fields);
-    element("sign-in").reset();
-    await goOn();
-});
 submit(element("type"), async (fields) => {
     code = fields.user_code;
     await goOn();

@@ -3,4 +3,4 @@
 
 mod files;
 
-pub(crate) use files::{DEVICE_PAGE, page};
+pub(crate) use files::{DEVICE_PAGE, back, page, sign_in_first};

@@ -4,8 +4,8 @@ import { ask, element, say, show, submit } from "/auth/page.js";
 
 const token = location.hash.slice(1);
 history.replaceState(null, "", location.pathname);
+show(token ? "setup" : "");
 if (!token) {
-    show("");
     say("Open the link that stands in the file `setup-link` in the data directory of the server.");
 }
 submit(element("setup"), async (fields) => {

@@ -1,6 +1,6 @@
 //! Chromium without a window, told what to do over its DevTools protocol.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use mint_tests::Client;
@@ -12,6 +12,9 @@ use tokio::{
     process::{Child, Command},
 };
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+
+/// How long something in a page may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser with one page. It ends with the value.
 pub(in crate::frontends) struct Chromium {
@@ -86,6 +89,28 @@ impl Chromium {
         while self.next().await["method"] != "Page.loadEventFired" {}
     }
 
+    /// Waits until an expression gives a text in whichever page the browser has got to by then, and gives it.
+    pub(in crate::frontends) async fn appears(&mut self, expression: &str) -> String {
+        let script = format!(
+            "(async () => {{ for (;;) {{
+                const found = {expression};
+                if (found) return String(found);
+                await new Promise(requestAnimationFrame);
+            }} }})()"
+        );
+        let parameters = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
+        let found = async {
+            loop {
+                // The page may go away meanwhile.
+                if let Some(text) = self.told("Runtime.evaluate", &parameters).await["result"]["result"]["value"].as_str() {
+                    return text.to_owned();
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("waited in vain for {expression}"))
+    }
+
     /// Runs a script in the page, and gives the text that it ends with.
     pub(in crate::frontends) async fn evaluate(&mut self, script: &str) -> String {
         let expression = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
@@ -93,7 +118,14 @@ impl Chromium {
         told["result"]["value"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned()
     }
 
-    async fn ask(&mut self, method: &str, parameters: Value) -> Value {
+    /// Asks the browser for something.
+    pub(in crate::frontends) async fn ask(&mut self, method: &str, parameters: Value) -> Value {
+        let said = self.told(method, &parameters).await;
+        assert_eq!(said["error"], Value::Null, "{method}");
+        said["result"].clone()
+    }
+
+    async fn told(&mut self, method: &str, parameters: &Value) -> Value {
         self.asked += 1;
         let mut command = json!({ "id": self.asked, "method": method, "params": parameters });
         if !self.session.is_empty() {
@@ -103,8 +135,7 @@ impl Chromium {
         loop {
             let said = self.next().await;
             if said["id"] == self.asked {
-                assert_eq!(said["error"], Value::Null, "{method}");
-                return said["result"].clone();
+                return said;
             }
         }
     }

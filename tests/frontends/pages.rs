@@ -11,7 +11,6 @@ use crate::cli::Mint;
 const FILL: &str = "(async (form, fields, button, outcome) => {
     const frame = () => new Promise(requestAnimationFrame);
     const shown = (id) => { const found = document.getElementById(id); return found && !found.closest('[hidden]') && found; };
-    while (!shown(form)) await frame();
     for (const [name, value] of Object.entries(fields)) shown(form).elements[name].value = value;
     const sender = shown(form).querySelector(button);
     sender.form.requestSubmit(sender);
@@ -22,17 +21,15 @@ const FILL: &str = "(async (form, fields, button, outcome) => {
 })";
 
 pub(super) async fn fill(chromium: &mut Chromium, form: &str, fields: Value, button: &str, outcome: &str) -> String {
+    let is_shown =
+        format!("(() => {{ const it = document.getElementById('{form}'); return it && !it.closest('[hidden]') && 'shown'; }})()");
+    chromium.appears(&is_shown).await;
     let arguments = [json!(form), fields, json!(button), json!(outcome)].map(|argument| argument.to_string()).join(",");
     chromium.evaluate(&format!("{FILL}({arguments})")).await
 }
 
-/// Fills in the fields of a form that is to appear, and sends it; the page may be another one then.
+/// The same, where the page may be another one then.
 pub(super) async fn go(chromium: &mut Chromium, form: &str, fields: Value, button: &str) {
-    chromium
-        .appears(&format!(
-            "(() => {{ const found = document.getElementById({form:?}); return found && !found.hidden && 'shown'; }})()"
-        ))
-        .await;
     fill(chromium, form, fields, button, "sent").await;
 }
 
@@ -54,7 +51,6 @@ async fn a_person_lets_a_program_in_or_refuses_it() {
     chromium.open(first["verification_uri_complete"].as_str().unwrap()).await;
     // Nobody is signed in in this browser yet.
     let wrong = json!({ "username": "member", "password": "wrong password" });
-    chromium.appears("document.querySelector('#sign-in:not([hidden])') && 'there'").await;
     assert!(fill(&mut chromium, "sign-in", wrong, "button", "said").await.starts_with("The user name or the password is wrong."));
     let right = json!({ "username": "member", "password": PASSWORD });
     go(&mut chromium, "sign-in", right, "button").await;

@@ -31,7 +31,9 @@ mod fsck;
 mod full_disk;
 mod plans;
 mod plugins;
+mod profiles;
 mod secrets;
 mod table_crashes;
+mod verbs;
 
 pub(crate) use binary::Mint;

@@ -22,6 +22,7 @@ mod plugin_releases;
 mod plugin_settings;
 mod plugin_snapshots;
 mod plugin_uninstall;
+mod profile;
 mod project;
 mod role;
 mod secrets;
@@ -76,6 +77,9 @@ enum Command {
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Lists, chooses and forgets the accounts that `mint auth login` keeps here
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Lists, makes, changes, shares and deletes projects
     #[command(subcommand)]
     Project(project::Command),
@@ -140,6 +144,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Limits(edits) => limits::of_laboratory(edits, output).await,
         Command::Auth(command) => auth::run(command, output).await,
+        Command::Profile(command) => profile::run(command, output),
         Command::Tenant(command) => tenant::run(command, config, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Project(command) => project::run(command, output).await,

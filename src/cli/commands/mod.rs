@@ -19,6 +19,7 @@ mod plugin_install;
 mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
+mod plugin_role;
 mod plugin_settings;
 mod plugin_snapshots;
 mod plugin_uninstall;
@@ -92,7 +93,7 @@ enum Command {
     /// Makes, changes and removes users
     #[command(subcommand)]
     User(user::Command),
-    /// Lists, makes, changes and removes roles
+    /// Lists, makes, changes and removes roles, and those inside plugins
     #[command(subcommand)]
     Role(role::Command),
     /// Shows, exports and verifies the record of changes

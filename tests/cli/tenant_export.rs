@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
 use zip::ZipArchive;
 
@@ -28,12 +29,13 @@ fn files(home: &Path) -> Vec<String> {
     names
 }
 
-/// A way to the server at `url` on which each answer breaks off after so many bytes.
-async fn cut(url: &str, bytes: usize) -> String {
+/// A way to the server at `url` on which each answer breaks off after so many bytes, for as long as the tasks live.
+async fn cut(url: &str, bytes: usize) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let way = format!("http://{}", listener.local_addr().unwrap());
     let server = url.strip_prefix("http://").unwrap().to_owned();
-    tokio::task::spawn(async move {
+    let mut relay = JoinSet::new();
+    relay.spawn(async move {
         loop {
             let (mut client, _) = listener.accept().await.unwrap();
             let mut server = TcpStream::connect(&server).await.unwrap();
@@ -44,7 +46,7 @@ async fn cut(url: &str, bytes: usize) -> String {
             client.write_all(&said).await.unwrap();
         }
     });
-    way
+    (way, relay)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,7 +86,7 @@ async fn a_laboratory_comes_as_a_file_that_is_whole_or_not_there() {
         let foreign = mint.run(&["tenant", "export", "default", "--output", "default.zip"]);
         assert_eq!(foreign.code, Some(1), "{}", foreign.stdout);
         // Of one that breaks off nothing stays.
-        let way = cut(&mint.url, bytes.len() / 2).await;
+        let (way, _relay) = cut(&mint.url, bytes.len() / 2).await;
         let broken = ["tenant", "export", "north", "--url", &way, "--token", grace.token(), "--output"];
         let ran = mint.run(&[&broken[..], &["broken.zip"]].concat());
         assert!(ran.code == Some(1) && ran.stderr.contains("the export broke off; nothing was written"), "{}", ran.stderr);

@@ -77,6 +77,10 @@ impl Laboratory {
         let experiment = json!({ "name": word, "experiment_type": "test" });
         let made = laboratory.ask(Method::POST, "/api/experiments", Some(experiment)).await?;
         laboratory.experiment = made.json()?.get("id").and_then(Value::as_i64).context("no experiment was made")?;
+        laboratory.call("database.execute", json!({ "sql": "create table if not exists canary (word text)" })).await?;
+        let settings = laboratory.call("settings.load", json!({})).await?.json()?;
+        let swap = json!({ "revision": settings.get("revision"), "values": { "colour": word } });
+        laboratory.call("settings.compare-and-swap", swap).await?;
         let process = laboratory.get("/api/plugins/canary").await?.json()?;
         laboratory.walks = process.pointer("/runtime/sandbox/files/on") == Some(&Value::Bool(true));
         Ok(laboratory)
@@ -105,8 +109,31 @@ impl Laboratory {
         if number.is_multiple_of(LOOK_EVERY) {
             self.expect(&format!("/api/canary/fill?word={}", self.word), StatusCode::OK).await?;
             self.look_in_process().await?;
+            self.by_stores(number).await?;
             self.look_around().await?;
         }
+        Ok(())
+    }
+
+    /// What a plugin keeps in its tables and settings, and files of experiments.
+    async fn by_stores(&mut self, number: usize) -> Result<()> {
+        let (word, text) = (self.word, format!("{}-{number}", self.word));
+        self.call("database.execute", json!({ "sql": format!("insert into canary values ('{text}')") })).await?;
+        for (function, with) in [
+            ("database.query", json!({ "sql": "select word from canary order by word desc limit 100" })),
+            ("settings.load", json!({})),
+        ] {
+            let read = self.call(function, with).await?;
+            ensure!(read.text.contains(word), "{function} gave {}", read.text);
+        }
+        let absent = Some(json!({ "sql": format!("select '{text}' from {word}") }));
+        let refused = self.ask(Method::POST, "/api/everything/call/database.query", absent).await?;
+        ensure!(refused.status.is_client_error(), "{}", refused.text);
+        let path = format!("/api/experiments/{}/objects/canary", self.experiment);
+        let put = self.ask(Method::PUT, &path, Some(json!(text))).await?;
+        ensure!(put.status.is_success(), "{}", put.text);
+        let got = self.expect(&path, StatusCode::OK).await?;
+        ensure!(got.text == json!(text).to_string(), "{}", got.text);
         Ok(())
     }
 
@@ -115,8 +142,7 @@ impl Laboratory {
         let (experiment, text) = (self.experiment, format!("{}-{number}", self.word));
         let result = json!({ "word": text });
         let save = json!({ "experiment": experiment, "key": "k", "result": result });
-        let saved = self.ask(Method::POST, "/api/everything/call/results.save", Some(save)).await?;
-        ensure!(saved.status == StatusCode::OK, "{}", saved.text);
+        self.call("results.save", save).await?;
         let absent = Some(json!({ "experiment": foreign_experiment }));
         let broken = self.ask(Method::POST, &format!("/api/everything/call/results.{text}"), absent).await?;
         ensure!(broken.status.is_client_error(), "{}", broken.text);
@@ -179,6 +205,13 @@ impl Laboratory {
     fn backwards(&self) -> String {
         let turned = |word: &str| word.chars().rev().collect::<String>();
         format!("own={}&foreign={}", turned(self.word), turned(self.foreign))
+    }
+
+    /// Has the component call the platform.
+    async fn call(&mut self, function: &str, with: Value) -> Result<Reply> {
+        let reply = self.ask(Method::POST, &format!("/api/everything/call/{function}"), Some(with)).await?;
+        ensure!(reply.status == StatusCode::OK, "{function}: {}", reply.text);
+        Ok(reply)
     }
 
     async fn get(&mut self, path: &str) -> Result<Reply> {

@@ -133,7 +133,7 @@ impl Laboratory {
         let put = self.ask(Method::PUT, &path, Some(json!(text))).await?;
         ensure!(put.status.is_success(), "{}", put.text);
         let got = self.expect(&path, StatusCode::OK).await?;
-        ensure!(got.text == json!(text).to_string(), "{}", got.text);
+        ensure!(got.json()? == json!(text), "{}", got.text);
         Ok(())
     }
 

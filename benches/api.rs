@@ -20,10 +20,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) async fn sign_in(address: SocketAddr, username: &str, password: &str) -> Result<Self> {
+    pub(crate) async fn sign_in(address: SocketAddr, tenant: &str, username: &str, password: &str) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
         let mut client = Self { http, url: format!("http://{address}"), token: String::new() };
-        let login = client.request(Method::POST, "/api/auth/login").json(&json!({"username": username, "password": password}));
+        let body = json!({"tenant": tenant, "username": username, "password": password});
+        let login = client.request(Method::POST, "/api/auth/login").json(&body);
         let session = client.send(login).await?;
         client.token = session.get("access_token").and_then(Value::as_str).context("the sign-in gave no token")?.to_owned();
         Ok(client)

@@ -1,13 +1,18 @@
 //! Bundles made from those of the guests: the same component under another name or policy.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use mint_bundle::{Bounds, Bundle};
-use mint_domain::manifest::{InstancePolicy, Manifest};
+use mint_domain::{
+    Digest,
+    manifest::{InstancePolicy, Manifest},
+};
+use serde_json::Value;
 
 /// A guest's bundle, unpacked.
 #[derive(Debug)]
@@ -69,4 +74,15 @@ impl Guest {
         mint_bundle::write(&path, manifest.clone(), files)?;
         Ok(path)
     }
+}
+
+/// Writes a bundle of one file, with this manifest without hashes, into `place`.
+pub(crate) fn written(place: &Path, mut manifest: Value, entry: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let hashes = BTreeMap::from([(entry, Digest::of(b"").to_string())]);
+    manifest.as_object_mut().context("a manifest is an object")?.insert("files".to_owned(), serde_json::to_value(hashes)?);
+    let manifest = Manifest::parse(manifest.to_string().as_bytes())?;
+    let (file, path) = (place.join("entry"), place.join(format!("{}.mint", manifest.plugin.slug)));
+    fs::write(&file, bytes)?;
+    mint_bundle::write(&path, manifest, [(entry.to_owned(), file)])?;
+    Ok(path)
 }

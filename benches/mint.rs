@@ -16,6 +16,8 @@ use crate::{
 use anyhow::{Context as _, Result, bail};
 
 const USER: &str = "ada";
+/// The laboratory that is there from the start.
+const DEFAULT: &str = "default";
 
 /// A platform with data of its own.
 pub(crate) struct Mint {
@@ -40,7 +42,7 @@ impl Mint {
         fs::File::open("/dev/urandom")?.read_exact(&mut password)?;
         let password = password.iter().map(|byte| format!("{byte:02x}")).collect();
         let mint = Self { program: plan.mint.clone(), uv: plan.uv.clone(), dir, password, variables };
-        mint.create_user()?;
+        mint.create_user(DEFAULT)?;
         Ok(mint)
     }
 
@@ -58,9 +60,9 @@ impl Mint {
         command
     }
 
-    fn create_user(&self) -> Result<()> {
+    fn create_user(&self, tenant: &str) -> Result<()> {
         let mut command = self.command();
-        command.args(["user", "create", USER, "--role", "admin"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.args(["user", "create", USER, "--role", "admin", "--tenant", tenant]).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
         if let Some(mut input) = child.stdin.take() {
             input.write_all(self.password.as_bytes())?;
@@ -92,6 +94,14 @@ impl Mint {
 
     /// An administrator of the server at `address`.
     pub(crate) async fn sign_in(&self, address: SocketAddr) -> Result<Client> {
-        Client::sign_in(address, USER, &self.password).await
+        Client::sign_in(address, DEFAULT, USER, &self.password).await
+    }
+
+    /// The administrator of a laboratory, which is made unless it is the one that is there.
+    pub(crate) async fn administrator_of(&self, tenant: &str, address: SocketAddr) -> Result<Client> {
+        if tenant != DEFAULT {
+            self.create_user(tenant)?;
+        }
+        Client::sign_in(address, tenant, USER, &self.password).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 
-use crate::{rows::Figures, upgrades::Upgraded};
+use crate::{canary::Kept, rows::Figures, upgrades::Upgraded};
 
 /// Begins the report.
 pub(crate) fn heading(machine: &str) {
@@ -111,6 +111,17 @@ pub(crate) fn neighbours(rows: Vec<(String, Vec<u32>, Vec<std::time::Duration>)>
         let time = |time: Option<&std::time::Duration>| time.map_or_else(|| "–".to_owned(), |time| format!("{time:.1?}"));
         let (middle, last) = (time(ended.get(ended.len() / 2)), time(ended.last()));
         println!("{name:<40} {:>9} {:>9.0} {:>9.0} {max:>9.0} {middle:>14} {last:>14}", latencies.len(), at(50), at(99));
+    }
+}
+
+/// The table of two laboratories that look for each other's words.
+pub(crate) fn canary(rows: &[Kept]) {
+    end_progress();
+    println!("\n{:<34} {:>9} {:>9} {:>9} {:>9}", "two laboratories, both modes", "requests", "seconds", "req/s", "leaks");
+    for row in rows {
+        let seconds = row.elapsed.as_secs_f64();
+        let (requests, leaks) = (row.requests, row.leaks.len());
+        println!("{:<34} {requests:>9} {seconds:>9.1} {:>9.0} {leaks:>9}", row.database, requests as f64 / seconds);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod config;
 mod credentials;
 mod dev;
 mod dev_servers;
+mod download;
 pub mod key;
 mod lock;
 mod open_files;

@@ -171,8 +171,12 @@ impl Mint {
 
     /// Runs a command that reads `input`.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child =
-            self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.ran(self.command(arguments), arguments, input)
+    }
+
+    /// Runs a command of [`command`](Self::command) that reads `input`.
+    pub(crate) fn ran(&self, mut command: Command, arguments: &[&str], input: &str) -> Ran {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // One that does not read its input may have closed it already.
         let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();

@@ -43,7 +43,7 @@ async fn a_shell_without_a_browser_is_let_in() {
     let allowed = allowed.wait_with_output().unwrap();
     assert_eq!(allowed.status.code(), Some(0), "{allowed:?}");
     let said = String::from_utf8(allowed.stdout).unwrap();
-    assert_eq!(said, format!("signed in to {} as admin\n", mint.url));
+    assert_eq!(said, format!("signed in to {} as admin (profile default)\n", mint.url));
     assert!(mint.run(&["auth", "status"]).stdout.starts_with("admin (viewer)"));
     let change = mint.run(&["token", "create", "x"]);
     assert!(change.code == Some(1) && change.stderr.contains("only reads"), "{}", change.stderr);

@@ -30,8 +30,12 @@ mod device_login;
 mod fsck;
 mod full_disk;
 mod plans;
+mod plugin_roles;
 mod plugins;
+mod profiles;
 mod secrets;
 mod table_crashes;
+mod tenant_export;
+mod verbs;
 
 pub(crate) use binary::Mint;

@@ -1,100 +1,85 @@
 //! Two laboratories with the same plugins, in both modes, work at the same time. Each writes a word of its own wherever something can
-//! be written; no answer, good or bad, ever has the word of the other.
+//! be written; no answer, good or bad, no memory, no table, no process and no file ever has the word of the other.
 
-use http::{Method, StatusCode};
-use mint_tests::{Client, Reply, TestServer, bundle};
-use serde_json::json;
+mod rounds;
 
-use crate::subprocess::Program;
+use mint_tests::{Client, Guest, TestServer, bundle, manifest, python, repackaged};
+use serde_json::{Value, json};
 
-/// Rounds of eight requests, four by each laboratory.
-const ROUNDS: usize = 125;
+use rounds::{Laboratory, TABLE_LEAK};
 
-/// A laboratory's administrator, its word, and an experiment of its own.
-struct Laboratory {
-    client: Client,
-    word: &'static str,
-    experiment: i64,
+/// Rounds of each laboratory, with which both ask more than a thousand times.
+const ROUNDS: usize = 50;
+
+/// Another name and policy for a guest that looks through its memory.
+fn warm(guest: &Guest, slug: &str) -> Guest {
+    repackaged(guest, |manifest| {
+        manifest["plugin"]["slug"] = slug.into();
+        manifest["plugin"]["routes_prefix"] = Value::Null;
+        manifest["instances"] = "tenant".into();
+    })
 }
 
-impl Laboratory {
-    async fn furnished(client: Client, word: &'static str) -> Self {
-        let granted = json!({ "capabilities": [{ "name": "experiments:read" }, { "name": "results:write" }] });
-        for guest in [bundle("everything"), Program::NOSY.bundle_with("nosy", granted)] {
-            client.installed(&guest, json!({})).await;
-        }
-        let experiment = client.experiment(word).await;
-        Self { client, word, experiment }
-    }
+fn table_leak() -> Guest {
+    let about =
+        json!({ "plugin": { "slug": "table-leak", "version": "1.0.0" }, "component": "plugin.wasm", "instances": "request" });
+    manifest(about, &[("plugin.wasm", &wat::parse_str(TABLE_LEAK).unwrap())])
+}
 
-    /// One round, of which each request leaves the word somewhere; all answers.
-    async fn round(&self, number: usize, foreign: i64) -> Vec<Reply> {
-        let (client, experiment) = (&self.client, self.experiment);
-        let text = format!("{}-{number}", self.word);
-        let result = json!({ "word": text });
-        let save = json!({ "experiment": experiment, "key": "k", "result": result });
-        let saved = client.post("/api/everything/call/results.save", &save).await;
-        assert_eq!(saved.status, StatusCode::OK, "{saved:?}");
-        let broken = client.post(&format!("/api/everything/call/results.{text}"), &json!({ "experiment": foreign })).await;
-        assert!(broken.status.is_client_error(), "{broken:?}");
-        let path = format!("/experiments/{experiment}/results/nosy");
-        let call = json!({ "method": "PUT", "path": path, "body": { "plugin_id": "nosy", "result": result } });
-        let stored = client.post("/api/nosy/call", &call).await;
-        assert_eq!(stored.json()["status"], 200, "{stored:?}");
-        let foreign = json!({ "method": "GET", "path": format!("/experiments/{foreign}?{text}") });
-        let refused = client.send(client.request(Method::POST, "/api/nosy/call").header("x-word", &text).json(&foreign)).await;
-        assert_eq!(refused.json()["status"], 404, "{refused:?}");
-        vec![saved, broken, stored, refused]
+async fn furnished(which: usize, client: &Client) -> Laboratory {
+    let (about, program) = rounds::process(&python().unwrap_or_else(|| "/usr/bin/env python3".to_owned()));
+    let process = manifest(about, &[("bin/plugin", program.as_bytes())]);
+    let hostile = bundle("hostile");
+    for guest in [bundle("everything"), warm(&hostile, "hostile-warm"), hostile, table_leak(), process] {
+        client.installed(&guest, json!({})).await;
     }
-
-    /// Everything that can be read.
-    async fn read(&self) -> Vec<Reply> {
-        let (client, experiment) = (&self.client, self.experiment);
-        let mut replies = Vec::new();
-        for path in [
-            "/api/experiments".to_owned(),
-            format!("/api/experiments/{experiment}/results"),
-            format!("/api/experiments/{experiment}/analysis-artifacts"),
-            format!("/api/experiments/{experiment}/analysis-artifacts/nosy/default"),
-            "/api/plugins".to_owned(),
-            "/api/plugins/everything".to_owned(),
-            "/api/plugins/nosy".to_owned(),
-            "/api/admin/audit?limit=500".to_owned(),
-            "/api/platform/metrics".to_owned(),
-            "/api/nosy/environment".to_owned(),
-            "/api/nosy/echo".to_owned(),
-        ] {
-            replies.push(client.get(&path).await);
-        }
-        replies
-    }
+    Laboratory::begin(which, client.url(), client.token()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_laboratory_writes_no_other_reads() {
-    for server in TestServer::on_every_database(&[("MINT_PLUGINS__INSTANCES", "3")]).await {
+    // The cache is looked through too, so that it is one of this test's own.
+    let cache = tempfile::tempdir().unwrap();
+    let variables = [("MINT_PLUGINS__INSTANCES", "3"), ("MINT_SERVER__CACHE_PATH", cache.path().to_str().unwrap())];
+    for server in TestServer::on_every_database(&variables).await {
         let other = server.other_tenant("other").await;
-        let ours = Laboratory::furnished(server.client("admin").await, "nightingale").await;
-        let theirs = Laboratory::furnished(other, "woodpecker").await;
+        let mut ours = furnished(0, &server.admin).await;
+        let mut theirs = furnished(1, &other).await;
         for number in 0..ROUNDS {
-            let (mine, others) = tokio::join!(ours.round(number, theirs.experiment), theirs.round(number, ours.experiment));
-            assert_none(&mine, theirs.word);
-            assert_none(&others, ours.word);
+            let (our_experiment, their_experiment) = (ours.experiment, theirs.experiment);
+            let (mine, others) = tokio::join!(ours.round(number, their_experiment), theirs.round(number, our_experiment));
+            mine.unwrap();
+            others.unwrap();
         }
-        for (laboratory, foreign) in [(&ours, theirs.word), (&theirs, ours.word)] {
-            let read = laboratory.read().await;
-            assert_none(&read, foreign);
-            // The word of one's own is there to be found.
-            let found = read.iter().filter(|reply| reply.text().contains(laboratory.word)).count();
-            assert!(found >= 2, "{found} answers of {} have their own word", read.len());
+        for laboratory in [&mut ours, &mut theirs] {
+            laboratory.look_around().await.unwrap();
+            assert_eq!(laboratory.leaks, Vec::<String>::new());
         }
+        assert!(ours.requests + theirs.requests >= 1_000, "{} and {} requests", ours.requests, theirs.requests);
+        for place in [server.data.parent().unwrap(), cache.path()] {
+            assert_eq!(rounds::on_disk(place).unwrap(), Vec::<String>::new());
+        }
+        finds_what_is_there(&server, &mut ours).await;
     }
 }
 
-#[track_caller]
-fn assert_none(replies: &[Reply], foreign: &str) {
-    for reply in replies {
-        let headers = format!("{:?}", reply.headers);
-        assert!(!reply.text().contains(foreign) && !headers.contains(foreign), "{foreign} is in {reply:?}");
+/// The proof that it would have been found: in the same instance, in the process, and on the disk it is.
+async fn finds_what_is_there(server: &TestServer, ours: &mut Laboratory) {
+    let mut found = 0;
+    // More than one instance may be warm.
+    for _ in 0..20 {
+        server.admin.get("/api/hostile-warm/fill?word=nightingale&pages=8").await;
+        found = found.max(ours.sought("hostile-warm", 0).await.unwrap());
     }
+    assert!(found > 8 * 65_536 / 11, "the word was found {found} times in the memory that was filled with it");
+    server.admin.installed(&warm(&table_leak(), "table-leak-warm"), json!({})).await;
+    assert_eq!(server.admin.get("/api/table-leak-warm/canary").await.status, 201);
+    assert_eq!(server.admin.get("/api/table-leak-warm/scan").await.status, 409);
+    let places = ours.look_in_process().await.unwrap();
+    let left = places.iter().filter(|place| place.ends_with("/left-by-canary")).count();
+    assert!(places.iter().any(|place| place == "memory") && left == 2, "{places:?}");
+    let stray = server.data.join("releases/stray");
+    std::fs::write(&stray, "a nightingale").unwrap();
+    assert_eq!(rounds::on_disk(&server.data).unwrap(), [format!("{} has `nightingale`", stray.display())]);
+    std::fs::remove_file(stray).unwrap();
 }

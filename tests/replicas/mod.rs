@@ -1,6 +1,7 @@
 //! Several servers on one database and one storage.
 
 mod cancel;
+mod credentials;
 mod files;
 mod frozen;
 mod killed;

@@ -1,5 +1,5 @@
-;; Looks for what an earlier request left in the *table* of an instance, which no Rust program can write.
-;; GET …/canary fills the table and answers 201; GET …/scan answers 200 when the table is empty, 409 when it is not.
+;; Looks for what an earlier request left in the *table* and the *globals* of an instance, which no Rust program can write.
+;; GET …/canary fills them and answers 201; GET …/scan answers 200 when they are empty, 409 when they are not.
 ;;
 ;; `$main` is written by hand; the rest is what wit-component makes around it for the world
 ;; `world w { export wasi:http/incoming-handler@0.2.12; }`.
@@ -80,6 +80,9 @@
     (table $table (;0;) 8192 funcref)
     (memory (;0;) 1)
     (global $free (;0;) (mut i32) i32.const 1024)
+    (global $number (mut i64) i64.const 0)
+    (global $vector (mut v128) v128.const i64x2 0 0)
+    (global $function (mut funcref) ref.null func)
     (export "memory" (memory 0))
     (export "cabi_realloc" (func 9))
     (export "wasi:http/incoming-handler@0.2.12#handle" (func 12))
@@ -101,6 +104,17 @@
     )
     (func $occupied (;10;) (type 2) (result i32)
       (local $at i32) (local $count i32)
+      global.get $number
+      i64.const 0
+      i64.ne
+      global.get $vector
+      v128.any_true
+      i32.or
+      global.get $function
+      ref.is_null
+      i32.eqz
+      i32.or
+      local.set $count
       loop $next
         local.get $at
         table.get $table
@@ -132,6 +146,12 @@
         ref.func $mark
         i32.const 8192
         table.fill $table
+        i64.const 0x6d696e74
+        global.set $number
+        v128.const i64x2 0x6d696e74 0x6d696e74
+        global.set $vector
+        ref.func $mark
+        global.set $function
         i32.const 201
       else
         i32.const 409

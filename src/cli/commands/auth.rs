@@ -9,14 +9,21 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::device_login;
-use crate::{client::Connection, credentials::Credentials, output::Output};
+use super::device_login::{self, SignedIn};
+use crate::{
+    client::{Client, Connection},
+    credentials::{Credentials, Profile},
+    output::{Output, cell},
+};
 
 /// Signs in and out.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Signs in and keeps the token; reads the password from standard input
+    /// Signs in and keeps the token as a profile, the one in use from then on; reads the password from standard input
+    ///
+    /// `--profile` names the profile, new or not. Without it, the one in use for that server is signed in anew.
     Login {
         /// Name to sign in with
         #[arg(required_unless_present = "device")]
@@ -33,7 +40,7 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Ends the session and forgets the token
+    /// Ends the session and forgets the token; the profile stays, to sign in again
     Logout {
         #[command(flatten)]
         connection: Connection,
@@ -48,33 +55,48 @@ pub(super) enum Command {
 /// Signs in or out.
 pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Login { username: Some(username), tenant, connection, .. } => {
-            login(&connection, output, tenant, &username).await
-        }
-        Command::Login { username: None, tenant, read_only, connection, .. } => {
-            let client = connection.client()?;
-            let (token, username) = device_login::wait(&client, tenant.as_deref(), read_only).await?;
-            signed_in(&connection, output, &client.url, token, &username)
+        Command::Login { username, tenant, read_only, connection, .. } => {
+            let client = connection.newcomer()?;
+            let signed = match username {
+                Some(username) => by_password(&client, tenant.as_deref(), username).await?,
+                None => device_login::wait(&client, tenant.as_deref(), read_only).await?,
+            };
+            let who = signed.username.clone();
+            let profile = Profile {
+                url: client.url.clone(),
+                username: Some(signed.username),
+                tenant,
+                expires_at: signed.expires_at,
+                token: Some(signed.token),
+            };
+            let path = connection.credentials_path()?;
+            let named = connection.profile().cloned();
+            let name = Credentials::change(&path, |kept| Ok(kept.sign_in(named, profile)))?;
+            let told = json!({ "url": client.url, "username": who, "profile": name });
+            output.print(&told, |_| format!("signed in to {} as {who} (profile {name})", client.url))?;
         }
         Command::Logout { connection } => {
             let client = connection.client()?;
             client.send(client.request(Method::POST, "/api/auth/logout")).await?;
-            keep(&connection, &client.url, None)?;
+            if let Some((name, token)) = client.account() {
+                Credentials::change(&connection.credentials_path()?, |kept| {
+                    kept.sign_out(name, token);
+                    Ok(())
+                })?;
+            }
             output.print(&json!({ "signed_out": client.url }), |_| format!("signed out of {}", client.url))?;
-            Ok(ExitCode::SUCCESS)
         }
         Command::Status { connection } => {
             let client = connection.client()?;
             let me = client.send(client.request(Method::GET, "/api/auth/verify")).await?;
-            let text = |key: &str| me.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            output.print(&me, |_| format!("{} ({}) at {}", text("username"), text("role"), client.url))?;
-            Ok(ExitCode::SUCCESS)
+            let by = client.account().map(|(name, _)| format!(" (profile {name})")).unwrap_or_default();
+            output.print(&me, |me| format!("{} ({}) at {}{by}", cell(me, "username"), cell(me, "role"), client.url))?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn login(connection: &Connection, output: Output, tenant: Option<String>, username: &str) -> anyhow::Result<ExitCode> {
-    let client = connection.client()?;
+async fn by_password(client: &Client, tenant: Option<&str>, username: String) -> anyhow::Result<SignedIn> {
     if std::io::stdin().is_terminal() {
         write!(std::io::stderr(), "Password (shown as typed; end with Ctrl-D): ")?;
     }
@@ -86,18 +108,6 @@ async fn login(connection: &Connection, output: Output, tenant: Option<String>, 
     }
     let session = client.send(client.request(Method::POST, "/api/auth/login").json(&body)).await?;
     let token = session.get("access_token").and_then(Value::as_str).context("the server gave no token")?;
-    signed_in(connection, output, &client.url, token.to_owned(), username)
-}
-
-fn signed_in(connection: &Connection, output: Output, url: &str, token: String, username: &str) -> anyhow::Result<ExitCode> {
-    keep(connection, url, Some(token))?;
-    output.print(&json!({ "url": url, "username": username }), |_| format!("signed in to {url} as {username}"))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn keep(connection: &Connection, url: &str, token: Option<String>) -> anyhow::Result<()> {
-    let path = connection.credentials_path()?;
-    let mut credentials = Credentials::load(&path)?;
-    credentials.set(url, token);
-    credentials.save(&path)
+    let expires_at = OffsetDateTime::parse(&cell(&session, "expires_at"), &Rfc3339).ok();
+    Ok(SignedIn { token: token.into(), username, expires_at })
 }

@@ -3,7 +3,10 @@
 use std::{io::Write as _, time::Duration};
 
 use anyhow::{Context as _, bail};
+use mint_domain::clock::{Clock as _, SystemClock};
+use secrecy::SecretString;
 use serde_json::Value;
+use time::OffsetDateTime;
 use tokio::time::sleep;
 
 use crate::{client::Client, output::cell};
@@ -11,8 +14,17 @@ use crate::{client::Client, output::cell};
 /// How a program asks with its code.
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// Shows a code, and waits for somebody to let this program in. Gives the token, and the name of who did.
-pub(super) async fn wait(client: &Client, tenant: Option<&str>, read_only: bool) -> anyhow::Result<(String, String)> {
+/// A session that has begun.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) token: SecretString,
+    pub(super) username: String,
+    /// When it ends, if the server says so.
+    pub(super) expires_at: Option<OffsetDateTime>,
+}
+
+/// Shows a code, and waits for somebody to let this program in, as themselves.
+pub(super) async fn wait(client: &Client, tenant: Option<&str>, read_only: bool) -> anyhow::Result<SignedIn> {
     let scope = if read_only { "read_only" } else { "" };
     let fields: Vec<_> = [("scope", scope)].into_iter().chain(tenant.map(|tenant| ("tenant", tenant))).collect();
     let (status, begun) = client.form("/api/oauth/device_authorization", &fields).await?;
@@ -30,7 +42,9 @@ pub(super) async fn wait(client: &Client, tenant: Option<&str>, read_only: bool)
         let (status, answer) = client.form("/api/oauth/token", &fields).await?;
         if status.is_success() {
             let token = answer.get("access_token").and_then(Value::as_str).context("the server gave no token")?;
-            return Ok((token.to_owned(), cell(&answer, "username")));
+            let lasts = answer.get("expires_in").and_then(Value::as_i64).map(time::Duration::seconds);
+            let expires_at = lasts.and_then(|lasts| SystemClock.now().checked_add(lasts));
+            return Ok(SignedIn { token: token.into(), username: cell(&answer, "username"), expires_at });
         }
         match answer.get("error").and_then(Value::as_str) {
             Some("authorization_pending") => {}

@@ -19,9 +19,11 @@ mod plugin_install;
 mod plugin_migrations;
 mod plugin_plan;
 mod plugin_releases;
+mod plugin_role;
 mod plugin_settings;
 mod plugin_snapshots;
 mod plugin_uninstall;
+mod profile;
 mod project;
 mod role;
 mod secrets;
@@ -76,6 +78,9 @@ enum Command {
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Lists, chooses and forgets the accounts that `mint auth login` keeps here
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Lists, makes, changes, shares and deletes projects
     #[command(subcommand)]
     Project(project::Command),
@@ -88,7 +93,7 @@ enum Command {
     /// Makes, changes and removes users
     #[command(subcommand)]
     User(user::Command),
-    /// Lists, makes, changes and removes roles
+    /// Lists, makes, changes and removes roles, and those inside plugins
     #[command(subcommand)]
     Role(role::Command),
     /// Shows, exports and verifies the record of changes
@@ -140,6 +145,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Limits(edits) => limits::of_laboratory(edits, output).await,
         Command::Auth(command) => auth::run(command, output).await,
+        Command::Profile(command) => profile::run(command, output),
         Command::Tenant(command) => tenant::run(command, config, output).await,
         Command::User(command) => user::run(command, config, output).await,
         Command::Project(command) => project::run(command, output).await,

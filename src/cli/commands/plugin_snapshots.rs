@@ -5,11 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use mint_bundle::archive::Archive;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
 
 use super::{
     dry_run::{self, DryRun},
@@ -17,8 +16,9 @@ use super::{
 };
 use crate::{
     client::Connection,
+    download,
     output::{Output, table},
-    progress::{sent_file, transfer},
+    progress::sent_file,
 };
 
 /// Whose snapshots.
@@ -71,9 +71,7 @@ pub(super) struct Restore {
 /// Takes a snapshot, and writes it into a file, which is whole when it has its name.
 pub(super) async fn backup(arguments: Backup, output: Output) -> anyhow::Result<ExitCode> {
     let Backup { plugin, file, run, connection } = arguments;
-    if file.exists() {
-        bail!("{} is there already; nothing was written", file.display());
-    }
+    download::expect_absent(&file)?;
     let client = connection.client()?;
     let mut begun = client.send(run.on(client.request(Method::POST, &format!("/api/plugins/{plugin}/snapshots")))).await?;
     if run.dry_run {
@@ -91,27 +89,15 @@ pub(super) async fn backup(arguments: Backup, output: Output) -> anyhow::Result<
     let snapshot = snapshots.as_array().into_iter().flatten().find(taken).context("the snapshot is gone already")?;
     let id = snapshot.get("id").and_then(Value::as_i64).context("the snapshot has no number")?;
     let request = client.request(Method::GET, &format!("/api/plugins/{plugin}/snapshots/{id}"));
-    let mut response = client.open(request).await?;
-    let partial = file.with_extension("partial");
-    let mut target =
-        tokio::fs::File::create(&partial).await.with_context(|| format!("{} cannot be written", partial.display()))?;
-    let bar = transfer(output, "download", response.content_length());
-    while let Some(chunk) = response.chunk().await.context("the download broke off")? {
-        target.write_all(&chunk).await?;
-        bar.inc(chunk.len() as u64);
-    }
-    bar.finish_and_clear();
-    target.sync_all().await?;
-    drop(target);
-    check(&partial, text(snapshot, "digest"))?;
-    tokio::fs::rename(&partial, &file).await?;
+    let response = client.open(request).await?;
+    download::save(response, &file, (output, "download"), |partial| check(partial, text(snapshot, "digest"))).await?;
     output.note(&format!("{} holds {plugin} {} of {}", file.display(), text(snapshot, "version"), text(snapshot, "created_at")));
     Ok(ExitCode::SUCCESS)
 }
 
 fn check(file: &Path, digest: &str) -> anyhow::Result<()> {
     let digest = digest.parse().ok().context("the server gave no digest")?;
-    Archive::<Value>::open(file, Some(digest), u64::MAX).with_context(|| format!("what was downloaded to {}", file.display()))?;
+    Archive::<Value>::open(file, Some(digest), u64::MAX).context("what came is no backup; nothing was written")?;
     Ok(())
 }
 

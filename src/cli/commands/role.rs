@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::plugin_role;
 use crate::{
     client::Connection,
     output::{Output, cell, table},
@@ -40,6 +41,9 @@ pub(super) enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Lists, gives and takes away roles inside a plugin, and sets what it keeps of people
+    #[command(subcommand)]
+    Plugin(plugin_role::Command),
     /// Removes a role that nobody has
     Delete {
         /// Slug
@@ -112,6 +116,7 @@ pub(super) async fn run(command: Command, output: Output) -> anyhow::Result<Exit
             let changed = client.send(client.request(Method::PATCH, &format!("/api/roles/{role}")).json(&body)).await?;
             output.print(&changed, |changed| row(changed).join("  "))?;
         }
+        Command::Plugin(command) => plugin_role::run(command, output).await?,
         Command::Delete { role, connection } => {
             let client = connection.client()?;
             client.send(client.request(Method::DELETE, &format!("/api/roles/{role}"))).await?;

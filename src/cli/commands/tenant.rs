@@ -70,7 +70,7 @@ pub(super) enum Command {
     Export {
         /// Slug
         tenant: Slug,
-        /// The file; by default standard output
+        /// The file to write, which must not exist; by default standard output
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]

@@ -1,6 +1,4 @@
-"""Tells what it sees, and calls back as it is told."""
-
-import urllib.parse
+"""Tells what it sees."""
 
 released = threading.Event()
 
@@ -31,27 +29,6 @@ def hold(_):
 def release(_):
     released.set()
     return {}
-
-
-@route("/call")
-def call(handler):
-    """Sends {method, path, headers, body or text} to the platform with its own token, as the person who asks."""
-    wanted = json.loads(handler.body)
-    headers = {
-        "x-mint-internal-token": os.environ["MINT_PLUGIN_TOKEN"],
-        "x-mint-plugin-name": os.environ["MINT_PLUGIN_NAME"],
-        "content-type": "application/json",
-    }
-    for name in ("x-mint-user-id", "x-request-id"):
-        if name in handler.headers:
-            headers[name] = handler.headers[name]
-    headers |= wanted.get("headers", {})
-    connection = HTTPConnection(urllib.parse.urlsplit(os.environ["MINT_PLATFORM_URL"]).netloc)
-    body = json.dumps(wanted["body"]) if "body" in wanted else wanted.get("text")
-    connection.request(wanted["method"], "/api/internal" + wanted["path"], body, headers)
-    response = connection.getresponse()
-    data = response.read()
-    return {"status": response.status, "body": json.loads(data) if data else None}
 
 
 serve()

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Mutex;
 
 use mint_sdk::json::json;
-use mint_sdk::{Request, Response, Result};
+use mint_sdk::{Error, Request, Response, Result, log};
 
 use crate::exhaust::grow;
 
@@ -51,6 +51,36 @@ pub(crate) fn scan(_request: Request) -> Result<Response> {
     Response::json(&json!({ "found": found, "bytes": bytes }))
 }
 
+/// `?word=`, `?pages=`: writes a word over much of the memory and into the log: `{"bytes": n}`.
+pub(crate) fn fill(request: Request) -> Result<Response> {
+    let word = request.query("word").ok_or_else(|| Error::bad_request("which word?"))?;
+    log::info(&word);
+    let inside: &'static mut [u8] = vec![0; WORDS * size_of::<u64>()].leak();
+    let mut bytes = 0;
+    for place in [Some(inside), grow(request.parse_query("pages")?.unwrap_or(PAGES))].into_iter().flatten() {
+        place.iter_mut().zip(word.bytes().cycle()).for_each(|(byte, letter)| *byte = letter);
+        bytes += black_box(place).len();
+    }
+    Response::json(&json!({ "bytes": bytes }))
+}
+
+/// `?own=`, `?foreign=`, `?pages=`: counts two words in all of the memory, also where [`fill`] grew it to. They are given backwards, so
+/// that the question does not put there what it asks for: `{"own": n, "foreign": n, "bytes": n}`.
+pub(crate) fn seek(request: Request) -> Result<Response> {
+    black_box(grow(request.parse_query("pages")?.unwrap_or(PAGES)));
+    let word = |name| request.query(name).ok_or_else(|| Error::bad_request("which words?"));
+    let (own, foreign) = (word("own")?, word("foreign")?);
+    let count = |backwards: &str| occurrences(backwards.as_bytes());
+    Response::json(&json!({ "own": count(&own), "foreign": count(&foreign), "bytes": memory_bytes() }))
+}
+
+fn occurrences(backwards: &[u8]) -> usize {
+    let end = memory_bytes().saturating_sub(backwards.len() + 8);
+    let is_here = |address: usize| backwards.iter().rev().enumerate().all(|(at, letter)| read_byte(address + at) == *letter);
+    let begun = |eight: usize| if read(eight) == 0 { 0 } else { (eight..eight + 8).filter(|at| is_here(*at)).count() };
+    (8..end).step_by(8).map(begun).sum()
+}
+
 fn write(words: &mut [u64]) -> usize {
     for word in words.iter_mut() {
         let address = std::ptr::from_ref(word).addr();
@@ -74,6 +104,17 @@ fn memory_bytes() -> usize {
 fn read(address: usize) -> u64 {
     // SAFETY: the address is inside the memory, where every byte can be read.
     unsafe { std::ptr::with_exposed_provenance::<u64>(address).read_volatile() }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn read_byte(address: usize) -> u8 {
+    // SAFETY: as above.
+    unsafe { std::ptr::with_exposed_provenance::<u8>(address).read_volatile() }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn read_byte(address: usize) -> u8 {
+    address as u8
 }
 
 #[cfg(not(target_arch = "wasm32"))]

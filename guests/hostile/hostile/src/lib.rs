@@ -31,6 +31,8 @@ static ROUTER: Router = Router::new(&[
     Route::get("/recall", leak::recall),
     Route::get("/canary", leak::canary),
     Route::get("/scan", leak::scan),
+    Route::get("/fill", leak::fill),
+    Route::get("/seek", leak::seek),
     Route::get("/heard", border::heard),
     Route::get("/speak", border::speak),
 ]);

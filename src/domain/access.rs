@@ -90,7 +90,7 @@ impl User {
         let sees = match (self.project_reach, ties) {
             (_, Some(ties)) if ties.any() => true,
             (ProjectReach::Assigned, _) => false,
-            (ProjectReach::All | ProjectReach::Owned, ties) => ties.is_some(),
+            (ProjectReach::Whole | ProjectReach::All | ProjectReach::Owned, ties) => ties.is_some(),
         };
         match ties.filter(|_| sees) {
             Some(ties) if self.may_with(ties, wanted) => Verdict::Allowed,

@@ -28,9 +28,9 @@ const NEEDED: &[(&str, &[&str])] = &[
             "GET /api/experiments/{id}/objects/{key}",
             "GET /api/experiments/{id}/results",
             "GET /api/experiments/{id}/results/{plugin}",
-            "GET /api/instruments",
         ],
     ),
+    ("instruments.view", &["GET /api/instruments"]),
     ("experiments.create", &["POST /api/experiments"]),
     (
         "experiments.edit",
@@ -127,7 +127,7 @@ const OTHERWISE: &[&str] = &[
 /// What is refused for another reason too: nobody gives rights that they lack.
 const BOUND_BY_OWN_RIGHTS: &str = "PATCH /api/users/{id}";
 /// What lets somebody look, and use plugins.
-const LOOKING: &[&str] = &["projects.view", "experiments.view", "plugins.view", "plugins.use", "users.view"];
+const LOOKING: &[&str] = &["projects.view", "experiments.view", "plugins.view", "plugins.use", "users.view", "instruments.view"];
 
 fn role(slug: &str, permissions: &[&str]) -> serde_json::Value {
     json!({ "slug": slug, "name": slug, "permissions": permissions })

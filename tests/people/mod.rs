@@ -6,6 +6,7 @@ mod canary;
 mod device_login;
 mod export;
 mod projects;
+mod rights;
 mod roles;
 mod secrets;
 mod service_tokens;

@@ -18,6 +18,7 @@ use std::{
 
 use mint_domain::{
     Share, Slug,
+    access::Visibility,
     mode::Mode,
     share::{ShareChanges, ShareOutOfRange},
 };
@@ -54,6 +55,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Credentials.
     pub auth: AuthConfig,
+    /// Who sees what.
+    pub access: Access,
     /// Keys of secrets that are stored.
     pub secrets: SecretsConfig,
     /// Plugins.
@@ -253,6 +256,14 @@ pub struct Uv {
     pub source_builds: bool,
     /// The Python.
     pub python: Option<String>,
+}
+
+/// Who sees what.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Access {
+    /// Who sees experiments.
+    pub experiment_visibility_mode: Visibility,
 }
 
 /// Logging.
@@ -559,6 +570,20 @@ mod tests {
     }
 
     #[test]
+    fn experiments_are_open_unless_they_are_restricted() {
+        let mode = |file: &str, variables: &[(&str, &str)]| {
+            Config::parse(file, &environment(variables)).map(|config| config.access.experiment_visibility_mode)
+        };
+        let restricted = r#"{"access": {"experimentVisibilityMode": "restricted"}}"#;
+        let variable = "MINT_ACCESS__EXPERIMENT_VISIBILITY_MODE";
+        assert_eq!(mode("{}", &[]).unwrap(), Visibility::Open);
+        assert_eq!(mode(restricted, &[]).unwrap(), Visibility::Restricted);
+        assert_eq!(mode(restricted, &[(variable, "open")]).unwrap(), Visibility::Open);
+        let mistakes = mode("{}", &[(variable, "closed")]).unwrap_err();
+        assert_eq!(mistakes.0, ["experiments are visible `open` or `restricted`, not `closed`"]);
+    }
+
+    #[test]
     fn every_name_has_one_variable_and_is_read() {
         for (name, kind, _) in NAMES {
             let text = match kind {
@@ -571,6 +596,7 @@ mod tests {
                 Kind::Text if *name == "server.listen" => "127.0.0.1:9",
                 Kind::Text if *name == "logging.format" => "json",
                 Kind::Text if *name == "plugins.resetPath" => "memset",
+                Kind::Text if *name == "access.experimentVisibilityMode" => "restricted",
                 Kind::Text => "x",
             };
             let variable = variable_of(name);

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use mint_domain::{
     Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Service, Slug,
     TenantId, UserId,
-    access::Verdict,
+    access::{Verdict, Visibility},
     limit::Limit,
     policy::{PluginType, Write},
     share::PARTS,
@@ -43,6 +43,8 @@ pub struct Services {
     pub unstored: Unstored,
     /// What opens secrets that are stored.
     pub secrets: Keys,
+    /// Who sees experiments.
+    pub visibility: Visibility,
 }
 
 /// Who acts, where, through what, and until when.

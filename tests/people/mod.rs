@@ -14,6 +14,7 @@ mod sessions;
 mod tenants;
 mod tokens;
 mod users;
+mod visibility;
 
 use http::StatusCode;
 use mint_tests::{Client, PASSWORD, Reply, TestServer};

@@ -99,7 +99,7 @@ async fn the_calendar_shows_everybodys_events_or_ones_own() {
 async fn what_is_important_to_others_is_told_to_whoever_is_to_receive_it() {
     for server in serving().await {
         let duty = person(&server, "duty", &["plugins.use", "notifications.receive_important"]).await;
-        let owner = id_of(&server.admin, "member").await;
+        let owner = id_of(&server.admin, "member").await.to_string();
         for (job, status) in [("went", "completed"), ("broke", "failed")] {
             let told = json!({
                 "function_id": "fit", "job_id": job, "owner_user_id": owner, "status": status, "title": "Fit",

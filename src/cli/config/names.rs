@@ -53,6 +53,12 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ("auth.tokenDaysMax", Kind::Number, "Days that an access token lasts at the longest; by default 365"),
     ("auth.attemptsPerMinute", Kind::Number, "Passwords that one address may try in a minute; by default 20"),
     (
+        "access.experimentVisibilityMode",
+        Kind::Text,
+        "Who sees experiments: `open`, everybody whose role may see experiments, or `restricted`, who made one, has a part in it or in its \
+         project, and administrators; by default open",
+    ),
+    (
         "secrets.key",
         Kind::Text,
         "The key that seals secrets which are stored, 64 hexadecimal digits; by default one that comes from the secret of this \

@@ -580,7 +580,10 @@ mod tests {
         assert_eq!(mode(restricted, &[]).unwrap(), Visibility::Restricted);
         assert_eq!(mode(restricted, &[(variable, "open")]).unwrap(), Visibility::Open);
         let mistakes = mode("{}", &[(variable, "closed")]).unwrap_err();
-        assert_eq!(mistakes.0, ["experiments are visible `open` or `restricted`, not `closed`"]);
+        assert_eq!(
+            mistakes.0,
+            [format!("access.experimentVisibilityMode ({variable}): unknown variant `closed`, expected `open` or `restricted`")]
+        );
     }
 
     #[test]

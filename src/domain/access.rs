@@ -11,25 +11,13 @@ use crate::{Permission, ProjectReach, Standing, User};
 
 /// Who sees an experiment among those who may see experiments. The operator says it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(rename_all = "lowercase")]
 pub enum Visibility {
     /// Everybody.
     #[default]
     Open,
     /// Who made it, who has a part in it or in its project, and administrators.
     Restricted,
-}
-
-impl TryFrom<String> for Visibility {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "open" => Ok(Self::Open),
-            "restricted" => Ok(Self::Restricted),
-            _ => Err(format!("experiments are visible `open` or `restricted`, not `{text}`")),
-        }
-    }
 }
 
 /// What somebody is to a project, or to an experiment that lies in it.

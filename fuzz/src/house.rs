@@ -12,7 +12,7 @@ use mint_context::{
 };
 use mint_domain::{
     Actor, Grants, InstallationId, Limits, Manifest, PluginAccess, ProjectReach, RequestId, TenantId, User, UserId,
-    clock::SystemClock, permission::SystemRole,
+    access::Visibility, clock::SystemClock, permission::SystemRole,
 };
 use mint_platform::{Accounts, running::Running};
 use mint_store::{
@@ -160,6 +160,7 @@ async fn open(directory: &Path) -> (Arc<Services>, TenantId) {
         plugin_environment: BTreeMap::new(),
         unstored: Unstored::default(),
         secrets: Keys::new(Some(&[7; 32]), &[]).expect("keys"),
+        visibility: Visibility::default(),
     });
     let accounts = Accounts::new(services.clone());
     let tenant = accounts.ensure_tenant(&"fuzz".parse().expect("a slug"), "Fuzz").await.expect("a laboratory");

@@ -161,6 +161,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         plugin_environment: config.plugin_environment.clone(),
         unstored: Unstored::default(),
         secrets,
+        visibility: config.access.experiment_visibility_mode,
     }))
 }
 

@@ -62,7 +62,7 @@ fn sees(call: &Call, user: &User, has_part: bool, view: Permission) -> Result<Op
 /// The person whose parts count; none where nobody's do: a role allows it everywhere, or no person acts.
 fn binding(call: &Call, wanted: Permission) -> Result<Option<&User>, Refusal> {
     match &call.actor {
-        Actor::User(user) if !user.may_everywhere(wanted) => Ok(Some(user)),
+        Actor::User(user) if !user.may_everywhere(call.services.visibility, wanted) => Ok(Some(user)),
         Actor::User(_) | Actor::Plugin(_) | Actor::System => Ok(None),
         Actor::Service(_) | Actor::Anonymous => call.permit_person(wanted).map(|_| None),
     }
@@ -70,7 +70,7 @@ fn binding(call: &Call, wanted: Permission) -> Result<Option<&User>, Refusal> {
 
 fn decide(call: &Call, ties: Option<Ties>, wanted: Permission, missing: impl FnOnce() -> Refusal) -> Result<Permit> {
     match (&call.actor, ties) {
-        (Actor::User(user), ties) => Ok(call.decided(user.decide(ties, wanted), wanted, missing)?),
+        (Actor::User(user), ties) => Ok(call.decided(user.decide(call.services.visibility, ties, wanted), wanted, missing)?),
         (_, None) => Err(missing().into()),
         (_, Some(_)) => Ok(call.permit_person(wanted)?),
     }

@@ -142,14 +142,16 @@ pub async fn publish(call: &Call, changes: Vec<Change>) -> Result<()> {
     Ok(())
 }
 
-/// Everybody's events by start, cancelled ones too.
+/// Events by start, cancelled ones too: everybody's for whoever may see them, else those in which the acting person takes part.
 ///
 /// # Errors
 /// `PERMISSION_DENIED`.
 pub async fn list(call: &Call, page: Page) -> Result<Vec<CalendarEvent>> {
     let _permit = call.permit_person(Permission::PluginsUse)?;
+    let reader = call.reader()?;
+    let of = (!call.actor.may(Permission::CalendarReadAll)).then_some(reader);
     let mut tx = call.services.db.read().await?;
-    Ok(calendar::list(&mut tx, call.tenant, page).await?.into_iter().map(Into::into).collect())
+    Ok(calendar::list(&mut tx, call.tenant, of, page).await?.into_iter().map(Into::into).collect())
 }
 
 async fn require_members(tx: &mut Tx, call: &Call, participants: &[i64]) -> Result<()> {

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use mint_domain::{
     Actor, Capability, Clock, Grants, InstallationId, Kind, Limits, Manifest, Permission, Refusal, RequestId, Service, Slug,
-    TenantId,
-    access::Verdict,
+    TenantId, UserId,
+    access::{Verdict, Visibility},
     limit::Limit,
     policy::{PluginType, Write},
     share::PARTS,
@@ -43,6 +43,8 @@ pub struct Services {
     pub unstored: Unstored,
     /// What opens secrets that are stored.
     pub secrets: Keys,
+    /// Who sees experiments.
+    pub visibility: Visibility,
 }
 
 /// Who acts, where, through what, and until when.
@@ -179,12 +181,20 @@ impl Call {
             return Ok(Permit { _private: () });
         }
         Err(match self.actor {
-            Actor::Anonymous => Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first."),
+            Actor::Anonymous => nobody(),
             _ => Refusal::denied(
                 permission.as_str(),
                 format!("This needs the permission `{permission}`. Ask an administrator for a role that has it."),
             ),
         })
+    }
+
+    /// The person for whom something is read.
+    ///
+    /// # Errors
+    /// `auth.required` where no person acts.
+    pub(crate) fn reader(&self) -> Result<UserId, Refusal> {
+        self.actor.user().map(|user| user.id).ok_or_else(nobody)
     }
 
     /// Passes if `verdict` allows what `wanted` is for.
@@ -269,6 +279,10 @@ impl Call {
     pub fn limits(&self) -> Limits {
         self.plugin.as_ref().map_or_else(Limits::default, |plugin| plugin.limits())
     }
+}
+
+fn nobody() -> Refusal {
+    Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first.")
 }
 
 impl fmt::Debug for Call {

@@ -1,7 +1,4 @@
 //! The laboratory's directory of instruments, and how each is doing.
-//!
-//! MINT's rights `instruments.view` and `instruments.edit` are held by the same system roles as those on experiments,
-//! which stand for them here.
 
 use mint_domain::{Capability, InstrumentId, Permission, Refusal};
 use mint_store::{Page, instruments};
@@ -187,7 +184,7 @@ impl From<instruments::Instrument> for Instrument {
 /// # Errors
 /// `PERMISSION_DENIED`.
 pub async fn list(call: &Call, active_only: bool) -> Result<Vec<Instrument>> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::InstrumentsRead)?;
+    let _permit = call.permit(Permission::InstrumentsView, &Capability::InstrumentsRead)?;
     let mut tx = call.services.db.read().await?;
     let rows = instruments::list(&mut tx, call.tenant, active_only, Page::new(0, Page::LIMIT_MAX)).await?;
     Ok(rows.into_iter().map(Into::into).collect())
@@ -198,7 +195,7 @@ pub async fn list(call: &Call, active_only: bool) -> Result<Vec<Instrument>> {
 /// # Errors
 /// `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn get(call: &Call, id: &InstrumentId) -> Result<Instrument> {
-    let _permit = call.permit(Permission::ExperimentsView, &Capability::InstrumentsRead)?;
+    let _permit = call.permit(Permission::InstrumentsView, &Capability::InstrumentsRead)?;
     let mut tx = call.services.db.read().await?;
     instruments::get(&mut tx, call.tenant, id).await?.map(Into::into).ok_or_else(|| Refusal::not_found("instrument", id).into())
 }
@@ -208,7 +205,7 @@ pub async fn get(call: &Call, id: &InstrumentId) -> Result<Instrument> {
 /// # Errors
 /// `VALIDATION_ERROR`, `CONFLICT` for an id that is taken, `PERMISSION_DENIED`.
 pub async fn create(call: &Call, draft: Draft) -> Result<Instrument> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::InstrumentsWrite)?;
+    let _permit = call.permit(Permission::InstrumentsEdit, &Capability::InstrumentsWrite)?;
     let draft = draft.checked()?;
     let id = draft.id.unwrap_or_else(|| InstrumentId::from_bits(rand::random()));
     let now = call.services.clock.now();
@@ -226,7 +223,7 @@ pub async fn create(call: &Call, draft: Draft) -> Result<Instrument> {
 /// # Errors
 /// `VALIDATION_ERROR`, `NOT_FOUND`, `PERMISSION_DENIED`.
 pub async fn update(call: &Call, id: &InstrumentId, changes: Map<String, Value>) -> Result<Instrument> {
-    let _permit = call.permit(Permission::ExperimentsEdit, &Capability::InstrumentsWrite)?;
+    let _permit = call.permit(Permission::InstrumentsEdit, &Capability::InstrumentsWrite)?;
     let mut tx = call.services.db.begin().await?;
     let row = instruments::get(&mut tx, call.tenant, id).await?.ok_or_else(|| Refusal::not_found("instrument", id))?;
     let old = Instrument::from(row);

@@ -1,9 +1,9 @@
 //! What plugins want people to know: stored once, and read by those whom it is for.
 
-use mint_domain::{Kind, Permission, Refusal, UserId};
+use mint_domain::{Permission, Refusal, UserId};
 use mint_store::{
     Page,
-    notifications::{self, NewNotification},
+    notifications::{self, NewNotification, Reader},
     users,
 };
 use serde::{Deserialize, Serialize};
@@ -217,14 +217,14 @@ pub async fn job_ended(call: &Call, end: JobEnd) -> Result<bool> {
     Ok(store(call, &[new]).await? == 1)
 }
 
-/// Notifications for the acting person, newest first: those for everybody, and their own.
+/// Notifications for the acting person, newest first: those for everybody, their own, and, for whoever is to receive what is
+/// important, those of others that somebody should look at.
 ///
 /// # Errors
 /// `PERMISSION_DENIED`.
 pub async fn list(call: &Call, page: Page) -> Result<Vec<Notification>> {
     let _permit = call.permit_person(Permission::PluginsUse)?;
-    let nobody = || Refusal::new(Kind::Unauthenticated, "auth.required", "Sign in first.");
-    let reader = call.actor.user().ok_or_else(nobody)?.id;
+    let reader = Reader { user: call.reader()?, receives_important: call.actor.may(Permission::NotificationsReceiveImportant) };
     let mut tx = call.services.db.read().await?;
     Ok(notifications::list(&mut tx, call.tenant, reader, page).await?.into_iter().map(Into::into).collect())
 }

@@ -119,7 +119,7 @@ async fn may_change(tx: &mut Tx, call: &Call, shared: Shared, roles: [Option<Sta
         }
         Shared::Experiment(id) => {
             let ties = parts::in_experiment(tx, call.tenant, id, user.id).await?.unwrap_or_default();
-            (ties, user.may_share_experiment(ties), Permission::ExperimentsEdit)
+            (ties, user.may_share_experiment(call.services.visibility, ties), Permission::ExperimentsEdit)
         }
     };
     if !may_share {

@@ -2,9 +2,23 @@
 //!
 //! Whatever the system role, the role in the project, or the part in the experiment allows, is allowed: rights add up. A
 //! credential that is bounded takes away from all of them. A role may say that it counts only where one was given a part; whatever
-//! lies beyond is not there.
+//! lies beyond is not there. Where the operator says that experiments are seen by few, that holds for every role but an
+//! administrator's, of experiments.
+
+use serde::Deserialize;
 
 use crate::{Permission, ProjectReach, Standing, User};
+
+/// Who sees an experiment among those who may see experiments. The operator says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Who made it, who has a part in it or in its project, and administrators.
+    Restricted,
+}
 
 /// What somebody is to a project, or to an experiment that lies in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,44 +91,54 @@ impl Ties {
 
 impl User {
     /// Whether the role alone, whatever else the person is, allows this in every project.
-    pub fn may_everywhere(&self, wanted: Permission) -> bool {
-        self.project_reach != ProjectReach::Assigned && self.has_outright(wanted)
+    pub fn may_everywhere(&self, visibility: Visibility, wanted: Permission) -> bool {
+        !self.is_confined(visibility, wanted) && self.has_outright(wanted)
     }
 
     /// Whether the person may do what `wanted` is for, which `ties` bind to the project or experiment; none where there is no such.
-    pub fn decide(&self, ties: Option<Ties>, wanted: Permission) -> Verdict {
+    pub fn decide(&self, visibility: Visibility, ties: Option<Ties>, wanted: Permission) -> Verdict {
         let looks = view_of(wanted);
         // A part in an experiment is none in its project.
         let ties = ties
             .map(|ties| if looks == Permission::ProjectsView { Ties { project: ties.project, ..Ties::default() } } else { ties });
-        let sees = match (self.project_reach, ties) {
-            (_, Some(ties)) if ties.any() => true,
-            (ProjectReach::Assigned, _) => false,
-            (ProjectReach::All | ProjectReach::Owned, ties) => ties.is_some(),
-        };
-        match ties.filter(|_| sees) {
+        let is_confined = self.is_confined(visibility, wanted);
+        match ties.filter(|ties| ties.any() || !is_confined) {
             Some(ties) if self.may_with(ties, wanted) => Verdict::Allowed,
             Some(_) => Verdict::Denied,
             // Where the answer would be no for everything that is not one's own, it tells nothing.
             None if self.has_outright(wanted) => Verdict::Hidden,
-            None if self.project_reach == ProjectReach::Assigned && self.permissions.contains(&looks) => Verdict::Hidden,
+            None if is_confined && self.permissions.contains(&looks) => Verdict::Hidden,
             None => Verdict::Denied,
         }
     }
 
     /// Whether the person may say who has a part in the experiment.
-    pub fn may_share_experiment(&self, ties: Ties) -> bool {
+    pub fn may_share_experiment(&self, visibility: Visibility, ties: Ties) -> bool {
         let has_part = ties.project >= Some(Standing::Editor)
             || ties.experiment == Some(Standing::Owner)
             || (ties.is_maker && self.permissions.contains(&Permission::ExperimentsEdit))
             || (self.has_outright(Permission::ProjectsManageMembers)
-                && (ties.any() || self.project_reach != ProjectReach::Assigned));
+                && (ties.any() || !self.is_confined(visibility, Permission::ExperimentsView)));
         has_part && self.bound.as_ref().is_none_or(|bound| bound.allows(Permission::ExperimentsEdit))
     }
 
     /// Whether the person may do all of this, and so may let others do it.
     pub fn covers(&self, ties: Ties, permissions: &[Permission]) -> bool {
         permissions.iter().all(|permission| self.may_with(ties, *permission))
+    }
+
+    /// Whether, of what the permission is about, only that is there for the person which they made or have a part in.
+    fn is_confined(&self, visibility: Visibility, wanted: Permission) -> bool {
+        use Permission as P;
+        match self.project_reach {
+            ProjectReach::Whole => false,
+            ProjectReach::Assigned => true,
+            ProjectReach::All | ProjectReach::Owned => {
+                // A new one is put into a project, which is there for them.
+                let is_of_experiment = matches!(wanted, P::ExperimentsView | P::ExperimentsEdit | P::ExperimentsDelete);
+                visibility == Visibility::Restricted && is_of_experiment
+            }
+        }
     }
 
     fn has_outright(&self, wanted: Permission) -> bool {
@@ -166,13 +190,13 @@ mod tests {
     }
 
     /// What is allowed (`+`), refused (`-`) and not there (`.`), in the order of [`ACTS`], and sharing the experiment.
-    fn row(user: &User, ties: Ties) -> String {
-        let sign = |act: &Permission| match user.decide(Some(ties), *act) {
+    fn row(user: &User, visibility: Visibility, ties: Ties) -> String {
+        let sign = |act: &Permission| match user.decide(visibility, Some(ties), *act) {
             Verdict::Allowed => '+',
             Verdict::Denied => '-',
             Verdict::Hidden => '.',
         };
-        ACTS.iter().map(sign).chain([if user.may_share_experiment(ties) { '+' } else { '-' }]).collect()
+        ACTS.iter().map(sign).chain([if user.may_share_experiment(visibility, ties) { '+' } else { '-' }]).collect()
     }
 
     fn project(standing: Standing) -> Ties {
@@ -183,7 +207,8 @@ mod tests {
         Ties { experiment: Some(standing), ..NOBODY }
     }
 
-    /// The tables of roles, of roles in projects, and of collaborators, one for each way in which somebody can have a part.
+    /// The tables of roles, of roles in projects, and of collaborators, one for each way in which somebody can have a part; then what
+    /// those without one may where experiments are seen by few. Whoever has a part may the same there.
     #[test]
     fn the_matrix_of_the_compatibility_document() {
         use Standing::{Editor, Owner, Viewer};
@@ -202,8 +227,8 @@ mod tests {
         ];
         let works = [Permission::ProjectsView, Permission::ExperimentsView, Permission::ExperimentsEdit];
         // Projects: see, edit, delete, members. Experiments: see, create, edit, delete, share.
-        let table: [(&str, User, [&str; 10]); 7] = [
-            ("admin", user(SystemRole::Admin.into()), ["+++++++++"; 10]),
+        let table: [(&str, User, [&str; 10], &str); 7] = [
+            ("admin", user(SystemRole::Admin.into()), ["+++++++++"; 10], "+++++++++"),
             (
                 "member",
                 user(SystemRole::Member.into()),
@@ -219,6 +244,7 @@ mod tests {
                     "++--+++++",
                     "++--+++++",
                 ],
+                "++--.+..-",
             ),
             (
                 "viewer",
@@ -235,6 +261,7 @@ mod tests {
                     "+---+++++",
                     "+---+-+++",
                 ],
+                "+---.-..-",
             ),
             (
                 "assigned member",
@@ -251,6 +278,7 @@ mod tests {
                     "+++++++++",
                     "+++++++++",
                 ],
+                "........-",
             ),
             (
                 "assigned",
@@ -267,6 +295,7 @@ mod tests {
                     "+---+++++",
                     "+---+-+++",
                 ],
+                "........-",
             ),
             (
                 "custom",
@@ -283,6 +312,7 @@ mod tests {
                     "+---+++++",
                     "+---+-+++",
                 ],
+                "+---.-..-",
             ),
             (
                 "none",
@@ -299,11 +329,14 @@ mod tests {
                     "+---+++++",
                     "+---+-+++",
                 ],
+                "---------",
             ),
         ];
-        for (name, user, rows) in table {
+        for (name, user, rows, restricted) in table {
             for (ties, expected) in ties.into_iter().zip(rows) {
-                assert_eq!(row(&user, ties), expected, "{name} {ties:?}");
+                assert_eq!(row(&user, Visibility::Open, ties), expected, "{name} {ties:?}");
+                let expected = if ties == NOBODY { restricted } else { expected };
+                assert_eq!(row(&user, Visibility::Restricted, ties), expected, "{name} {ties:?}");
             }
         }
     }
@@ -315,28 +348,29 @@ mod tests {
         let roles = [SystemRole::Admin, SystemRole::Member, SystemRole::Viewer].map(|role| user(role.into()));
         let bare = [ProjectReach::All, ProjectReach::Assigned].map(|reach| custom(&[], reach));
         let some = ACTS.map(|act| custom(&[act], ProjectReach::Assigned));
-        for user in roles.iter().chain(&bare).chain(&some) {
+        let people = || roles.iter().chain(&bare).chain(&some);
+        for (user, visibility) in people().flat_map(|user| [Visibility::Open, Visibility::Restricted].map(|one| (user, one))) {
             for act in ACTS {
-                let none = user.decide(None, act);
+                let none = user.decide(visibility, None, act);
                 assert_ne!(none, Verdict::Allowed);
-                let untied = user.decide(Some(NOBODY), act);
-                if user.project_reach == ProjectReach::Assigned || !user.permissions.contains(&view_of(act)) {
+                let untied = user.decide(visibility, Some(NOBODY), act);
+                if user.is_confined(visibility, act) || !user.permissions.contains(&view_of(act)) {
                     assert!(untied == none || untied == Verdict::Allowed, "{user:?} {act}");
                 }
-                assert!(!user.may_everywhere(act) || untied == Verdict::Allowed);
+                assert!(!user.may_everywhere(visibility, act) || untied == Verdict::Allowed);
                 for project in standings {
                     for (experiment, is_maker) in standings.into_iter().flat_map(|one| [(one, false), (one, true)]) {
                         let ties = Ties { project, experiment, is_maker };
-                        let verdict = user.decide(Some(ties), act);
+                        let verdict = user.decide(visibility, Some(ties), act);
                         assert!(untied != Verdict::Allowed || verdict == Verdict::Allowed);
                         let has_part = ties.project.is_some() || (ties.any() && view_of(act) == Permission::ExperimentsView);
                         assert!(!has_part || verdict != Verdict::Hidden);
                         // A credential that only reads changes nothing, whatever its owner has a part in.
                         let reader = user.clone().bounded(true, None);
-                        assert!(act.is_looking() || reader.decide(Some(ties), act) != Verdict::Allowed);
-                        assert!(!reader.may_share_experiment(ties));
+                        assert!(act.is_looking() || reader.decide(visibility, Some(ties), act) != Verdict::Allowed);
+                        assert!(!reader.may_share_experiment(visibility, ties));
                         let other = user.clone().bounded(false, Some(&[Permission::PluginsUse]));
-                        assert_ne!(other.decide(Some(ties), act), Verdict::Allowed);
+                        assert_ne!(other.decide(visibility, Some(ties), act), Verdict::Allowed);
                     }
                 }
             }

@@ -12,7 +12,7 @@ macro_rules! permissions {
         pub enum Permission { $($(#[$doc])* $name,)* }
 
         impl Permission {
-            /// Every permission, in the order of the compatibility document.
+            /// Every permission, in the order of the compatibility document: the 18 of MINT 1.0, then what 1.3 added.
             pub const ALL: &'static [Permission] = &[$(Permission::$name,)*];
 
             /// Its name on the wire.
@@ -60,18 +60,59 @@ permissions! {
     PlatformConfigure = "platform.configure",
     /// Read who changed what.
     PlatformViewLogs = "platform.view_logs",
+    /// See instruments, and how they are doing.
+    InstrumentsView = "instruments.view",
+    /// Add and change instruments.
+    InstrumentsEdit = "instruments.edit",
+    /// See everybody's jobs. Plugins ask for it: they keep their jobs themselves.
+    JobsReadAll = "jobs.read_all",
+    /// Cancel and remove everybody's jobs. Plugins ask for it.
+    JobsManageAll = "jobs.manage_all",
+    /// Look for files in directories of the server.
+    FilesystemBrowse = "filesystem.browse",
+    /// Be told of what is important to others.
+    NotificationsReceiveImportant = "notifications.receive_important",
+    /// See everybody's events in the calendar.
+    CalendarReadAll = "calendar.read_all",
+    /// Tell something to the whole laboratory.
+    NoticesPublish = "notices.publish",
 }
 
 impl Permission {
     /// Whether it allows nothing but looking, and asking plugins, whose changes need permissions of their own.
     pub fn is_looking(self) -> bool {
         use Permission as P;
-        matches!(self, P::ProjectsView | P::ExperimentsView | P::PluginsView | P::PluginsUse | P::UsersView | P::PlatformViewLogs)
+        match self {
+            P::ProjectsView | P::ExperimentsView | P::PluginsView | P::PluginsUse | P::UsersView | P::PlatformViewLogs => true,
+            P::InstrumentsView | P::JobsReadAll | P::FilesystemBrowse | P::NotificationsReceiveImportant | P::CalendarReadAll => {
+                true
+            }
+            P::ProjectsCreate | P::ProjectsEdit | P::ProjectsDelete | P::ProjectsManageMembers => false,
+            P::ExperimentsCreate | P::ExperimentsEdit | P::ExperimentsDelete => false,
+            P::PluginsConfigure | P::PluginsInstall | P::UsersInvite | P::UsersManage | P::PlatformConfigure => false,
+            P::InstrumentsEdit | P::JobsManageAll | P::NoticesPublish => false,
+        }
+    }
+
+    /// Whether members lack it: what runs the platform, and what reaches into the work of others or speaks for the laboratory.
+    fn is_of_administrators(self) -> bool {
+        use Permission as P;
+        matches!(
+            self,
+            P::UsersManage
+                | P::PlatformConfigure
+                | P::PluginsInstall
+                | P::InstrumentsEdit
+                | P::JobsReadAll
+                | P::JobsManageAll
+                | P::NotificationsReceiveImportant
+                | P::NoticesPublish
+        )
     }
 
     /// Whether anything is behind it yet. System roles show all names, as programs expect them; a custom role is made of these.
     pub fn is_enforced(self) -> bool {
-        !matches!(self, Self::PlatformConfigure)
+        !matches!(self, Self::PlatformConfigure | Self::FilesystemBrowse | Self::NoticesPublish)
     }
 }
 
@@ -140,10 +181,11 @@ impl SystemRole {
         use Permission as P;
         let allowed = |permission: &Permission| match self {
             Self::Admin => true,
-            Self::Member => !matches!(permission, P::UsersManage | P::PlatformConfigure | P::PluginsInstall),
-            Self::Viewer => {
-                matches!(permission, P::ProjectsView | P::ExperimentsView | P::PluginsView | P::UsersView | P::PluginsUse)
-            }
+            Self::Member => !permission.is_of_administrators(),
+            Self::Viewer => matches!(
+                permission,
+                P::ProjectsView | P::ExperimentsView | P::PluginsView | P::UsersView | P::PluginsUse | P::InstrumentsView
+            ),
         };
         Permission::ALL.iter().copied().filter(allowed).collect()
     }
@@ -153,15 +195,49 @@ impl SystemRole {
 mod tests {
     use super::*;
 
+    /// Every permission: what members and viewers have of it, what a credential that only reads keeps, and what is behind it.
+    const TABLE: [(&str, bool, bool, bool, bool); 26] = [
+        ("projects.view", true, true, true, true),
+        ("projects.create", true, false, false, true),
+        ("projects.edit", true, false, false, true),
+        ("projects.delete", true, false, false, true),
+        ("projects.manage_members", true, false, false, true),
+        ("experiments.view", true, true, true, true),
+        ("experiments.create", true, false, false, true),
+        ("experiments.edit", true, false, false, true),
+        ("experiments.delete", true, false, false, true),
+        ("plugins.view", true, true, true, true),
+        ("plugins.use", true, true, true, true),
+        ("plugins.configure", true, false, false, true),
+        ("plugins.install", false, false, false, true),
+        ("users.view", true, true, true, true),
+        ("users.invite", true, false, false, true),
+        ("users.manage", false, false, false, true),
+        ("platform.configure", false, false, false, false),
+        ("platform.view_logs", true, false, true, true),
+        ("instruments.view", true, true, true, true),
+        ("instruments.edit", false, false, false, true),
+        ("jobs.read_all", false, false, true, true),
+        ("jobs.manage_all", false, false, false, true),
+        ("filesystem.browse", true, false, true, false),
+        ("notifications.receive_important", false, false, true, true),
+        ("calendar.read_all", true, false, true, true),
+        ("notices.publish", false, false, false, false),
+    ];
+
     #[test]
-    fn names_round_trip_and_roles_nest() {
+    fn names_round_trip_and_the_roles_of_the_system_have_what_the_table_says() {
+        let (admin, member, viewer) =
+            (SystemRole::Admin.permissions(), SystemRole::Member.permissions(), SystemRole::Viewer.permissions());
+        assert_eq!(admin, Permission::ALL);
+        let told: Vec<_> = Permission::ALL
+            .iter()
+            .map(|one| (one.as_str(), member.contains(one), viewer.contains(one), one.is_looking(), one.is_enforced()))
+            .collect();
+        assert_eq!(told, TABLE);
         for permission in Permission::ALL {
             assert_eq!(permission.as_str().parse(), Ok(*permission));
         }
-        let (admin, member, viewer) =
-            (SystemRole::Admin.permissions(), SystemRole::Member.permissions(), SystemRole::Viewer.permissions());
-        assert_eq!(admin.len(), 18);
-        assert!(member.iter().all(|p| admin.contains(p)) && viewer.iter().all(|p| member.contains(p)));
-        assert!(viewer.iter().all(|p| p.as_str().ends_with(".view") || *p == Permission::PluginsUse));
+        assert!(viewer.iter().all(|one| member.contains(one) && one.is_looking()));
     }
 }

@@ -34,6 +34,8 @@ impl PluginAccess {
 /// How far what a role allows on projects, and on the experiments in them, goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProjectReach {
+    /// To everything, whatever else is restricted: an administrator's.
+    Whole,
     /// To every project.
     All,
     /// To every project; but only those that are one's own are deleted, and shared with others.
@@ -51,7 +53,7 @@ impl ProjectReach {
     /// How a role shows it.
     pub fn scope(self) -> &'static str {
         match self {
-            Self::All | Self::Owned => "all",
+            Self::Whole | Self::All | Self::Owned => "all",
             Self::Assigned => "assigned",
         }
     }
@@ -83,18 +85,20 @@ impl Rights {
         }
     }
 
-    /// What `other` has beyond these: who gives something to another must have it.
+    /// What `other` has beyond these: who gives something to another must have it. What nothing is behind yet, no role of a
+    /// tenant has, and it keeps nobody from giving one that shows it; an administrator's reach is for administrators to give.
     pub fn lacks(&self, other: &Self) -> Option<&'static str> {
         let has =
             |rights: &Self, permission| rights.permissions.contains(&permission) && rights.project_reach.has_outright(permission);
         let missing = other
             .permissions
             .iter()
+            .filter(|permission| permission.is_enforced() || other.project_reach == ProjectReach::Whole)
             .find(|permission| !self.permissions.contains(permission) || (has(other, **permission) && !has(self, **permission)));
         match missing {
             Some(permission) => Some(permission.as_str()),
             None if !self.plugin_access.covers(&other.plugin_access) => Some("plugin_access"),
-            None if self.project_reach.scope() != other.project_reach.scope() && self.project_reach == ProjectReach::Assigned => {
+            None if self.project_reach == ProjectReach::Assigned && other.project_reach != ProjectReach::Assigned => {
                 Some("project_scope")
             }
             None => None,
@@ -105,8 +109,9 @@ impl Rights {
 impl From<SystemRole> for Rights {
     fn from(role: SystemRole) -> Self {
         let project_reach = match role {
+            SystemRole::Admin => ProjectReach::Whole,
             SystemRole::Member => ProjectReach::Owned,
-            SystemRole::Admin | SystemRole::Viewer => ProjectReach::All,
+            SystemRole::Viewer => ProjectReach::All,
         };
         Self { permissions: role.permissions(), plugin_access: PluginAccess::All, project_reach }
     }
@@ -147,5 +152,10 @@ mod tests {
         assert_eq!(member.lacks(&SystemRole::Member.into()), None);
         assert_eq!(member.lacks(&rights(&[Permission::ProjectsDelete], None)), Some("projects.delete"));
         assert_eq!(member.lacks(&rights(&[Permission::ProjectsEdit], None)), None);
+        // Who has all that a role can be made of makes members, and no administrators.
+        let all: Vec<Permission> = Permission::ALL.iter().copied().filter(|one| one.is_enforced()).collect();
+        let manager = rights(&all, None);
+        assert_eq!(manager.lacks(&member), None);
+        assert_eq!(manager.lacks(&SystemRole::Admin.into()), Some("platform.configure"));
     }
 }

@@ -92,8 +92,11 @@ impl Platform {
     /// # Errors
     /// `NOT_FOUND`, `PERMISSION_DENIED`.
     pub async fn plugin_settings(&self, caller: &Caller, slug: &str) -> Result<Snapshot> {
+        let call = caller.call(self.services());
+        // Who may not look is not told either whether there is such a plugin.
+        let _permit = call.permit_person(Permission::PluginsView)?;
         let (installation, manifest) = self.whose_settings(caller, slug).await?;
-        settings::inspect(&caller.call(self.services()), installation, &manifest).await
+        settings::inspect(&call, installation, &manifest).await
     }
 
     /// Replaces the stored settings of a plugin, if they are still at the revision that is given. Waits until that is done, which

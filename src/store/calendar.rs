@@ -1,6 +1,6 @@
 //! What plugins put into people's calendars.
 
-use mint_domain::TenantId;
+use mint_domain::{TenantId, UserId};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
@@ -105,17 +105,27 @@ pub async fn cancel(tx: &mut Tx, tenant: TenantId, plugin: &str, event_key: &str
     .map(|rows| rows > 0)
 }
 
-/// Events by start, then key; cancelled ones too.
+/// Events by start, then key; cancelled ones too. Those in which `of` takes part, or all.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(tx: &mut Tx, tenant: TenantId, page: Page) -> Result<Vec<CalendarEvent>> {
-    rows!(
-        tx, all CalendarEvent,
-        "select id, plugin, event_key, status, title, starts, ends, participants, description, location, mint_path, created_at, updated_at
-         from calendar_events where tenant_id = $1 order by starts, plugin, event_key limit $2 offset $3",
-        tenant.0, page.limit, page.skip,
-    )
+pub async fn list(tx: &mut Tx, tenant: TenantId, of: Option<UserId>, page: Page) -> Result<Vec<CalendarEvent>> {
+    macro_rules! those_of {
+        ($participant:literal) => {
+            concat!(
+                "select id, plugin, event_key, status, title, starts, ends, participants, description, location, mint_path, created_at,
+                    updated_at
+                 from calendar_events where tenant_id = $1 and (cast($2 as bigint) is null or ",
+                $participant,
+                ") order by starts, plugin, event_key limit $3 offset $4"
+            )
+        };
+    }
+    let sql = match tx {
+        Tx::Sqlite(_) => those_of!("exists (select 1 from json_each(participants) where value = $2)"),
+        Tx::Postgres(_) => those_of!("participants @> to_jsonb(cast($2 as bigint))"),
+    };
+    rows!(tx, all CalendarEvent, sql, tenant.0, of.map(|user| user.0), page.limit, page.skip)
 }
 
 /// How many events a plugin has published.

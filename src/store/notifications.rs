@@ -91,17 +91,26 @@ pub async fn insert(tx: &mut Tx, tenant: TenantId, plugin: &str, new: &NewNotifi
     .map(|rows| rows > 0)
 }
 
+/// For whom notifications are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// Who.
+    pub user: UserId,
+    /// Whether they read those for one other person too, where somebody should look.
+    pub receives_important: bool,
+}
+
 /// Notifications for everybody and for `reader`, newest first.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(tx: &mut Tx, tenant: TenantId, reader: UserId, page: Page) -> Result<Vec<Notification>> {
+pub async fn list(tx: &mut Tx, tenant: TenantId, reader: Reader, page: Page) -> Result<Vec<Notification>> {
     rows!(
         tx, all Notification,
         "select id, plugin, kind, function_id, event_key, severity, title, message, source, channels, recipient_id, occurred_at, created_at
-         from notifications where tenant_id = $1 and (recipient_id is null or recipient_id = $2)
-         order by id desc limit $3 offset $4",
-        tenant.0, reader.0, page.limit, page.skip,
+         from notifications where tenant_id = $1 and (recipient_id is null or recipient_id = $2 or ($3 and severity <> 'info'))
+         order by id desc limit $4 offset $5",
+        tenant.0, reader.user.0, reader.receives_important, page.limit, page.skip,
     )
 }
 

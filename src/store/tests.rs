@@ -1,7 +1,7 @@
 //! One story for each family of tables, told on every database there is.
 
 use mint_domain::{
-    Digest, ExperimentId, Grants, Manifest, Mode, Plan, State, TenantId,
+    Digest, ExperimentId, Grants, Manifest, Mode, Permission, Plan, State, TenantId, UserId,
     experiment::{ArtifactStatus, ExperimentStatus},
     lifecycle::{Event, Failure},
     limit::LimitChanges,
@@ -17,14 +17,14 @@ use crate::{
     designs, experiments,
     installations::{self, NewInstallation},
     instruments,
-    notifications::{self, NewNotification},
+    notifications::{self, NewNotification, Reader},
     objects::{self, NewObject},
     operations::{self, NewOperation},
-    plugin_roles, projects, releases,
+    plugin_roles, projects, releases, roles,
     sessions::{self, NewSession},
     tenants,
     testing::databases,
-    users,
+    tokens, users,
 };
 
 const NOW: OffsetDateTime = datetime!(2026-11-21 09:26:00.123456 UTC);
@@ -326,7 +326,7 @@ async fn an_event_is_told_once_and_old_ones_are_forgotten() {
             kind: "event",
             function_id: "f".to_owned(),
             event_key: key.to_owned(),
-            severity: "info".to_owned(),
+            severity: if key == "c" { "warning" } else { "info" }.to_owned(),
             title: "t".to_owned(),
             message: "m".to_owned(),
             source: None,
@@ -338,7 +338,8 @@ async fn an_event_is_told_once_and_old_ones_are_forgotten() {
         assert!(!notifications::insert(&mut tx, tenant, "peaks", &event("a", Some(bob)), NOW).await.unwrap());
         assert!(notifications::insert(&mut tx, tenant, "peaks", &event("b", Some(bob)), NOW).await.unwrap());
         assert!(notifications::insert(&mut tx, tenant, "other", &event("a", None), NOW).await.unwrap());
-        let seen = async |tx: &mut crate::Tx, reader| {
+        let seen = async |tx: &mut crate::Tx, user| {
+            let reader = Reader { user, receives_important: false };
             let found = notifications::list(tx, tenant, reader, Page::new(0, 10)).await.unwrap();
             found.into_iter().map(|one| format!("{} {}", one.plugin, one.event_key)).collect::<Vec<_>>()
         };
@@ -347,6 +348,11 @@ async fn an_event_is_told_once_and_old_ones_are_forgotten() {
         assert_eq!(notifications::prune(&mut tx, tenant, "peaks", 2).await.unwrap(), 0);
         assert_eq!(notifications::prune(&mut tx, tenant, "peaks", 1).await.unwrap(), 1);
         assert_eq!(seen(&mut tx, bob).await, ["other a", "peaks b"]);
+        assert!(notifications::insert(&mut tx, tenant, "peaks", &event("c", Some(bob)), NOW).await.unwrap());
+        assert_eq!(seen(&mut tx, ada).await, ["other a"]);
+        let reader = Reader { user: ada, receives_important: true };
+        let found = notifications::list(&mut tx, tenant, reader, Page::new(0, 10)).await.unwrap();
+        assert_eq!(found.iter().map(|one| one.event_key.as_str()).collect::<Vec<_>>(), ["c", "a"]);
     }
 }
 
@@ -371,9 +377,13 @@ async fn an_event_in_the_calendar_moves_and_is_cancelled() {
         assert!(calendar::cancel(&mut tx, tenant, "peaks", "b", NOW).await.unwrap());
         assert!(!calendar::cancel(&mut tx, tenant, "peaks", "b", NOW).await.unwrap());
         assert!(!calendar::cancel(&mut tx, tenant, "other", "a", NOW).await.unwrap());
-        let found = calendar::list(&mut tx, tenant, Page::new(0, 10)).await.unwrap();
+        let found = calendar::list(&mut tx, tenant, None, Page::new(0, 10)).await.unwrap();
         let found: Vec<_> = found.iter().map(|one| (one.event_key.as_str(), one.starts.as_str(), one.status.as_str())).collect();
         assert_eq!(found, [("b", "2026-01-01", "cancelled"), ("a", "2026-03-01", "confirmed")]);
+        for (user, events) in [(2, 2), (3, 0), (12, 0)] {
+            let own = calendar::list(&mut tx, tenant, Some(UserId(user)), Page::new(0, 10)).await.unwrap();
+            assert_eq!(own.len(), events, "{user}");
+        }
         assert_eq!(calendar::count(&mut tx, tenant, "peaks").await.unwrap(), 2);
     }
 }
@@ -434,5 +444,66 @@ async fn a_database_that_lacks_characters_is_refused() {
         let url = format!("{}/{name}?{query}", base.rsplit_once('/').unwrap().0);
         let error = Db::open(&url).await.unwrap_err();
         assert!(matches!(&error, Error::Encoding(encoding) if encoding == "SQL_ASCII"), "{error}");
+    }
+}
+
+/// Who saw instruments by another permission, before they had their own, goes on doing so; and nobody gets more.
+#[tokio::test]
+async fn roles_and_tokens_of_eighteen_permissions_go_on_as_they_were() {
+    use Permission as P;
+    for test in databases().await {
+        let tenant = lab(&test.db, "a").await;
+        let mut tx = test.db.begin().await.unwrap();
+        let user = users::insert(&mut tx, tenant, "ada", None, "admin", NOW).await.unwrap().id;
+        let cases: [(&str, &[P], &[P]); 4] = [
+            ("none", &[], &[]),
+            ("looks", &[P::ExperimentsView], &[P::ExperimentsView, P::InstrumentsView]),
+            ("has", &[P::ExperimentsView, P::InstrumentsView], &[P::ExperimentsView, P::InstrumentsView]),
+            (
+                "works",
+                &[P::ExperimentsView, P::ExperimentsEdit, P::PluginsUse],
+                &[
+                    P::ExperimentsView,
+                    P::ExperimentsEdit,
+                    P::PluginsUse,
+                    P::InstrumentsView,
+                    P::InstrumentsEdit,
+                    P::CalendarReadAll,
+                ],
+            ),
+        ];
+        let token = |name, permissions| tokens::NewToken {
+            name,
+            beginning: name,
+            sha256: name,
+            is_read_only: false,
+            permissions,
+            expires_at: NOW,
+        };
+        for (name, before, _) in cases {
+            let fields = roles::Fields { name, description: "", permissions: before, plugins: None, is_assigned: false };
+            roles::insert(&mut tx, tenant, &name.parse().unwrap(), fields, NOW).await.unwrap();
+            tokens::insert(&mut tx, tenant, user, token(name, Some(before)), NOW).await.unwrap();
+        }
+        tokens::insert(&mut tx, tenant, user, token("all", None), NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        let migration = match &mut test.db.begin().await.unwrap() {
+            crate::Tx::Sqlite(_) => include_str!("../../migrations/sqlite/0025_more_permissions.sql"),
+            crate::Tx::Postgres(_) => include_str!("../../migrations/postgres/0025_more_permissions.sql"),
+        };
+        let mut tx = test.db.begin().await.unwrap();
+        for _ in 0..2 {
+            for statement in migration.split(';').filter(|statement| statement.contains("update")) {
+                execute!(&mut tx, AssertSqlSafe(statement.to_owned()),).unwrap();
+            }
+        }
+        let given = tokens::list(&mut tx, tenant, user, Page::new(0, 10)).await.unwrap();
+        let of_token =
+            |name: &str| given.iter().find(|one| one.name == name).unwrap().permissions.as_ref().map(|held| held.0.clone());
+        for (name, _, after) in cases {
+            assert_eq!(roles::find(&mut tx, tenant, name).await.unwrap().unwrap().permissions.0, after, "{name}");
+            assert_eq!(of_token(name).as_deref(), Some(after), "{name}");
+        }
+        assert_eq!(of_token("all"), None);
     }
 }

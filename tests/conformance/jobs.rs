@@ -5,6 +5,7 @@ use mint_tests::{Client, TestServer, eventually};
 use serde_json::{Value, json};
 
 use super::sdk_fixture::Fixture;
+use crate::people::with_role;
 
 /// Begins a job, and gives its id.
 async fn begin(client: &Client, slug: &str, definition: &str, inputs: Value) -> String {
@@ -59,6 +60,48 @@ async fn a_job_of_mint_sdk_1_2_10_acts_for_whoever_began_it_and_nobody_else() {
         let said = result(&member, slug, &job).await;
         assert!(said.contains("refused: ") && said.contains("not serving a request of user"), "{said}");
     }
+}
+
+/// Jobs are their owners'. MINT's SDK shows those of others, and lets them be removed, by permissions that the platform tells it.
+async fn jobs_are_seen_by_their_owners_and_by_whoever_may_see_all(fixture: &Fixture) {
+    let Some(python) = fixture.python() else { return };
+    let server = TestServer::with(&[("MINT_PLUGINS__UV__PYTHON", &python)]).await;
+    let (admin, slug) = (&server.admin, fixture.slug());
+    let operation = admin.install(&fixture.bundle(), json!({ "grants": fixture.grants() })).await;
+    assert_eq!(operation["status"], "done", "{operation:#}");
+    let role = |name: &str, permission: &str| json!({ "slug": name, "name": name, "permissions": ["plugins.use", permission] });
+    let watcher = with_role(&server, "watcher", &role("watcher", "jobs.read_all")).await;
+    let operator = with_role(&server, "operator", &role("operator", "jobs.manage_all")).await;
+    let (member, viewer) = (server.client("member").await, server.client("viewer").await);
+    let job = begin(&member, slug, "elsewhere", json!({ "value": 21 })).await;
+    assert!(result(&member, slug, &job).await.contains("42 in "));
+
+    let (all, one) = (format!("/api/{slug}/jobs"), format!("/api/{slug}/jobs/{job}"));
+    for (client, sees) in [(&member, true), (&viewer, false), (&watcher, true), (&operator, true), (admin, true)] {
+        let listed = client.get(&all).await.json()["jobs"].as_array().unwrap().len();
+        assert_eq!(listed, usize::from(sees), "{:?}", client.get("/api/users/me").await.text());
+        for path in [one.clone(), format!("{one}/result")] {
+            let expected = if sees { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            assert_eq!(client.get(&path).await.status, expected, "{path}: {:?}", client.get("/api/users/me").await.text());
+        }
+    }
+    for client in [&viewer, &watcher] {
+        assert_eq!(client.delete(&one).await.status, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(member.get(&one).await.status, StatusCode::OK);
+    let removed = operator.delete(&one).await;
+    assert!(removed.status.is_success(), "{removed:?}");
+    assert_eq!(member.get(&one).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn jobs_of_mint_sdk_1_2_10_are_seen_by_their_owners_and_by_whoever_may_see_all() {
+    jobs_are_seen_by_their_owners_and_by_whoever_may_see_all(&Fixture::of("mint_sdk_1_2_10")).await;
+}
+
+#[tokio::test]
+async fn jobs_of_mint_sdk_1_3_11_are_seen_by_their_owners_and_by_whoever_may_see_all() {
+    jobs_are_seen_by_their_owners_and_by_whoever_may_see_all(&Fixture::of("mint_sdk_1_3_11")).await;
 }
 
 /// A worker process is a fresh start of Python, which finds the plugin by itself.

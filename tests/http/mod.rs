@@ -1,6 +1,7 @@
 //! The REST API through its door.
 
 mod access;
+mod askers;
 mod contract;
 pub(crate) mod framing;
 mod hosts;

@@ -1,4 +1,7 @@
-//! Every route, asked by nobody, by somebody without rights, and from another laboratory.
+//! A laboratory to ask for, operation by operation; and what `askers.rs` leaves out: the work seen by those who have a part in nothing,
+//! routes of plugins, and the internal ones.
+
+use std::collections::BTreeSet;
 
 use http::{Method, StatusCode};
 use mint_domain::Permission;
@@ -7,33 +10,50 @@ use serde_json::{Value, json};
 
 /// The whole list of what anybody may ask. It may only shrink.
 pub(super) const PUBLIC: &[&str] = &[
+    "GET /api/auth/methods",
     "GET /api/health",
     "GET /api/health/ready",
     "GET /livez",
     "GET /readyz",
+    "POST /api/auth/external/{provider}",
+    "POST /api/auth/external/{provider}/session",
     "POST /api/auth/login",
     "POST /api/oauth/device_authorization",
     "POST /api/oauth/token",
+    "POST /api/passkey/sign-in",
+    "POST /api/passkey/sign-in/options",
     "POST /api/setup",
 ];
 /// What a viewer may ask although it is no reading. It may only shrink.
 pub(super) const FOR_EVERYBODY: &[&str] = &[
+    "POST /api/auth/external/{provider}",
+    "POST /api/auth/external/{provider}/identity",
+    "POST /api/auth/external/{provider}/link",
+    "POST /api/auth/external/{provider}/session",
     "POST /api/auth/login",
     "POST /api/auth/logout",
     "POST /api/oauth/device/{user_code}",
     "POST /api/oauth/device_authorization",
     "POST /api/oauth/token",
+    "POST /api/passkey",
+    "POST /api/passkey/options",
+    "POST /api/passkey/sign-in",
+    "POST /api/passkey/sign-in/options",
     "POST /api/setup",
     "PUT /api/users/me/password",
+    "DELETE /api/auth/identities/{identity}",
+    "DELETE /api/passkey/{passkey}",
     "DELETE /api/sessions",
     "DELETE /api/sessions/{session}",
     "POST /api/tokens",
     "DELETE /api/tokens/{token}",
 ];
 /// What answers about the asking laboratory, whatever the path names, and finds nothing there. It may only shrink.
-const EMPTY_ELSEWHERE: &[&str] = &["GET /api/admin/plugin-roles/{plugin}"];
+pub(super) const EMPTY_ELSEWHERE: &[&str] = &["GET /api/admin/plugin-roles/{plugin}"];
 /// What is for those who look after the whole installation, and nobody else, in whatever laboratory.
 pub(super) const FOR_THE_INSTALLATION: &str = "/api/platform/tenants";
+/// What goes on for as long as somebody listens: its head is the answer.
+const HELD_OPEN: &str = "/api/plugins/dev";
 /// What the router serves beside the operations of the document, with the place that tests it.
 const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
     (".nest_service(\"/api/internal\",", "the internal routes, below"),
@@ -43,7 +63,7 @@ const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
     (".fallback(gateway)", "routes of plugins, below"),
 ];
 /// Stands in everything that the laboratory keeps.
-const SECRET: &str = "confidential";
+pub(super) const SECRET: &str = "confidential";
 
 /// A laboratory with one of everything, and what stands in the paths that name it.
 pub(super) struct Laboratory {
@@ -60,7 +80,10 @@ pub(super) struct Laboratory {
 
 impl Laboratory {
     pub(super) async fn furnished() -> Self {
-        let server = TestServer::start().await;
+        Self::on(TestServer::start().await).await
+    }
+
+    async fn on(server: TestServer) -> Self {
         let admin = &server.admin;
         let project = admin.post("/api/projects", &json!({ "name": SECRET, "description": SECRET })).await.json();
         let new = json!({ "name": SECRET, "experiment_type": "t", "project": SECRET, "notes": SECRET });
@@ -97,41 +120,94 @@ impl Laboratory {
         }
     }
 
-    /// A path of the document with what there is in the places of its parameters.
-    fn concrete(&self, path: &str) -> String {
+    /// What there is in the places of a path's parameters, and what there is not.
+    fn named(&self, path: &str) -> Vec<(&'static str, String, String)> {
         let id = match path.split('/').nth(2) {
             Some("projects") => self.project,
             Some("experiments") => self.experiment,
             Some("operations") => self.operation,
             _ => self.viewer,
         };
-        let concrete = path
-            .replace("{id}", &id.to_string())
-            .replace("{user}", &self.viewer.to_string())
-            .replace("{name}", "everything")
-            .replace("{role}", "keeper")
-            .replace("{session}", "0123456789abcdef")
-            .replace("{service_token}", "1")
-            .replace("{user_code}", &self.user_code)
-            .replace("{token}", &self.token.to_string())
-            .replace("{plugin}", "everything")
-            .replace("{snapshot}", &self.snapshot.to_string())
-            .replace("{archive}", "archived_20260101000000000_everything")
-            .replace("{tenant}", "default")
-            .replace("{key}", "default");
-        assert!(!concrete.contains('{'), "say here what stands in the place of a parameter of {path}");
-        concrete
+        let number = |name, number: i64| (name, number.to_string(), "987654".to_owned());
+        let word = |name, word: &str| (name, word.to_owned(), "nothing".to_owned());
+        vec![
+            number("{id}", id),
+            number("{user}", self.viewer),
+            number("{service_token}", 1),
+            number("{token}", self.token),
+            number("{snapshot}", self.snapshot),
+            word("{name}", "everything"),
+            word("{role}", "keeper"),
+            word("{session}", "0123456789abcdef"),
+            word("{plugin}", "everything"),
+            ("{archive}", "archived_20260101000000000_everything".to_owned(), "archived_20260101000000000_nothing".to_owned()),
+            word("{tenant}", "default"),
+            word("{key}", "default"),
+            ("{user_code}", self.user_code.clone(), self.user_code.chars().rev().collect()),
+        ]
     }
 
     /// Asks for an operation with a body that its owner could send.
     pub(super) async fn ask(&self, client: &Client, method: &Method, path: &str) -> Reply {
-        let request = client.request(method.clone(), &self.concrete(path));
-        let request = match body(method, path) {
-            Some(body) => request.json(&body),
-            None => request,
-        };
-        client.send(request.header("if-match", "\"0\"")).await
+        let concrete = self.named(path).iter().fold(path.to_owned(), |path, (name, there, _)| path.replace(name, there));
+        assert!(!concrete.contains('{'), "say here what stands in the place of a parameter of {path}");
+        send(client, method, path, &concrete).await
     }
+
+    /// Asks for what there is not, and gives the words that name it, or what there is in its place.
+    pub(super) async fn ask_for_nothing(&self, client: &Client, method: &Method, path: &str) -> (Reply, BTreeSet<String>) {
+        let named = self.named(path);
+        let concrete = named.iter().fold(path.to_owned(), |path, (name, _, absent)| path.replace(name, absent));
+        let names = named.iter().flat_map(|(_, there, absent)| [there, absent]);
+        let words = names.flat_map(|name| name.split(|c: char| !c.is_alphanumeric() && c != '_')).map(str::to_owned);
+        (send(client, method, path, &concrete).await, words.collect())
+    }
+
+    /// Passes if no operation on these finds anything for somebody.
+    async fn has_none_for(&self, client: &Client, nouns: &[&str]) {
+        for (method, path) in self.operations.iter().filter(|(_, path)| nouns.iter().any(|noun| path.starts_with(noun))) {
+            if method != Method::GET && !path.contains('{') {
+                continue;
+            }
+            let reply = self.ask(client, method, path).await;
+            if path.contains('{') {
+                assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "NOT_FOUND"), "{method} {path}: {reply:?}");
+            } else {
+                assert_eq!(reply.json()["total"], 0, "{method} {path}: {reply:?}");
+            }
+            assert!(!reply.text().contains(SECRET), "{method} {path}: {reply:?}");
+        }
+    }
+
+    /// Passes if all that there was is there, as it was.
+    pub(super) async fn is_as_it_was(&self) {
+        let admin = &self.server.admin;
+        // A code is good once, and whoever signed in may have refused it.
+        let is_own =
+            |path: &str| path.contains('{') && !path.starts_with(FOR_THE_INSTALLATION) && !path.starts_with("/api/oauth/device/");
+        for (method, path) in self.operations.iter().filter(|(method, path)| method == Method::GET && is_own(path)) {
+            let reply = self.ask(admin, method, path).await;
+            assert_eq!(reply.status, StatusCode::OK, "{method} {path}: {reply:?}");
+        }
+        let shown = admin.get(&format!("/api/experiments/{}", self.experiment)).await.json();
+        assert_eq!((&shown["name"], &shown["notes"], &shown["project"]), (&json!(SECRET), &json!(SECRET), &json!(SECRET)));
+    }
+}
+
+async fn send(client: &Client, method: &Method, path: &str, concrete: &str) -> Reply {
+    let request = client.request(method.clone(), concrete);
+    let request = match body(method, path) {
+        Some(body) => request.json(&body),
+        None => request,
+    };
+    let request = request.header("if-match", "\"0\"");
+    if path != HELD_OPEN {
+        return client.send(request).await;
+    }
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = if status.is_success() { bytes::Bytes::new() } else { response.bytes().await.unwrap() };
+    Reply { status, headers, body }
 }
 
 /// The operations of the document.
@@ -182,102 +258,50 @@ fn body(method: &Method, path: &str) -> Option<Value> {
     Some(body)
 }
 
-fn is_listed(list: &[&str], method: &Method, path: &str) -> bool {
-    list.contains(&format!("{method} {path}").as_str())
-}
-
 #[tokio::test]
-async fn nobody_is_asked_to_sign_in() {
+async fn nobody_is_asked_to_sign_in_at_plugins() {
     let lab = Laboratory::furnished().await;
     let nobody = Client::anonymous(&lab.server.url);
-    for (method, path) in &lab.operations {
-        if !is_listed(PUBLIC, method, path) {
-            let reply = lab.ask(&nobody, method, path).await;
-            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (401, "auth.required"), "{method} {path}: {reply:?}");
-        }
-    }
     for path in ["/api/everything/call/experiments.list", "/api/nothing", "/api/everything"] {
         assert_eq!(nobody.post(path, &json!({})).await.code(), "auth.required", "{path}");
     }
-}
-
-/// A viewer reads, and changes nothing.
-#[tokio::test]
-async fn a_stranger_to_the_work_does_not_touch_it() {
-    let lab = Laboratory::furnished().await;
-    let viewer = lab.server.client("viewer").await;
-    for (method, path) in lab.operations.iter().filter(|(method, _)| method != Method::GET) {
-        if !is_listed(FOR_EVERYBODY, method, path) {
-            let reply = lab.ask(&viewer, method, path).await;
-            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "PERMISSION_DENIED"), "{method} {path}: {reply:?}");
-        }
-    }
-    let experiment = viewer.get(&format!("/api/experiments/{}", lab.experiment)).await;
-    assert_eq!((experiment.status, &experiment.json()["name"]), (StatusCode::OK, &json!(SECRET)));
 }
 
 /// Whoever has a role for what they are given a part in finds nothing else, whatever the role allows.
 #[tokio::test]
 async fn who_has_no_part_in_it_does_not_find_it() {
     let lab = Laboratory::furnished().await;
-    let admin = &lab.server.admin;
     let everything: Vec<&str> = Permission::ALL.iter().filter(|one| one.is_enforced()).map(|one| one.as_str()).collect();
     let role = json!({ "slug": "guest", "name": "Guest", "permissions": everything, "project_scope": "assigned" });
     let guest = crate::people::with_role(&lab.server, "guest", &role).await;
-    for (method, path) in &lab.operations {
-        let is_of_work = ["/api/projects", "/api/experiments"].iter().any(|noun| path.starts_with(noun));
-        if !is_of_work || (method != Method::GET && !path.contains('{')) {
-            continue;
-        }
-        let reply = lab.ask(&guest, method, path).await;
-        if path.contains('{') {
-            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (404, "NOT_FOUND"), "{method} {path}: {reply:?}");
-        } else {
-            assert_eq!(reply.json()["total"], 0, "{method} {path}: {reply:?}");
-        }
-        assert!(!reply.text().contains(SECRET), "{method} {path}: {reply:?}");
-    }
+    lab.has_none_for(&guest, &["/api/projects", "/api/experiments"]).await;
     let in_it = json!({ "name": "n", "experiment_type": "t", "project": SECRET });
     let named = guest.post("/api/experiments", &in_it).await;
     assert_eq!((named.status, named.code().as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_ERROR"), "{named:?}");
     let child = json!({ "name": "n", "experiment_type": "t", "parent_experiment_id": lab.experiment });
     assert_eq!(guest.post("/api/experiments", &child).await.code(), "VALIDATION_ERROR");
-    // All is as it was.
-    let shown = admin.get(&format!("/api/experiments/{}", lab.experiment)).await.json();
-    assert_eq!((&shown["name"], &shown["project"]), (&json!(SECRET), &json!(SECRET)));
+    lab.is_as_it_was().await;
+}
+
+/// Where experiments are seen by few, the roles of the system find none in which they have no part.
+#[tokio::test]
+async fn who_has_no_part_in_a_restricted_experiment_does_not_find_it() {
+    let lab = Laboratory::on(TestServer::with(&[("MINT_ACCESS__EXPERIMENT_VISIBILITY_MODE", "restricted")]).await).await;
+    for name in ["member", "viewer"] {
+        let client = lab.server.client(name).await;
+        lab.has_none_for(&client, &["/api/experiments"]).await;
+        let in_project = lab.ask(&client, &Method::GET, "/api/projects/{id}/experiments").await;
+        assert_eq!(in_project.json()["total"], 0, "{in_project:?}");
+    }
+    lab.is_as_it_was().await;
 }
 
 #[tokio::test]
-async fn another_laboratory_sees_nothing() {
+async fn another_laboratory_has_none_of_its_plugins() {
     let lab = Laboratory::furnished().await;
     let stranger = lab.server.other_tenant("other").await;
-    for (method, path) in &lab.operations {
-        let names_something = path.contains('{');
-        if !names_something && method != Method::GET {
-            // Makes something in the asking laboratory.
-            continue;
-        }
-        let reply = lab.ask(&stranger, method, path).await;
-        if path.starts_with(FOR_THE_INSTALLATION) {
-            assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "PERMISSION_DENIED"), "{method} {path}: {reply:?}");
-        } else if is_listed(EMPTY_ELSEWHERE, method, path) {
-            assert_eq!(reply.json(), json!([]), "{method} {path}: {reply:?}");
-        } else {
-            let expected = if names_something { StatusCode::NOT_FOUND } else { StatusCode::OK };
-            assert_eq!(reply.status, expected, "{method} {path}: {reply:?}");
-        }
-        assert!(!reply.text().contains(SECRET), "{method} {path}: {reply:?}");
-    }
     let plugin = stranger.post("/api/everything/call/experiments.list", &json!({})).await;
     assert_eq!((plugin.status, plugin.code().as_str()), (StatusCode::NOT_FOUND, "resource.not_found"), "{plugin:?}");
-    // All is as it was, and was there to be found.
-    let is_own = |path: &str| path.contains('{') && !path.starts_with(FOR_THE_INSTALLATION);
-    for (method, path) in lab.operations.iter().filter(|(method, path)| method == Method::GET && is_own(path)) {
-        let reply = lab.ask(&lab.server.admin, method, path).await;
-        assert_eq!(reply.status, StatusCode::OK, "{method} {path}: {reply:?}");
-    }
-    let shown = lab.server.admin.get(&format!("/api/experiments/{}", lab.experiment)).await.json();
-    assert_eq!((&shown["name"], &shown["notes"]), (&json!(SECRET), &json!(SECRET)));
 }
 
 /// The internal routes are for processes of plugins: a person's session opens none of them.

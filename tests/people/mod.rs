@@ -8,6 +8,7 @@ mod export;
 mod external;
 mod issuer;
 mod projects;
+mod rights;
 mod roles;
 mod secrets;
 mod service_tokens;
@@ -15,6 +16,7 @@ mod sessions;
 mod tenants;
 mod tokens;
 mod users;
+mod visibility;
 
 use http::StatusCode;
 use mint_tests::{Client, PASSWORD, Reply, TestServer};

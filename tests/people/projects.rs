@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use super::{assert_refused, id_of, with_role};
 use crate::subprocess::Program;
 
-async fn put(client: &Client, path: &str, role: &str) -> Reply {
+pub(super) async fn put(client: &Client, path: &str, role: &str) -> Reply {
     client.send(client.request(Method::PUT, path).json(&json!({ "role": role }))).await
 }
 
 #[track_caller]
-fn assert_ok(reply: &Reply) {
+pub(super) fn assert_ok(reply: &Reply) {
     assert!(reply.status.is_success(), "{reply:?}");
 }
 
 /// A project with two experiments, made by the administrator: the project's number and theirs.
-async fn project(server: &TestServer, name: &str) -> (i64, i64, i64) {
+pub(super) async fn project(server: &TestServer, name: &str) -> (i64, i64, i64) {
     let admin = &server.admin;
     let made = admin.post("/api/projects", &json!({ "name": name })).await;
     let mut experiments = Vec::new();
@@ -28,7 +28,7 @@ async fn project(server: &TestServer, name: &str) -> (i64, i64, i64) {
     (made.json()["id"].as_i64().unwrap(), experiments[0], experiments[1])
 }
 
-async fn names(client: &Client) -> Value {
+pub(super) async fn names(client: &Client) -> Value {
     let listed = client.get("/api/experiments").await.json();
     let names: Vec<Value> = listed["experiments"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
     assert_eq!(listed["total"], names.len(), "{listed}");
@@ -159,14 +159,14 @@ async fn project_of_others(server: &TestServer) {
 }
 
 /// The same person's view through a plugin of each mode.
-struct Inside<'a> {
+pub(super) struct Inside<'a> {
     server: &'a TestServer,
     guest: &'a Client,
     headers: [(&'static str, String); 3],
 }
 
 impl<'a> Inside<'a> {
-    async fn of(server: &'a TestServer, guest: &'a Client, id: i64) -> Self {
+    pub(super) async fn of(server: &'a TestServer, guest: &'a Client, id: i64) -> Self {
         let environment = guest.get("/api/nosy/environment").await.json()["environment"].clone();
         let token = environment["MINT_PLUGIN_TOKEN"].as_str().unwrap_or_else(|| panic!("{environment}")).to_owned();
         let headers =
@@ -175,7 +175,7 @@ impl<'a> Inside<'a> {
     }
 
     /// Finds the experiment by this name, or not at all, and may write to it as far as it finds it.
-    async fn sees(&self, experiment: i64, name: Option<&str>) {
+    pub(super) async fn sees(&self, experiment: i64, name: Option<&str>) {
         let shared = self.guest.post("/api/everything/call/experiments.get", &json!({ "id": experiment })).await;
         let isolated = self.inside(Method::GET, &format!("/experiments/{experiment}"), None).await;
         match name {

@@ -71,6 +71,12 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
          people whom nobody knows here are refused",
     ),
     (
+        "access.experimentVisibilityMode",
+        Kind::Text,
+        "Who sees experiments: `open`, everybody whose role may see experiments, or `restricted`, who made one, has a part in it or in its \
+         project, and administrators; by default open",
+    ),
+    (
         "secrets.key",
         Kind::Text,
         "The key that seals secrets which are stored, 64 hexadecimal digits; by default one that comes from the secret of this \

@@ -249,7 +249,7 @@ fn of_tenant(row: roles::Role, users: i64) -> Role {
 fn of_system(role: SystemRole, users: i64) -> Option<Role> {
     let (name, description) = match role {
         SystemRole::Admin => ("Administrator", "Everything."),
-        SystemRole::Member => ("Member", "Everything but managing people and installing plugins."),
+        SystemRole::Member => ("Member", "Everything but managing people, plugins and instruments, and the jobs of others."),
         SystemRole::Viewer => ("Viewer", "Looks, and uses plugins."),
     };
     Some(Role {

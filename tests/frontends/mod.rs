@@ -2,6 +2,7 @@
 
 mod chromium;
 mod entry;
+mod external;
 mod files;
 mod origin;
 mod pages;

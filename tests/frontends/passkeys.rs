@@ -34,7 +34,7 @@ async fn authenticator(chromium: &mut Chromium) {
 }
 
 /// At the name by which browsers give passkeys.
-fn at_localhost(server: &TestServer) -> String {
+pub(super) fn at_localhost(server: &TestServer) -> String {
     server.url.replace("127.0.0.1", "localhost")
 }
 

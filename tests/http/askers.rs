@@ -104,10 +104,13 @@ fn order((method, path): &(Method, String)) -> (usize, usize, String) {
 fn answer(reply: &Reply) -> Option<Answer> {
     let code = || reply.code();
     match reply.status.as_u16() {
-        401 => (code() == "auth.required").then_some(Answer::SignIn),
+        401 if code() == "auth.required" => Some(Answer::SignIn),
         403 if code() == "PERMISSION_DENIED" => Some(Answer::Refused),
-        // Said to somebody who may change it, and does not know it.
-        403 => (code() == "auth.wrong_password").then_some(Answer::Given),
+        // Said to somebody who may ask, and does not know or show what it takes.
+        401 | 403 => {
+            let about_what_is_shown = ["auth.wrong_password", "auth.ceremony_ended", "auth.another_browser"];
+            about_what_is_shown.contains(&code().as_str()).then_some(Answer::Given)
+        }
         404 => (code() == "NOT_FOUND").then_some(Answer::NotThere),
         405 | 500.. => None,
         _ => Some(Answer::Given),

@@ -8,6 +8,8 @@ use mint_domain::Permission;
 use mint_tests::{Client, Reply, TestServer, bundle};
 use serde_json::{Value, json};
 
+use crate::people::{external::configured, issuer::Issuer};
+
 /// The whole list of what anybody may ask. It may only shrink.
 pub(super) const PUBLIC: &[&str] = &[
     "GET /api/auth/methods",
@@ -59,6 +61,7 @@ const BESIDE_THE_DOCUMENT: &[(&str, &str)] = &[
     (".nest_service(\"/api/internal\",", "the internal routes, below"),
     (".merge(docs)", "access.rs: the document can be browsed"),
     (".route(\"/auth/{page}\",", "../cli/device_login.rs: nothing but the platform's own pages"),
+    (".route(\"/auth/external/{provider}\",", "../frontends/external.rs: the same, whatever the address names"),
     (".route(\"/\",", "access.rs: the document can be browsed"),
     (".fallback(gateway)", "routes of plugins, below"),
 ];
@@ -76,14 +79,19 @@ pub(super) struct Laboratory {
     snapshot: i64,
     token: i64,
     user_code: String,
+    _issuer: Issuer,
 }
 
 impl Laboratory {
     pub(super) async fn furnished() -> Self {
-        Self::on(TestServer::start().await).await
+        Self::with(&[]).await
     }
 
-    async fn on(server: TestServer) -> Self {
+    async fn with(variables: &[(&str, &str)]) -> Self {
+        let issuer = Issuer::start().await;
+        let oidc = configured(&issuer);
+        let variables: Vec<_> = variables.iter().copied().chain([("MINT_AUTH__OIDC", oidc.as_str())]).collect();
+        let server = TestServer::with(&variables).await;
         let admin = &server.admin;
         let project = admin.post("/api/projects", &json!({ "name": SECRET, "description": SECRET })).await.json();
         let new = json!({ "name": SECRET, "experiment_type": "t", "project": SECRET, "notes": SECRET });
@@ -117,6 +125,7 @@ impl Laboratory {
             token,
             user_code,
             server,
+            _issuer: issuer,
         }
     }
 
@@ -136,6 +145,9 @@ impl Laboratory {
             number("{service_token}", 1),
             number("{token}", self.token),
             number("{snapshot}", self.snapshot),
+            number("{passkey}", 1),
+            number("{identity}", 1),
+            word("{provider}", "open"),
             word("{name}", "everything"),
             word("{role}", "keeper"),
             word("{session}", "0123456789abcdef"),
@@ -248,6 +260,11 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("PUT", "/api/users/me/password") => json!({ "present": "n", "new": "another password" }),
         ("POST", "/api/tokens") => json!({ "name": "n" }),
         ("POST", "/api/tokens/service") => json!({ "name": "n", "plugin": "everything", "instruments": [] }),
+        ("POST", "/api/passkey/sign-in") => json!({ "ceremony": "n", "credential": {} }),
+        ("POST", "/api/passkey") => json!({ "name": "n", "ceremony": "n", "credential": {} }),
+        ("POST", "/api/auth/external/{provider}/session" | "/api/auth/external/{provider}/identity") => {
+            json!({ "state": "n", "code": "n" })
+        }
         ("POST", "/api/oauth/device/{user_code}") => json!({ "allow": false }),
         ("POST", "/api/roles") => json!({ "slug": "n", "name": "n", "permissions": [] }),
         ("PATCH", "/api/roles/{role}") => json!({ "permissions": [] }),
@@ -286,7 +303,7 @@ async fn who_has_no_part_in_it_does_not_find_it() {
 /// Where experiments are seen by few, the roles of the system find none in which they have no part.
 #[tokio::test]
 async fn who_has_no_part_in_a_restricted_experiment_does_not_find_it() {
-    let lab = Laboratory::on(TestServer::with(&[("MINT_ACCESS__EXPERIMENT_VISIBILITY_MODE", "restricted")]).await).await;
+    let lab = Laboratory::with(&[("MINT_ACCESS__EXPERIMENT_VISIBILITY_MODE", "restricted")]).await;
     for name in ["member", "viewer"] {
         let client = lab.server.client(name).await;
         lab.has_none_for(&client, &["/api/experiments"]).await;

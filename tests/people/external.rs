@@ -8,7 +8,7 @@ use url::Url;
 use super::issuer::{CLIENT, Issuer, LIES, Lie, SECRET};
 
 /// Servers of which `open` takes in strangers and `closed` does not; the same issuer is behind both.
-fn configured(issuer: &Issuer) -> String {
+pub(crate) fn configured(issuer: &Issuer) -> String {
     let of = |name: &str, laboratory: &str, newcomers: Value| {
         json!({
             "name": name, "issuer": issuer.url, "clientId": CLIENT, "clientSecret": SECRET, "laboratory": laboratory,

@@ -26,12 +26,12 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 use url::form_urlencoded;
 
-pub(super) const CLIENT: &str = "mint at a test";
-pub(super) const SECRET: &str = "a secret/with: what needs escaping";
+pub(crate) const CLIENT: &str = "mint at a test";
+pub(crate) const SECRET: &str = "a secret/with: what needs escaping";
 
 /// What is wrong with its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lie {
+pub(crate) enum Lie {
     Nonce,
     NoNonce,
     Audience,
@@ -48,7 +48,7 @@ pub(super) enum Lie {
     Silent,
 }
 
-pub(super) const LIES: [Lie; 11] = [
+pub(crate) const LIES: [Lie; 11] = [
     Lie::Nonce,
     Lie::NoNonce,
     Lie::Audience,
@@ -62,8 +62,8 @@ pub(super) const LIES: [Lie; 11] = [
     Lie::Endless,
 ];
 
-pub(super) struct Issuer {
-    pub(super) url: String,
+pub(crate) struct Issuer {
+    pub(crate) url: String,
     state: Arc<Mutex<State>>,
     _serving: AbortOnDropHandle<()>,
 }
@@ -78,7 +78,7 @@ struct State {
 }
 
 impl Issuer {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = State { url: url.clone(), key: fresh_key(), key_id: 1, person: json!({}), lie: None, codes: HashMap::new() };
@@ -98,16 +98,16 @@ impl Issuer {
     }
 
     /// Who signs in from now on: what is told beside `sub`.
-    pub(super) fn knows(&self, person: Value) {
+    pub(crate) fn knows(&self, person: Value) {
         self.state().person = person;
     }
 
-    pub(super) fn lies(&self, lie: Option<Lie>) {
+    pub(crate) fn lies(&self, lie: Option<Lie>) {
         self.state().lie = lie;
     }
 
     /// Signs with another key, which it shows.
-    pub(super) fn changes_its_key(&self) {
+    pub(crate) fn changes_its_key(&self) {
         let mut state = self.state();
         state.key = fresh_key();
         state.key_id += 1;

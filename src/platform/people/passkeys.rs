@@ -249,7 +249,8 @@ pub(super) fn expect_own_session(caller: &Caller, user: UserId) -> Result<(), Re
 /// Refuses to take the last way to sign in from somebody. The caller has the lock of the tenant's people.
 pub(super) async fn expect_way_in(tx: &mut Tx, caller: &Caller, user: UserId) -> Result<()> {
     if users::count_ways_in(tx, caller.tenant, user).await? == 0 {
-        let message = "Without it there would be no way left to sign in. Set a password, or add another way, first.";
+        let message =
+            "Without it there would be no way left to sign in. Add another one first, or ask an administrator for a password.";
         return Err(Refusal::new(RefusalKind::Conflict, "auth.last_way_in", message).into());
     }
     Ok(())

@@ -22,6 +22,7 @@ async fn a_person_signs_in_at_another_server_and_links_it() {
     chromium.ask("Network.clearBrowserCookies", json!({})).await;
     chromium.open(&format!("{url}/auth/account")).await;
     go(&mut chromium, "sign-in", json!({ "username": "member", "password": PASSWORD }), "button").await;
+    chromium.appears("document.getElementById('who')?.textContent").await;
     knows("sedna");
     choose(&mut chromium, "closed").await;
     let linked =

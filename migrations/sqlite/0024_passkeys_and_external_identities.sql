@@ -8,6 +8,7 @@ create table ceremonies (
     state text not null,
     expires_at text not null
 );
+create index ceremonies_by_end on ceremonies (expires_at);
 
 -- `credential` is the public key with its counter, as JSON; `user_handle` is what authenticators know the person by.
 create table passkeys (

@@ -11,8 +11,10 @@ use time::Duration;
 
 use crate::{Platform, sign_in::hashed};
 
-/// Those that may be under way at once.
+/// Those that may be under way at once. One more ends the oldest, so that nobody keeps others from signing in by beginning many.
 const CEREMONIES_MAX: i64 = 10_000;
+/// How long one may take: whoever is elsewhere may have to look for a second factor first.
+const DURATION: Duration = Duration::minutes(10);
 
 /// What is begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +38,6 @@ impl Kind {
             Self::Link => "external.link",
         }
     }
-
-    /// How long it may take: whoever is elsewhere may have to look for a second factor first.
-    fn duration(self) -> Duration {
-        match self {
-            Self::AddPasskey | Self::ShowPasskey => Duration::minutes(5),
-            Self::SignIn | Self::Link => Duration::minutes(15),
-        }
-    }
 }
 
 /// A word by which one is ended.
@@ -63,18 +57,14 @@ impl Platform {
         let state = serde_json::to_string(state).map_err(std::io::Error::from)?;
         let now = self.services().clock.now();
         let mut tx = self.services().db.begin().await?;
-        if ceremonies::count(&mut tx, now).await? >= CEREMONIES_MAX {
-            let message = "Too many people are signing in at this moment. Try again in a minute.";
-            return Err(Refusal::new(RefusalKind::Unavailable, "auth.busy", message).retry_after(60).into());
-        }
         let new = NewCeremony {
             token_sha256: &hashed(word.expose_secret()),
             kind: kind.as_str(),
             user,
             state: &state,
-            expires_at: now + kind.duration(),
+            expires_at: now + DURATION,
         };
-        ceremonies::insert(&mut tx, new, now).await?;
+        ceremonies::insert(&mut tx, new, CEREMONIES_MAX, now).await?;
         Ok(tx.commit().await?)
     }
 

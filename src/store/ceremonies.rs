@@ -33,12 +33,18 @@ pub struct Ceremony {
     pub expires_at: OffsetDateTime,
 }
 
-/// Keeps what is begun, and forgets what has taken too long.
+/// Keeps what is begun, and forgets what has taken too long, and the oldest where there would be more than `most`.
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(tx: &mut Tx, new: NewCeremony<'_>, now: OffsetDateTime) -> Result<()> {
+pub async fn insert(tx: &mut Tx, new: NewCeremony<'_>, most: i64, now: OffsetDateTime) -> Result<()> {
     execute!(tx, "delete from ceremonies where expires_at <= $1", now)?;
+    execute!(
+        tx,
+        "delete from ceremonies where token_sha256 in
+            (select token_sha256 from ceremonies order by expires_at desc limit 1000 offset $1)",
+        most - 1,
+    )?;
     execute!(
         tx,
         "insert into ceremonies (token_sha256, kind, tenant_id, user_id, state, expires_at) values ($1, $2, $3, $4, $5, $6)",
@@ -50,14 +56,6 @@ pub async fn insert(tx: &mut Tx, new: NewCeremony<'_>, now: OffsetDateTime) -> R
         new.expires_at,
     )
     .map(drop)
-}
-
-/// How many are under way.
-///
-/// # Errors
-/// The database's.
-pub async fn count(tx: &mut Tx, now: OffsetDateTime) -> Result<i64> {
-    rows!(tx, one(i64,), "select count(*) from ceremonies where expires_at > $1", now).map(|(count,)| count)
 }
 
 /// Ends one of a kind: it is good once.

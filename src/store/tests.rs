@@ -14,6 +14,7 @@ use time::{Duration, OffsetDateTime, macros::datetime};
 use crate::{
     Db, Error, Page, artifacts, audit,
     calendar::{self, NewCalendarEvent},
+    ceremonies::{self, NewCeremony},
     designs, experiments,
     installations::{self, NewInstallation},
     instruments,
@@ -505,5 +506,23 @@ async fn roles_and_tokens_of_eighteen_permissions_go_on_as_they_were() {
             assert_eq!(of_token(name).as_deref(), Some(after), "{name}");
         }
         assert_eq!(of_token("all"), None);
+    }
+}
+
+/// Whoever begins many keeps nobody from ending one that was begun since.
+#[tokio::test]
+async fn the_oldest_ceremony_makes_way() {
+    for test in databases().await {
+        let mut tx = test.db.begin().await.unwrap();
+        for (number, token) in ["first", "second", "third"].into_iter().enumerate() {
+            let expires_at = NOW + Duration::seconds(60 + i64::try_from(number).unwrap());
+            let new = NewCeremony { token_sha256: token, kind: "kind", user: None, state: "{}", expires_at };
+            ceremonies::insert(&mut tx, new, 2, NOW).await.unwrap();
+        }
+        let mut found = Vec::new();
+        for token in ["first", "second", "third", "third"] {
+            found.push(ceremonies::take(&mut tx, token, "kind").await.unwrap().is_some());
+        }
+        assert_eq!(found, [false, true, true, false], "{}", test.url);
     }
 }

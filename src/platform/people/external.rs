@@ -197,7 +197,7 @@ impl Platform {
     /// Sends a browser to another server, to sign in here by it.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `rate_limit.exceeded`, `auth.provider_unreachable`, `server.no_address`, `auth.busy`.
+    /// `NOT_FOUND`, `rate_limit.exceeded`, `auth.provider_unreachable`, `server.no_address`.
     pub async fn depart(&self, whose: &Whose, provider: &str, origin: &Origin) -> Result<Departure> {
         let provider = self.providers().find(provider, whose)?;
         self.attempts().admit_address(origin.address)?;

@@ -179,7 +179,7 @@ impl Platform {
     /// Begins a sign-in by a passkey of whoever it is.
     ///
     /// # Errors
-    /// `rate_limit.exceeded`, `server.no_address`, `auth.busy`.
+    /// `rate_limit.exceeded`, `server.no_address`.
     pub async fn begin_sign_in_by_passkey(&self, whose: &Whose, origin: &Origin) -> Result<BegunPasskey> {
         self.attempts().admit_address(origin.address)?;
         let (options, state) = self.webauthn(whose)?.start_discoverable_authentication().map_err(|error| broken(&error))?;

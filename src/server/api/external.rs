@@ -29,7 +29,7 @@ use crate::{
 /// What a browser keeps while it is elsewhere.
 const COOKIE: &str = "mint_departed";
 /// Seconds for which it keeps that.
-const KEPT_SECONDS: i64 = 15 * 60;
+const KEPT_SECONDS: i64 = 10 * 60;
 
 /// Whose methods.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -31,7 +31,7 @@ use crate::{
 /// What a browser is to ask an authenticator.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Options {
-    /// To be sent back with what the authenticator answers. It is good once, for five minutes.
+    /// To be sent back with what the authenticator answers. It is good once, for ten minutes.
     ceremony: String,
     /// For `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON` of `PublicKeyCredential`.
     #[schema(value_type = Object)]

@@ -21,6 +21,12 @@ use crate::subprocess::egress::listen;
 
 const KIB: u64 = 1 << 10;
 
+/// Whether it is the refusal of a write for want of room: `ENOSPC`, or `EIO` where the component's standard library keeps
+/// to itself why a stream failed, as wasi-libc does since it speaks WASI 0.2 itself.
+pub(super) fn is_full(said: &Value) -> bool {
+    [51, 29].iter().any(|errno| said["errno"] == *errno)
+}
+
 /// A server with `everything` under these limits, and `hello`.
 async fn everything_with(guest: &Guest, limits: Value) -> TestServer {
     let server = TestServer::start().await;
@@ -71,7 +77,7 @@ async fn fills(directory: &str, limit: &str, bytes_max: u64) {
         let (reply, _) = beside(&server, server.admin.get(&path)).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         let said = reply.json();
-        assert_eq!(said["error"], "StorageFull", "{said}");
+        assert!(is_full(&said), "{said}");
         let bytes = said["bytes"].as_u64().unwrap();
         assert!((bytes_max - 32 * KIB..=bytes_max).contains(&bytes), "{bytes} of {bytes_max} bytes");
     }

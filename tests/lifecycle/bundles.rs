@@ -82,8 +82,11 @@ async fn a_truncated_bundle_is_refused() {
 async fn an_altered_bundle_is_refused_naming_the_entry() {
     let server = TestServer::start().await;
     let whole = std::fs::read(bundle("hello").path).unwrap();
-    let start = positions(&whole, LOCAL_HEADER).into_iter().find(|at| whole[at + 30..].starts_with(b"plugin.wasm")).unwrap();
-    for at in [start + 5_000, whole.len() / 2, whole.len() - 5_000] {
+    let header = positions(&whole, LOCAL_HEADER).into_iter().find(|at| whole[at + 30..].starts_with(b"plugin.wasm")).unwrap();
+    let field = |at: usize| usize::from(u16::from_le_bytes(whole[header + at..header + at + 2].try_into().unwrap()));
+    let packed = u32::from_le_bytes(whole[header + 18..header + 22].try_into().unwrap()) as usize;
+    let start = header + 30 + field(26) + field(28);
+    for at in [start + packed / 10, start + packed / 2, start + packed - 10] {
         let mut altered = whole.clone();
         altered[at] ^= 0x40;
         let said = refusal(&server, altered).await;

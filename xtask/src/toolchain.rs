@@ -15,18 +15,16 @@ use crate::{
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// A compiler for components; none when the active one has the target.
+/// A compiler for components; none when the active one is to be used.
 ///
-/// With `MINT_GUEST_TOOLCHAIN=debian` it is taken from Debian's packages and rustup is left alone; otherwise rustup adds
-/// the target to the active toolchain.
+/// With `MINT_GUEST_TOOLCHAIN=debian` it is taken from Debian's packages and rustup is left alone, whatever else the machine
+/// has, so that all machines with that setting build the same; otherwise rustup adds the target to the active toolchain.
 pub(crate) fn guest_rustc() -> Result<Option<PathBuf>> {
     let sysroot = sysroot()?;
-    if has_target(&sysroot) {
-        return Ok(None);
-    }
     match env::var("MINT_GUEST_TOOLCHAIN").as_deref() {
         Ok("debian") => debian::rustc(&sysroot).map(Some),
         Ok(other) => bail!("MINT_GUEST_TOOLCHAIN={other} is not known: unset it, or use `debian`"),
+        Err(_) if has_target(&sysroot) => Ok(None),
         Err(_) => {
             say(&format!("The active Rust toolchain cannot build components yet: `rustup target add {TARGET}`"));
             show(Command::new("rustup").args(["target", "add", TARGET])).context(

@@ -10,7 +10,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// Where it gives up by itself.
 const CHUNKS_MAX: usize = 4096;
 
-/// `?directory=`: writes one file until that fails, and deletes it: `{"bytes": n, "error": "StorageFull"}`.
+/// `?directory=`: writes one file until that fails, and deletes it: `{"bytes": n, "errno": 51}`.
 pub(crate) fn fill(request: Request) -> Result<Response> {
     let directory = request.query("directory").ok_or_else(|| Error::bad_request("which directory?"))?;
     let path = format!("{directory}/filling");
@@ -21,12 +21,12 @@ pub(crate) fn fill(request: Request) -> Result<Response> {
         match file.write(&[b'x'; CHUNK_BYTES]) {
             Ok(written) => bytes += written,
             Err(error) => {
-                refused = Some(format!("{:?}", error.kind()));
+                refused = error.raw_os_error();
                 break;
             }
         }
     }
     drop(file);
     fs::remove_file(&path)?;
-    Response::json(&json!({ "bytes": bytes, "error": refused }))
+    Response::json(&json!({ "bytes": bytes, "errno": refused }))
 }

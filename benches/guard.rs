@@ -19,7 +19,7 @@ use mint_platform::{
     admission::{Admission, Laboratory},
     frontends::Whose,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Plan,
@@ -38,12 +38,27 @@ pub(crate) const NAME: &str = "guards";
 /// Calls that are timed together, since a clock costs as much as one.
 const BATCH: u32 = 1_000;
 const BATCHES: usize = 1_000;
+/// More than are asked for while it is measured.
+const ADMITTED_PER_SECOND: u64 = 1_000_000_000;
 /// Connections of the neighbour.
 const CONNECTIONS: usize = 8;
 /// Calls of one installation: one more fault within a minute would end it.
 const CALLS: usize = 4;
 /// Copies of the hostile plugin for each trouble.
 const COPIES: usize = 3;
+
+/// What a neighbour notices of a plugin that reaches a limit.
+#[derive(Debug)]
+pub(crate) struct Neighbour {
+    /// The limit and its value.
+    pub(crate) beside: String,
+    /// Of the neighbour's requests.
+    pub(crate) latencies_ns: Vec<u32>,
+    /// How long each of the plugin's requests took, on the wall.
+    pub(crate) ended: Vec<Duration>,
+    /// The most that one of them used, in the limit's own unit.
+    pub(crate) peak: Option<u64>,
+}
 
 /// A limit, its value, and the route that reaches it.
 const TROUBLES: [(&str, u64, &str); 6] = [
@@ -62,26 +77,26 @@ const TROUBLES: [(&str, u64, &str); 6] = [
 /// The plugin may not; nobody is known by the token.
 pub(crate) async fn costs(call: &Call, platform: &Platform, token: &str) -> Result<()> {
     let (permission, capability) = (Permission::ExperimentsView, Capability::ExperimentsRead);
-    let plugin = call.through_plugin()?;
+    // An authority of its own: the server puts the plugin's terms in force again whenever it looks.
+    let plugin = call.through_plugin()?.under(Limits::default());
     plugin.obey(Terms { grants: Arc::new(Grants::new([capability.clone()])), limits: plugin.limits() });
+    let person = Call { plugin: Some(Arc::new(plugin)), ..call.clone() };
+    let own = Call { actor: Actor::System, ..person.clone() };
     let gate = |call: &Call| black_box(call.permit(permission, &capability)).is_ok();
-    let own = Call { actor: Actor::System, ..call.clone() };
-    anyhow::ensure!(gate(call) && gate(&own), "the plugin may not what is measured");
 
-    let limits = Limits { requests_per_second_max: 1_000_000, ..Limits::default() };
-    let share = Share { laboratory_requests_per_second_max: 1_000_000, ..Share::default() };
+    let limits = Limits { requests_per_second_max: ADMITTED_PER_SECOND, ..Limits::default() };
+    let share = Share { laboratory_requests_per_second_max: ADMITTED_PER_SECOND, ..Share::default() };
     let admission = Admission::new(&limits, Arc::default(), Arc::new(Laboratory::new(share)));
     let deadline = tokio::time::Instant::now() + Duration::from_secs(3_600);
     let admit = || {
-        // A refusal would cost more, and comes after a million within a second.
         let _counted = black_box(admission.count());
         black_box(pin!(admission.enter(deadline)).poll(&mut Context::from_waker(Waker::noop()))).is_ready()
     };
     report::costs(&[
         ("who asks, and whether they may", identified(platform, token).await?),
-        ("gate of a host call, for a person", timed(|| gate(call))),
-        ("gate of a host call, for the plugin", timed(|| gate(&own))),
-        ("admission of a request", timed(admit)),
+        ("gate of a host call, for a person", timed(|| gate(&person))?),
+        ("gate of a host call, for the plugin", timed(|| gate(&own))?),
+        ("admission of a request", timed(admit)?),
     ]);
     Ok(())
 }
@@ -104,18 +119,20 @@ async fn identified(platform: &Platform, token: &str) -> Result<(Duration, f64)>
     Ok(median(times, counting::allocations() - before))
 }
 
-/// The median of one call, and what it allocates on average.
-fn timed(mut call: impl FnMut() -> bool) -> (Duration, f64) {
+/// The median of one call that passes, and what it allocates on average.
+fn timed(mut call: impl FnMut() -> bool) -> Result<(Duration, f64)> {
     let mut times = Vec::with_capacity(BATCHES);
     let before = counting::allocations();
     for _ in 0..BATCHES {
         let begun = Instant::now();
+        let mut passed = true;
         for _ in 0..BATCH {
-            black_box(call());
+            passed &= call();
         }
         times.push(begun.elapsed() / BATCH);
+        anyhow::ensure!(passed, "what is measured was refused");
     }
-    median(times, counting::allocations() - before)
+    Ok(median(times, counting::allocations() - before))
 }
 
 fn median(mut times: Vec<Duration>, allocated: u64) -> (Duration, f64) {
@@ -135,7 +152,8 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
     let hostile = Guest::unpack(&plan.guests, "hostile", &place)?;
     runtime.block_on(client.install(&plan.guests.join("hello.mint")))?;
     let quiet = drive(&whoami(&server.address, &client), CONNECTIONS, plan.duration)?;
-    let mut rows = vec![("nothing".to_owned(), quiet.latencies_ns, Vec::new())];
+    let mut rows =
+        vec![Neighbour { beside: "nothing".to_owned(), latencies_ns: quiet.latencies_ns, ended: Vec::new(), peak: None }];
     for (limit, value, route) in TROUBLES {
         report::progress(&format!("{limit} is reached"));
         let copies = if plan.quick { 1 } else { COPIES };
@@ -157,10 +175,26 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
             Ok::<_, anyhow::Error>(ended)
         })?;
         let answers = neighbour.join().ok().context("the neighbour broke")??;
-        rows.push((format!("{limit} = {value}"), answers.latencies_ns, ended));
+        let mut peaks = Vec::new();
+        for slug in &slugs {
+            peaks.extend(runtime.block_on(peak(&client, slug, limit))?);
+        }
+        rows.push(Neighbour {
+            beside: format!("{limit} = {value}"),
+            latencies_ns: answers.latencies_ns,
+            ended,
+            peak: peaks.into_iter().max(),
+        });
     }
     report::neighbours(rows);
     Ok(())
+}
+
+/// The most that a plugin used of a limit in one call, in the limit's own unit, where that is measured.
+async fn peak(client: &Client, slug: &str, limit: &str) -> Result<Option<u64>> {
+    let limits = client.get(&format!("/api/plugins/{slug}/limits")).await?;
+    let found = limits.as_array().into_iter().flatten().find(|one| one.get("name").and_then(Value::as_str) == Some(limit));
+    Ok(found.and_then(|one| one.get("peak")).and_then(Value::as_u64))
 }
 
 fn whoami(address: &Address, client: &Client) -> Request {

@@ -1,8 +1,11 @@
 //! What a person reads.
 
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::{
+    io::{IsTerminal as _, Write as _, stderr},
+    time::Duration,
+};
 
-use crate::{canary::Kept, rows::Figures, upgrades::Upgraded};
+use crate::{canary::Kept, guard::Neighbour, rows::Figures, upgrades::Upgraded};
 
 /// Begins the report.
 pub(crate) fn heading(machine: &str) {
@@ -70,7 +73,7 @@ pub(crate) fn circumstances(reset_path: &str, log_bytes: u64) {
 }
 
 /// A table of durations.
-pub(crate) fn durations(title: &str, columns: &[&str], rows: &[(&str, Vec<Option<std::time::Duration>>)]) {
+pub(crate) fn durations(title: &str, columns: &[&str], rows: &[(&str, Vec<Option<Duration>>)]) {
     end_progress();
     println!();
     print!("{title:<34}");
@@ -88,7 +91,7 @@ pub(crate) fn durations(title: &str, columns: &[&str], rows: &[(&str, Vec<Option
 }
 
 /// The table of checks: the median of one, and how often one allocates.
-pub(crate) fn costs(rows: &[(&str, (std::time::Duration, f64))]) {
+pub(crate) fn costs(rows: &[(&str, (Duration, f64))]) {
     end_progress();
     println!("\n{:<40} {:>12} {:>12}", "guards, one thread", "p50", "allocations");
     for (name, (median, allocations)) in rows {
@@ -96,22 +99,29 @@ pub(crate) fn costs(rows: &[(&str, (std::time::Duration, f64))]) {
     }
 }
 
-/// The table of a neighbour beside a plugin that reaches a limit: its latencies, and how long each of the plugin's requests took.
-pub(crate) fn neighbours(rows: Vec<(String, Vec<u32>, Vec<std::time::Duration>)>) {
+/// The table of a neighbour beside a plugin that reaches a limit.
+pub(crate) fn neighbours(rows: Vec<Neighbour>) {
     end_progress();
     println!(
-        "\n{:<40} {:>9} {:>9} {:>9} {:>9} {:>14} {:>14}",
-        "neighbour beside a limit, 8 conns", "requests", "p50 µs", "p99 µs", "max µs", "ended p50", "ended max"
+        "\n{:<40} {:>9} {:>9} {:>9} {:>9} {:>12} {:>12} {:>12}",
+        "neighbour beside a limit, 8 conns", "requests", "p50 µs", "p99 µs", "max µs", "ended p50", "ended max", "used at most"
     );
-    for (name, mut latencies, mut ended) in rows {
-        latencies.sort_unstable();
+    for Neighbour { beside, mut latencies_ns, mut ended, peak } in rows {
+        latencies_ns.sort_unstable();
         ended.sort_unstable();
-        let at = |share: usize| latencies.get(latencies.len() * share / 100).map_or(0.0, |ns| f64::from(*ns) / 1e3);
-        let max = latencies.last().map_or(0.0, |ns| f64::from(*ns) / 1e3);
-        let time = |time: Option<&std::time::Duration>| time.map_or_else(|| "–".to_owned(), |time| format!("{time:.1?}"));
+        let at = |share: usize| latencies_ns.get(latencies_ns.len() * share / 100).map_or(0.0, |ns| f64::from(*ns) / 1e3);
+        let max = latencies_ns.last().map_or(0.0, |ns| f64::from(*ns) / 1e3);
+        let time = |time: Option<&Duration>| time.map_or_else(|| "–".to_owned(), |time| format!("{time:.1?}"));
         let (middle, last) = (time(ended.get(ended.len() / 2)), time(ended.last()));
-        println!("{name:<40} {:>9} {:>9.0} {:>9.0} {max:>9.0} {middle:>14} {last:>14}", latencies.len(), at(50), at(99));
+        let peak = peak.map_or_else(|| "–".to_owned(), |peak| peak.to_string());
+        println!(
+            "{beside:<40} {:>9} {:>9.0} {:>9.0} {max:>9.0} {middle:>12} {last:>12} {peak:>12}",
+            latencies_ns.len(),
+            at(50),
+            at(99)
+        );
     }
+    println!("Ended: on the wall, beside a neighbour that asks for all of the machine. Used: in the limit's own unit.");
 }
 
 /// The table of two laboratories that look for each other's words.

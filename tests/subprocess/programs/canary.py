@@ -4,6 +4,11 @@ import re
 
 kept = []
 FILE_BYTES_MAX = 1 << 20
+CHUNK_BYTES = 1 << 20
+# No word is longer.
+OVERLAP_BYTES = 64
+# One at a time: what another search has read would be looked through as well, again and again.
+seeking = threading.Lock()
 
 
 def query(handler):
@@ -31,11 +36,12 @@ def seek(handler):
     # Letter by letter, since a whole word would be found in the pattern's own memory.
     words = {name: re.compile("".join(f"[{letter}]" for letter in reversed(asked[name])).encode()) for name in ("own", "foreign")}
     found = {"own": [], "foreign": [], "bytes": 0}
-    for name, data in places(asked.get("walk") == "true"):
-        found["bytes"] += len(data)
-        for whose, pattern in words.items():
-            if pattern.search(data):
-                found[whose].append(name)
+    with seeking:
+        for name, data in places(asked.get("walk") == "true"):
+            found["bytes"] += len(data)
+            for whose, pattern in words.items():
+                if pattern.search(data):
+                    found[whose].append(name)
     return found
 
 
@@ -69,8 +75,9 @@ def memory():
             if not line[1].startswith("rw"):
                 continue
             try:
-                file.seek(begin)
-                yield "memory", file.read(end - begin)
+                for at in range(begin, end, CHUNK_BYTES):
+                    file.seek(at)
+                    yield "memory", file.read(min(CHUNK_BYTES + OVERLAP_BYTES, end - at))
             except (OSError, OverflowError, ValueError):
                 continue
 

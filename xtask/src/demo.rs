@@ -125,11 +125,9 @@ async fn present(server: &mut Server, account: &Account, bundles: &Path, dir: &P
 
 fn sign_in_help(client: &Client, account: &Account, path: &str) {
     let Account { tenant, username, password } = account;
-    let docs = client.url("/api/docs");
-    println!("\nThe links want a sign-in: tenant `{tenant}`, user `{username}`, password `{password}`");
-    println!("  browser   open {docs} , run POST /api/auth/login there with");
-    println!("            {}", json!({"tenant": tenant, "username": username, "password": password}));
-    println!("            and then the links above");
+    println!("\nThe links want a sign-in: laboratory `{tenant}`, name `{username}`, password `{password}`");
+    println!("  browser   {} , which goes on to the features;", client.url(&format!("/auth/sign-in?next={path}")));
+    println!("            the other links open then as well");
     println!("  terminal  {}", client.curl(path));
 }
 

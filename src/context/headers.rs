@@ -18,6 +18,10 @@ pub const FRONTEND_COOKIE: &str = "mint_page";
 /// The same under https, where browsers see to it that no other origin sets it.
 pub const SECURE_FRONTEND_COOKIE: &str = "__Host-mint_page";
 
+/// How the names of the platform's cookies begin. No plugin sets one: with another's session, or the sign-in that another began,
+/// somebody would be signed in as them.
+const OWN_COOKIES: &[&str] = &["mint_", "__host-mint_", "__secure-mint_"];
+
 /// The person's identifier, an integer.
 pub const USER_ID: HeaderName = HeaderName::from_static("x-mint-user-id");
 /// The person's name, in UTF-8.
@@ -115,8 +119,8 @@ pub fn strip_response(headers: &mut HeaderMap) {
     for name in &SITE_WIDE {
         headers.remove(name);
     }
-    if headers.get_all(SET_COOKIE).iter().any(sets_session) {
-        let kept: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter(|value| !sets_session(value)).cloned().collect();
+    if headers.get_all(SET_COOKIE).iter().any(sets_own) {
+        let kept: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter(|value| !sets_own(value)).cloned().collect();
         headers.remove(SET_COOKIE);
         for value in kept {
             headers.append(SET_COOKIE, value);
@@ -175,13 +179,13 @@ fn strip_hop_by_hop(headers: &mut HeaderMap, clean_trailers: fn(&mut HeaderMap))
     }
 }
 
-/// Whether a `Set-Cookie` names the session. A browser takes `=name=value` for a cookie without a name and sends it back
-/// as `name=value`, so leading `=` count for nothing.
-fn sets_session(value: &HeaderValue) -> bool {
+/// Whether a `Set-Cookie` names a cookie of the platform: one whose name begins as all of them do, so that none is forgotten. A
+/// browser takes `=name=value` for a cookie without a name and sends it back as `name=value`, so leading `=` count for nothing.
+fn sets_own(value: &HeaderValue) -> bool {
     let text = String::from_utf8_lossy(value.as_bytes());
-    let pair = text.split(';').next().unwrap_or_default();
-    let name = pair.trim_start_matches(|c: char| c == '=' || c.is_whitespace()).split('=').next().unwrap_or_default();
-    [SESSION_COOKIE, FRONTEND_COOKIE, SECURE_FRONTEND_COOKIE].iter().any(|ours| name.trim().eq_ignore_ascii_case(ours))
+    let name = text.trim_start_matches(|c: char| c == '=' || c.is_whitespace());
+    let begins = |word: &str| name.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    OWN_COOKIES.iter().any(|word| begins(word))
 }
 
 #[cfg(test)]
@@ -265,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_session_cookie_cannot_be_set() {
+    fn cookies_of_the_platform_cannot_be_set() {
         for bad in [
             "mint_access_token=evil",
             " mint_access_token = evil; Path=/",
@@ -275,14 +279,19 @@ mod tests {
             "mint_access_token; Max-Age=0",
             "mint_page=evil",
             "__Host-mint_page=evil; Secure; Path=/",
+            "mint_departed=evil; Path=/auth",
+            "\t= =Mint_anything=1",
+            "__secure-MINT_page=evil",
         ] {
             let mut headers = map(&[("set-cookie", "a=1"), ("set-cookie", bad), ("set-cookie", "b=2")]);
             strip_response(&mut headers);
             let left: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
             assert_eq!(left, ["a=1", "b=2"], "{bad}");
         }
-        let mut harmless = map(&[("set-cookie", "not_mint_access_token=1")]);
-        strip_response(&mut harmless);
-        assert_eq!(harmless.len(), 1);
+        for fine in ["not_mint_access_token=1", "mint=1", "", "="] {
+            let mut harmless = map(&[("set-cookie", fine)]);
+            strip_response(&mut harmless);
+            assert_eq!(harmless.len(), 1, "{fine}");
+        }
     }
 }

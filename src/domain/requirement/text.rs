@@ -83,7 +83,8 @@ impl PackageRequirement {
             return Err(form(format!("the name `{name}` ends with neither a letter nor a digit")));
         }
         let read: Requirement<RawUrl> = text.parse().map_err(|error: pep508_rs::Pep508Error<RawUrl>| {
-            form(error.to_string().lines().next().unwrap_or_default().to_owned())
+            // The message alone: what underlines the place counts letters as bytes.
+            form(error.message.to_string().lines().next().unwrap_or_default().to_owned())
         })?;
         let (versions, refused) = match read.version_or_url {
             None => (VersionSpecifiers::empty(), None),
@@ -175,6 +176,7 @@ mod tests {
             ("peaks ; python_version == '18446744073709551615.*'", "form"),
             (&"x".repeat(3_000), "form"),
             ("peaks.@c https://x/y.whl", "form"),
+            ("peaks ; (python_version > '0')       ;%מڤ", "form"),
             ("peaks-[a]", "form"),
             ("peaks [a, b_ ]", "form"),
             ("peaks[a., b]", "form"),

@@ -166,6 +166,7 @@ impl Bench<'_> {
                 actor: Actor::User(Arc::new(user)),
                 plugin: Some(authority.clone()),
                 service: None,
+                job: None,
                 request_id: RequestId::from_bits(1),
                 deadline: tokio::time::Instant::now() + WALL,
             },

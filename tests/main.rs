@@ -6,6 +6,7 @@ mod database;
 mod frontends;
 mod hostile;
 mod http;
+mod jobs;
 mod lifecycle;
 pub(crate) mod people;
 mod replicas;

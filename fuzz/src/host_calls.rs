@@ -3,9 +3,9 @@
 use mint_context::{
     Call, Error, calendar, database, designs,
     experiments::{self, Change, Draft, Filter, Patch},
-    identity, instruments, notifications, objects, projects, results, roles, settings,
+    identity, instruments, jobs, notifications, objects, projects, results, roles, settings,
 };
-use mint_domain::{ExperimentId, ProjectId, UserId};
+use mint_domain::{ExperimentId, JobId, ProjectId, UserId};
 use mint_store::{Page, tables::Value as Parameter};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub fn run(data: &[u8]) {
             if pieces.0.is_empty() {
                 break;
             }
-            let done = match pieces.byte() % 8 {
+            let done = match pieces.byte() % 9 {
                 0 => of_experiments(&call, &mut pieces).await,
                 1 => of_designs_and_results(&call, &mut pieces).await,
                 2 => of_objects(&call, &mut pieces).await,
@@ -34,6 +34,7 @@ pub fn run(data: &[u8]) {
                 4 => of_database(&call, &mut pieces).await,
                 5 => of_people(&call, &mut pieces).await,
                 6 => of_calendar(&call, &mut pieces).await,
+                7 => of_jobs(&call, &mut pieces).await,
                 _ => of_instruments(&call, &mut pieces).await,
             };
             match done {
@@ -119,6 +120,27 @@ async fn of_objects(call: &Call, pieces: &mut Pieces<'_>) -> Result<(), Error> {
         1 => objects::list(call, id, &pieces.text()).await.map(drop),
         2 => objects::info(call, id, pieces.text().parse().ok().as_ref(), &pieces.text()).await.map(drop),
         _ => objects::delete(call, id, &pieces.text()).await.map(drop),
+    }
+}
+
+async fn of_jobs(call: &Call, pieces: &mut Pieces<'_>) -> Result<(), Error> {
+    match pieces.byte() % 6 {
+        0 => {
+            let wanted = jobs::Wanted {
+                kind: pieces.text(),
+                payload: pieces.json(),
+                key: pieces.maybe(),
+                delay_seconds: pieces.number() as u32,
+                retries: pieces.number() as u32,
+                heartbeat_seconds: (pieces.byte() % 2 == 1).then(|| pieces.number() as u32),
+            };
+            jobs::enqueue(call, &wanted).await.map(drop)
+        }
+        1 => jobs::get(call, JobId(pieces.number())).await.map(drop),
+        2 => jobs::list(call, pieces.maybe().as_deref(), None, page(pieces)).await.map(drop),
+        3 => jobs::cancel(call, JobId(pieces.number())).await.map(drop),
+        4 => jobs::retry(call, JobId(pieces.number())).await.map(drop),
+        _ => jobs::progress(call, Some(pieces.number() as u32), pieces.maybe().as_deref()).map(drop).map_err(Into::into),
     }
 }
 

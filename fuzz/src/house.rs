@@ -11,12 +11,14 @@ use mint_context::{
     Call, PluginAuthority, Services, Terms, logs::PluginLog, secrets::Keys, storage::Storage, unstored::Unstored,
 };
 use mint_domain::{
-    Actor, Grants, InstallationId, Limits, Manifest, PluginAccess, ProjectReach, RequestId, TenantId, User, UserId,
-    access::Visibility, clock::SystemClock, permission::SystemRole,
+    Actor, Digest, Grants, InstallationId, Limits, Manifest, Mode, Plan, PluginAccess, ProjectReach, RequestId, State, TenantId,
+    User, UserId, access::Visibility, clock::SystemClock, limit::LimitChanges, permission::SystemRole, plan::Findings,
 };
 use mint_platform::{Accounts, running::Running};
 use mint_store::{
     Db,
+    installations::{self, NewInstallation},
+    releases,
     tables::{Bounds, Owner, PluginTables},
 };
 use serde_json::json;
@@ -56,6 +58,7 @@ impl House {
             "settings:write",
             "users:read",
             "database",
+            "jobs",
             "files",
         ];
         let limits = Limits { objects_bytes_max: 1 << 20, document_bytes_max: 1 << 16, ..Limits::default() };
@@ -67,6 +70,7 @@ impl House {
         let nobody = call(&services, tenant, &authority, Actor::System);
         let owner = Owner { tenant: slug.clone(), plugin: slug };
         runtime.block_on(async {
+            install(&services, &authority).await;
             let bounds = Bounds {
                 bytes_max: 1 << 20,
                 statement: Duration::from_secs(5),
@@ -130,6 +134,7 @@ fn call(services: &Arc<Services>, tenant: TenantId, authority: &Arc<PluginAuthor
         actor,
         plugin: Some(authority.clone()),
         service: None,
+        job: None,
         request_id: RequestId::from_bits(1),
         deadline: Instant::now() + Duration::from_secs(365 * 24 * 3_600),
     }
@@ -143,6 +148,30 @@ fn manifest() -> serde_json::Value {
         "component": "plugin.wasm",
         "files": { "plugin.wasm": format!("sha256:{}", "0".repeat(64)) },
     })
+}
+
+/// The plugin's row, which is the first one.
+async fn install(services: &Services, authority: &PluginAuthority) {
+    let (manifest, now) = (&*authority.manifest, services.clock.now());
+    let mut tx = services.db.begin().await.expect("a transaction");
+    let digest = Digest::of(b"a bundle");
+    releases::insert(&mut tx, manifest, &digest, now).await.expect("a release");
+    let release = releases::find(&mut tx, authority.slug().as_str(), &manifest.plugin.version)
+        .await
+        .expect("an answer")
+        .expect("the release");
+    let new = NewInstallation {
+        slug: authority.slug().as_str(),
+        release: release.id,
+        prefix: "/fuzz",
+        plan: &Plan { mode: Mode::Shared, reason: String::new(), findings: Findings::default() },
+        state: &State::Ready,
+        grants: &authority.grants(),
+        limits: &LimitChanges::default(),
+    };
+    let row = installations::insert(&mut tx, authority.tenant, &new, now).await.expect("an installation");
+    assert_eq!(row.id, authority.installation);
+    tx.commit().await.expect("a commit");
 }
 
 async fn open(directory: &Path) -> (Arc<Services>, TenantId) {
@@ -161,6 +190,7 @@ async fn open(directory: &Path) -> (Arc<Services>, TenantId) {
         unstored: Unstored::default(),
         secrets: Keys::new(Some(&[7; 32]), &[]).expect("keys"),
         visibility: Visibility::default(),
+        jobs: Arc::default(),
     });
     let accounts = Accounts::new(services.clone());
     let tenant = accounts.ensure_tenant(&"fuzz".parse().expect("a slug"), "Fuzz").await.expect("a laboratory");

@@ -173,6 +173,8 @@ pub struct Laboratory {
     pub queue_max: Option<NonZeroU32>,
     /// Requests that begin in a second.
     pub requests_per_second_max: Option<NonZeroU32>,
+    /// Jobs in progress.
+    pub jobs_max: Option<NonZeroU32>,
 }
 
 impl Laboratory {
@@ -186,6 +188,7 @@ impl Laboratory {
             laboratory_concurrency_max: value(self.concurrency_max),
             laboratory_queue_max: value(self.queue_max),
             laboratory_requests_per_second_max: value(self.requests_per_second_max),
+            laboratory_jobs_max: value(self.jobs_max),
         })
     }
 }

@@ -113,6 +113,8 @@ impl Server {
             process_id: lock.process_id.clone(),
             address,
             lease: Duration::from_secs(config.server.lease_seconds.get().max(LEASE_SECONDS_MIN).into()),
+            // Requests find room beside them.
+            jobs_max: (config.plugins.instances / 2).max(1) as usize,
         })?;
         let proxies = config.server.trusted_proxy_cidrs.iter().map(|network| network.0).collect();
         let internal = mint_subprocess::rpc::router(RpcState { registry });
@@ -162,6 +164,7 @@ pub async fn open_services(config: &Config, layout: &Layout, running: Arc<Runnin
         unstored: Unstored::default(),
         secrets,
         visibility: config.access.experiment_visibility_mode,
+        jobs: Arc::default(),
     }))
 }
 

@@ -15,7 +15,14 @@ use mint_store::{Db, tables::PluginTables};
 use tokio::time::Instant;
 
 use crate::{
-    blobs::Blobs, followers::Followers, logs::PluginLog, meters::Meters, secrets::Keys, storage::Storage, unstored::Unstored,
+    blobs::Blobs,
+    followers::Followers,
+    jobs::{RunningJob, RunningJobs},
+    logs::PluginLog,
+    meters::Meters,
+    secrets::Keys,
+    storage::Storage,
+    unstored::Unstored,
 };
 
 /// What the functions of this crate work with. One for the whole process.
@@ -45,6 +52,8 @@ pub struct Services {
     pub secrets: Keys,
     /// Who sees experiments.
     pub visibility: Visibility,
+    /// Jobs that are being done here.
+    pub jobs: Arc<RunningJobs>,
 }
 
 /// Who acts, where, through what, and until when.
@@ -60,6 +69,8 @@ pub struct Call {
     pub plugin: Option<Arc<PluginAuthority>>,
     /// The program that asks the plugin, where no person does.
     pub service: Option<Arc<Service>>,
+    /// The job this belongs to, where it is one.
+    pub job: Option<Arc<RunningJob>>,
     /// The request this belongs to.
     pub request_id: RequestId,
     /// When the caller stops waiting.

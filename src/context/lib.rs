@@ -23,6 +23,7 @@ pub mod http_out;
 pub mod https;
 pub mod identity;
 pub mod instruments;
+pub mod jobs;
 pub mod logs;
 pub mod meters;
 pub mod migration_ops;

@@ -213,6 +213,14 @@ pub trait Generation: Send + Sync + fmt::Debug {
     /// A [`Fault`], which the caller logs.
     async fn status_changed(&self, call: Call, experiment: ExperimentId, old: &str, new: &str) -> Result<(), Fault>;
 
+    /// Does a job, in the time that the caller gives: it cuts it off by dropping this.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the plugin did not say how it ended.
+    async fn run_job(&self, _call: Call, _work: Work) -> Result<Worked, Fault> {
+        Ok(Worked::no_jobs())
+    }
+
     /// How the plugin sees itself; [`Health::unknown`] when it does not say.
     async fn check_health(&self) -> Health;
 
@@ -238,6 +246,36 @@ pub trait Generation: Send + Sync + fmt::Debug {
 
     /// Tells the plugin to end, and ends it after `grace`. Requests in progress were drained by the caller.
     async fn stop(&self, grace: Duration);
+}
+
+/// A job that a plugin is to do. Which one stands in the call.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// What is to be done, in the plugin's words.
+    pub kind: String,
+    /// With what: a JSON document.
+    pub payload: String,
+}
+
+/// How a plugin says that an attempt at a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Worked {
+    /// It is done, and this JSON document came of it.
+    Done(Option<String>),
+    /// It failed.
+    Failed {
+        /// In words for the person who waits for it.
+        message: String,
+        /// Whether another attempt would fail in the same way.
+        is_final: bool,
+    },
+}
+
+impl Worked {
+    /// Of a plugin that has nothing to do jobs by.
+    pub fn no_jobs() -> Self {
+        Self::Failed { message: "This release of the plugin does no jobs.".to_owned(), is_final: true }
+    }
 }
 
 /// An event of an experiment.

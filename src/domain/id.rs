@@ -42,6 +42,8 @@ ids! {
     OperationId
     /// What an installation held at one instant.
     SnapshotId
+    /// Work of a plugin that nobody waits for.
+    JobId
 }
 
 /// Names one request from the client to the last log line. Safe to write into headers and logs.

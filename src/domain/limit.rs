@@ -190,6 +190,12 @@ limits! {
     database_rows_max: Shared("What a process reads arrives in its own memory."), default 100_000, at most 10_000_000;
     /// Time of one migration of them, whatever it does.
     migration_ms_max: Both, default 600_000, at most HOUR_MS;
+    /// Jobs in progress, on all servers together.
+    jobs_concurrency_max: Both, default 2, at most 256;
+    /// Time of one attempt at a job, whatever it does.
+    job_ms_max: Both, default HOUR_MS, at most 24 * HOUR_MS;
+    /// Jobs waiting for their time, or for their turn.
+    jobs_queue_max: Both, default 1_000, at most 100_000;
     /// Outbound requests in progress, and tunnels of processes.
     outbound_concurrency_max: Both, default 8, at most 1_024;
     /// Outbound requests in a minute.

@@ -22,6 +22,7 @@ pub const RESERVED: &[&str] = &[
     "installations",
     "instruments",
     "internal",
+    "jobs",
     "marketplace",
     "notifications",
     "oauth",

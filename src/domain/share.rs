@@ -81,6 +81,8 @@ share! {
     laboratory_queue_max, default 1_024, at most 1_000_000;
     /// Requests to all plugins of the laboratory that begin in a second, counted over a second.
     laboratory_requests_per_second_max, default 2_000, at most 1_000_000;
+    /// Jobs of all plugins of the laboratory in progress.
+    laboratory_jobs_max, default 16, at most 4_096;
 }
 
 /// A part of a share that cannot be set so.

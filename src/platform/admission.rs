@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use self::laboratory::Laboratory;
-pub(crate) use self::laboratory::{Laboratories, PartUse, parts};
+pub(crate) use self::laboratory::{JobSeat, Laboratories, PartUse, parts};
 use self::{
     gate::{Gate, NoPlace, Place},
     laboratory::{Member, Seat},
@@ -341,6 +341,7 @@ mod tests {
             laboratory_concurrency_max: Some(2),
             laboratory_queue_max: Some(1),
             laboratory_requests_per_second_max: Some(3),
+            laboratory_jobs_max: Some(1),
         };
         let laboratory = Arc::new(Laboratory::new(share.merged(&small).unwrap()));
         let plugin = || Admission::new(&Limits::default(), Arc::default(), laboratory.clone());
@@ -366,6 +367,13 @@ mod tests {
         }
         let refusal = two.count().unwrap_err();
         assert_eq!((refusal.code, refusal.retry_after_s), ("laboratory.too_many_requests", Some(1)));
+        let job = laboratory.begin_job().unwrap();
+        assert!(laboratory.begin_job().is_none());
+        drop(job);
+        assert_eq!(
+            (laboratory.in_use("laboratory_jobs_max").current, laboratory.in_use("laboratory_jobs_max").peak),
+            (Some(0), 1)
+        );
         laboratory.obey(share);
         assert!(two.count().is_ok());
     }

@@ -43,6 +43,7 @@ impl Caller {
             actor: self.actor.clone(),
             plugin: None,
             service: None,
+            job: None,
             request_id: self.request_id.clone(),
             deadline: Instant::now() + CALL_TIMEOUT,
         }

@@ -25,12 +25,13 @@ impl Platform {
             if !old.admission.drained(patience).await {
                 tracing::warn!(plugin.slug = %old.slug(), "what a plugin had begun was cut off when it made way");
             }
-            while old.plugin.is_at_work().await && Instant::now() < deadline {
+            while (platform.jobs_of(&old) > 0 || old.plugin.is_at_work().await) && Instant::now() < deadline {
                 tokio::select! {
                     () = tokio::time::sleep(WORK_INTERVAL) => {}
                     () = platform.stopping().cancelled() => break,
                 }
             }
+            platform.interrupt_jobs(&old).await;
             old.plugin.stop(STOP_GRACE).await;
             drop(leaving);
         }

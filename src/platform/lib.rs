@@ -25,6 +25,7 @@ pub mod grants;
 pub mod health;
 mod home;
 pub mod install;
+mod jobs;
 pub mod launch;
 pub mod layout;
 mod lease;

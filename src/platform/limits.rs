@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use mint_context::{Result, database};
 use mint_domain::{
-    Limits, Mode, Permission, Refusal, TenantId,
+    Capability, Limits, Mode, Permission, Refusal, TenantId,
     lifecycle::Failure,
     limit::{Limit, LimitChanges, Modes, TABLE},
 };
 use mint_store::{
     Tx, audit,
     installations::{self, Installation},
-    objects, operations,
+    jobs, objects, operations,
     tenants::{self, Tenant},
 };
 use serde::Serialize;
@@ -289,8 +289,12 @@ impl Platform {
         let meters = self.running().meters(installation.id);
         let mut tx = self.services().db.read().await?;
         meters.set(Limit::objects_bytes_max, objects::bytes_of(&mut tx, caller.tenant, &installation.slug).await?);
+        if installation.grants.allow(&Capability::Jobs) {
+            meters.set(Limit::jobs_queue_max, jobs::count_waiting(&mut tx, caller.tenant, installation.id).await?);
+            meters.set(Limit::jobs_concurrency_max, jobs::count_running(&mut tx, caller.tenant, installation.id).await?);
+        }
         drop(tx);
-        if installation.grants.allow(&mint_domain::Capability::Database) {
+        if installation.grants.allow(&Capability::Database) {
             // Tables that do not answer are told of by the plugin's health, not by its limits.
             if let Ok(bytes) = database::size(self.services(), &caller.tenant_slug, &installation.slug).await {
                 meters.set(Limit::database_bytes_max, bytes);

@@ -101,6 +101,8 @@ pub struct Options {
     pub address: SocketAddr,
     /// How long an operation belongs to a process that does not say otherwise.
     pub lease: Duration,
+    /// Most jobs that are done here at once, of all plugins together.
+    pub jobs_max: usize,
 }
 
 /// The platform.
@@ -129,6 +131,7 @@ pub struct Platform {
     process_id: String,
     presence: Presence,
     lease: Duration,
+    jobs_max: usize,
     development: Developments,
     laboratories: Laboratories,
     operations: Mutex<HashMap<OperationId, Here>>,
@@ -176,6 +179,7 @@ impl Platform {
             services,
             process_id: options.process_id,
             lease: options.lease,
+            jobs_max: options.jobs_max,
             development: Developments::new(options.development),
             laboratories: Laboratories::new(options.share),
             let_go_of: Mutex::default(),
@@ -346,6 +350,11 @@ impl Platform {
         self.lease
     }
 
+    /// Most jobs that are done here at once, of all plugins together.
+    pub(crate) fn jobs_max(&self) -> usize {
+        self.jobs_max
+    }
+
     pub(crate) fn runtime(&self, mode: Mode) -> &Arc<dyn Runtime> {
         match mode {
             Mode::Shared => &self.shared,
@@ -429,6 +438,7 @@ impl Platform {
         }
         tracing::error!(tenant.id = %active.authority.tenant_slug, plugin.slug = %active.slug(), error = %failure, "a plugin failed");
         self.fault(tenant, id, failure).await;
+        self.interrupt_jobs(active).await;
         active.plugin.stop(STOP_GRACE).await;
     }
 }

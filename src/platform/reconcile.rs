@@ -65,6 +65,7 @@ impl Platform {
     pub fn reconcile(self: &Arc<Self>) {
         self.report();
         self.obey_cancellations();
+        self.do_jobs();
         let platform = self.clone();
         self.spawn(async move {
             let (mut tidied, mut settled, mut deletions) = (None, None, Deletions::default());

@@ -119,6 +119,10 @@ fn api_routes() -> OpenApiRouter<State> {
         .routes(routes!(api::operations::events))
         .routes(routes!(api::operations::cancel))
         .routes(routes!(api::instruments::list))
+        .routes(routes!(api::jobs::list))
+        .routes(routes!(api::jobs::get))
+        .routes(routes!(api::jobs::cancel))
+        .routes(routes!(api::jobs::retry))
         .routes(routes!(api::notifications::list))
         .routes(routes!(api::calendar::list))
 }

@@ -24,6 +24,7 @@ pub mod frontends;
 pub mod history;
 pub mod installations;
 pub mod instruments;
+pub mod jobs;
 mod migrate;
 pub mod notifications;
 pub mod objects;

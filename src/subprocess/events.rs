@@ -108,7 +108,7 @@ pub(crate) fn protocol_headers(name: &str) -> HeaderMap {
 /// A [`Fault`] when it is none.
 pub(crate) async fn read(status: StatusCode, body: Body) -> Result<Verdict, Fault> {
     let garbage = |what: String| Fault::Garbage(format!("its answer to an event {what}"));
-    let collected = collect(body).await;
+    let collected = collect(body, ANSWER_BYTES_MAX).await;
     let bytes = collected.map_err(|error| garbage(format!("broke off: {error}")))?;
     if status != StatusCode::OK {
         return Err(garbage(format!("has the status {status}")));
@@ -121,14 +121,14 @@ pub(crate) async fn read(status: StatusCode, body: Body) -> Result<Verdict, Faul
     })
 }
 
-/// The bytes of a body, as long as they are few.
-async fn collect(mut body: Body) -> Result<Vec<u8>, BodyError> {
+/// The bytes of a body, as long as they are no more than `bytes_max`.
+pub(crate) async fn collect(mut body: Body, bytes_max: usize) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
             bytes.extend_from_slice(&data);
         }
-        if bytes.len() > ANSWER_BYTES_MAX {
+        if bytes.len() > bytes_max {
             return Err("it is too long".into());
         }
     }

@@ -11,7 +11,7 @@ use http::{HeaderValue, Request, Response};
 use mint_context::{
     Call,
     followers::{SaveEvent, Verdict},
-    runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind},
+    runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind, Work, Worked},
     socket::Opened,
 };
 use mint_domain::{ExperimentId, Unsealed, lifecycle::Failure};
@@ -136,6 +136,14 @@ impl Generation for IsolatedGeneration {
     async fn status_changed(&self, call: Call, experiment: ExperimentId, old: &str, new: &str) -> Result<(), Fault> {
         let event = Event::StatusChanged { experiment, old: old.to_owned(), new: new.to_owned() };
         self.tell(&call, event).await.map(drop)
+    }
+
+    async fn run_job(&self, call: Call, work: Work) -> Result<Worked, Fault> {
+        let Some(job) = call.job.clone() else { return Err(Fault::Host("a job without a claim".to_owned())) };
+        let process = self.process(&call).await?;
+        process.served.note(&call.actor);
+        let peer = Arc::clone(process.peer());
+        self.proxy.work(&peer, Some(process), &call, &job, &work).await
     }
 
     /// An idle process is not started for it, and is as it was.

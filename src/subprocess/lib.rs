@@ -30,6 +30,7 @@ mod footprint;
 mod fullness;
 mod generation;
 mod incarnation;
+mod jobs;
 mod keeper;
 mod launch;
 mod leftovers;

@@ -11,7 +11,8 @@ use mint_context::{
     Call, PluginAuthority,
     followers::Verdict,
     headers,
-    runtime::{Body, Fault},
+    jobs::RunningJob,
+    runtime::{Body, Fault, Work, Worked},
     socket::{self, Opened},
 };
 use tokio::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use crate::{
     activity::InUse,
     events::{self, Event},
     exit::Exit,
+    jobs,
     link::{Answer, LinkError},
     mld,
     peer::Peer,
@@ -84,7 +86,18 @@ impl Proxy {
         call: &Call,
         request: Request<Body>,
     ) -> Result<Response<Body>, Fault> {
-        let (response, kept) = self.exchange(peer, in_use, call, self.prepare(peer, request)?).await?;
+        self.forward_within(self.wall_time(), peer, in_use, call, request).await
+    }
+
+    async fn forward_within(
+        &self,
+        patience: Duration,
+        peer: &Peer,
+        in_use: Option<InUse>,
+        call: &Call,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Fault> {
+        let (response, kept) = self.exchange(patience, peer, in_use, call, self.prepare(peer, request)?).await?;
         let response = response::check(response, kept, self.authority.limits().response_body_bytes_max)?;
         Ok(response.map(BodyExt::boxed_unsync))
     }
@@ -105,7 +118,7 @@ impl Proxy {
         request.headers_mut().remove(CONTENT_LENGTH);
         request.headers_mut().remove(TE);
         socket::switch(request.headers_mut());
-        let (response, kept) = self.exchange(peer, in_use, call, request).await?;
+        let (response, kept) = self.exchange(self.wall_time(), peer, in_use, call, request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return tunnel::open(response, kept, Arc::clone(peer), call.deadline).await.map(Opened::Socket);
         }
@@ -135,16 +148,42 @@ impl Proxy {
         }
     }
 
-    /// Sends a request, and waits for the head of the response as long as it may.
+    /// Has `peer` do a job, for as long as the call may take.
+    ///
+    /// # Errors
+    /// A [`Fault`] when it gives no answer.
+    pub(crate) async fn work(
+        &self,
+        peer: &Peer,
+        in_use: Option<InUse>,
+        call: &Call,
+        job: &RunningJob,
+        work: &Work,
+    ) -> Result<Worked, Fault> {
+        let mut request = jobs::request(job, work);
+        headers::present(request.headers_mut(), call, &self.forwarded_prefix);
+        request.headers_mut().extend(events::protocol_headers(self.session.name()));
+        let patience = call.deadline.saturating_duration_since(Instant::now());
+        let (head, body) = self.forward_within(patience, peer, in_use, call, request).await?.into_parts();
+        jobs::read(head.status, body).await
+    }
+
+    /// How long a request may take.
+    fn wall_time(&self) -> Duration {
+        Duration::from_millis(self.authority.limits().wall_ms_max)
+    }
+
+    /// Sends a request, and waits for the head of the response for as long as `patience` lasts.
     async fn exchange(
         &self,
+        patience: Duration,
         peer: &Peer,
         in_use: Option<InUse>,
         call: &Call,
         request: Request<Upload>,
     ) -> Result<(Response<Answer>, Kept), Fault> {
         let began = Instant::now();
-        let deadline = call.deadline.min(began + Duration::from_millis(self.authority.limits().wall_ms_max));
+        let deadline = call.deadline.min(began + patience);
         let progress = request.body().progress();
         let acts_for = self.session.enter(&call.actor);
         let pool = peer.pool();

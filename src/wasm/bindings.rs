@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             export mint:plugin/lifecycle@1.0.0;
             export mint:plugin/experiment-hooks@1.0.0;
             export mint:plugin/migrations@1.0.0;
+            export mint:plugin/jobs@1.0.0;
         }
     ",
     path: [
@@ -33,6 +34,10 @@ wasmtime::component::bindgen!({
         "mint:platform/identity.current": trappable,
         "mint:platform/identity.permissions": trappable,
         "mint:platform/identity.require-role": trappable,
+        "mint:platform/jobs.current": trappable,
+        "mint:platform/jobs.progress": trappable,
+        "mint:platform/jobs.heartbeat": trappable,
+        "mint:platform/jobs.cancelled": trappable,
         "mint:plugin/exchange": trappable,
         "wasi:config/store": trappable,
         "wasi:logging/logging": trappable,

@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
+use crate::background::Background;
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
@@ -95,6 +97,7 @@ pub(crate) struct Engine {
     reset: ResetPath,
     slots: Arc<Semaphore>,
     compatibility: Arc<str>,
+    background: Arc<Background>,
 }
 
 impl Engine {
@@ -108,7 +111,7 @@ impl Engine {
         start_ticker(&inner)?;
         let compatibility = compatibility(&inner);
         tracing::info!(wasm.reset_path = reset.as_str(), wasm.slots = slots, "the engine for components is ready");
-        Ok(Self { inner, reset, slots: Arc::new(Semaphore::new(slots as usize)), compatibility })
+        Ok(Self { inner, reset, slots: Arc::new(Semaphore::new(slots as usize)), compatibility, background: Arc::default() })
     }
 
     /// The wasmtime engine.
@@ -124,6 +127,11 @@ impl Engine {
     /// One permit for each instance that can live at the same time.
     pub(crate) fn slots(&self) -> &Arc<Semaphore> {
         &self.slots
+    }
+
+    /// Where guests run that nobody waits for.
+    pub(crate) fn background(&self) -> &Background {
+        &self.background
     }
 
     /// Changes when code that was compiled by another engine could not be loaded by this one.

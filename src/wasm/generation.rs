@@ -7,14 +7,14 @@ use http::{Request, Response};
 use mint_context::{
     Call,
     followers::{SaveEvent, Verdict},
-    runtime::{Blame, Body, Fault, Generation, Health, HookKind},
+    runtime::{Blame, Body, Fault, Generation, Health, HookKind, Work, Worked},
 };
 use mint_domain::{Capability, Digest, ExperimentId, Unsealed, lifecycle::Failure};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::{engine::ResetPath, guest::Guests, http::handle, lifecycle};
+use crate::{engine::ResetPath, guest::Guests, http::handle, jobs, lifecycle};
 
 /// Longest time for a component to say how it is.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +79,10 @@ impl Generation for Component {
         lifecycle::status_changed(&self.guests, call, self.patience(), experiment.0, old.to_owned(), new.to_owned()).await
     }
 
+    async fn run_job(&self, call: Call, work: Work) -> Result<Worked, Fault> {
+        jobs::run(&self.guests, call, work).await
+    }
+
     async fn check_health(&self) -> Health {
         let said = lifecycle::check_health(&self.guests, self.own_call(HEALTH_TIMEOUT), HEALTH_TIMEOUT).await;
         said.unwrap_or_else(|fault| match fault.blame() {
@@ -118,6 +122,7 @@ impl Generation for Component {
                 "routes": instances.exports.routes.is_some(),
                 "lifecycle": instances.exports.lifecycle.is_some(),
                 "experiment_hooks": instances.exports.hooks.is_some(),
+                "jobs": instances.exports.jobs.is_some(),
             },
             "warm_instances": instances.idle(),
             "faults_within_a_minute": self.guests.faults(),

@@ -38,6 +38,7 @@ pub(crate) struct Guest<T> {
     meter: Arc<Meter>,
     guests: Arc<Guests>,
     call: Arc<Call>,
+    is_timed: bool,
 }
 
 impl Guests {
@@ -46,8 +47,16 @@ impl Guests {
         Arc::new(Self { instances, budget: Mutex::default(), failed: watch::Sender::new(None) })
     }
 
-    /// Begins `work` in `place`. The guest goes on only while it is polled.
+    /// Begins `work` in `place`, for which the guest may compute as long as any request may. It goes on only while it is polled.
     pub(crate) fn begin<T, W>(self: &Arc<Self>, place: Place, call: Arc<Call>, work: W) -> Guest<T>
+    where
+        T: Send + 'static,
+        W: for<'a> FnOnce(&'a mut Instance) -> BoxFuture<'a, wasmtime::Result<T>> + Send + 'static,
+    {
+        self.begin_for(Some(self.instances.plugin.authority.limits().cpu_ms_max), place, call, work)
+    }
+
+    fn begin_for<T, W>(self: &Arc<Self>, cpu_ms_max: Option<u64>, place: Place, call: Arc<Call>, work: W) -> Guest<T>
     where
         T: Send + 'static,
         W: for<'a> FnOnce(&'a mut Instance) -> BoxFuture<'a, wasmtime::Result<T>> + Send + 'static,
@@ -56,7 +65,7 @@ impl Guests {
             Place::Warm(instance) => Arc::clone(&instance.store.data().meter),
             Place::Room(_) => Arc::new(Meter::default()),
         };
-        meter.arm(self.instances.plugin.authority.limits().cpu_ms_max);
+        meter.arm(cpu_ms_max.unwrap_or(u64::MAX));
         let (guests, entered, for_guest) = (Arc::clone(self), Arc::clone(&meter), Arc::clone(&call));
         let work = async move {
             let mut instance = guests.instances.enter(place, for_guest, &entered).await?;
@@ -65,7 +74,7 @@ impl Guests {
                 Err(error) => Err(fault::of(&error, &instance.store.data().memory)),
             }
         };
-        Guest { work: Box::pin(work), meter, guests: Arc::clone(self), call }
+        Guest { work: Box::pin(work), meter, guests: Arc::clone(self), call, is_timed: cpu_ms_max.is_some() }
     }
 
     /// Runs `work` to its end, or until `deadline`, which is `patience` from now.
@@ -89,6 +98,22 @@ impl Guests {
             Ok(Err(fault)) => Err(fault),
             Err(_) => Err(self.settle(Fault::Timeout(patience), &call.request_id)),
         }
+    }
+
+    /// Runs `work` to its end, however long it computes: until this is dropped. Waits no longer than `patience` for a place.
+    ///
+    /// # Errors
+    /// The fault that ended it; [`Fault::Full`] when no place became free.
+    pub(crate) async fn run_at_length<T, W>(self: &Arc<Self>, call: Call, patience: Duration, work: W) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        W: for<'a> FnOnce(&'a mut Instance) -> BoxFuture<'a, wasmtime::Result<T>> + Send + 'static,
+    {
+        let place = self.instances.place(call.deadline.min(Instant::now() + patience)).await?;
+        let guest = self.begin_for(None, place, Arc::new(call), work);
+        let (value, instance) = guest.await?;
+        self.instances.leave(instance);
+        Ok(value)
     }
 
     /// Notes a fault: in the plugin's log, in the server's, and against the plugin's budget.
@@ -167,7 +192,9 @@ impl Guest<()> {
 
 impl<T> Guest<T> {
     fn note_time(&self) {
-        self.guests.instances.plugin.authority.meters.observe(Limit::cpu_ms_max, self.meter.spent_ms());
+        if self.is_timed {
+            self.guests.instances.plugin.authority.meters.observe(Limit::cpu_ms_max, self.meter.spent_ms());
+        }
     }
 
     /// Gives the instance back of a guest that has returned.

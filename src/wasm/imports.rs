@@ -4,8 +4,19 @@ use mint_domain::{Capability, Grants, lifecycle::Failure};
 use wasmparser::{ComponentExternName, Encoding, Parser, Payload};
 
 /// Interfaces of `mint:platform@1.0.0` that this host serves.
-pub(crate) const PLATFORM_INTERFACES: &[&str] =
-    &["types", "identity", "projects", "experiments", "designs", "results", "objects", "database", "migration-ops", "settings"];
+pub(crate) const PLATFORM_INTERFACES: &[&str] = &[
+    "types",
+    "identity",
+    "projects",
+    "experiments",
+    "designs",
+    "results",
+    "objects",
+    "database",
+    "migration-ops",
+    "jobs",
+    "settings",
+];
 const PLATFORM_VERSION: &str = "1.0.0";
 
 /// WASI packages that this host serves, with the versions: all of a series, or exactly one draft.
@@ -29,6 +40,7 @@ const UNLOCKING: &[Capability] = &[
     Capability::ResultsWrite,
     Capability::Objects,
     Capability::Database,
+    Capability::Jobs,
 ];
 
 #[derive(Clone, Copy)]
@@ -208,7 +220,7 @@ mod tests {
         for bad in ["wasi:keyvalue/store@0.2.0", "acme:thing/x@1.0.0", "env", "a:b/c"] {
             assert!(refusal(bad, &[]).contains(bad), "{bad}");
         }
-        assert!(refusal("mint:platform/jobs@1.0.0", &[]).contains("mint:platform@1.0.0"));
+        assert!(refusal("mint:platform/calendar@1.0.0", &[]).contains("mint:platform@1.0.0"));
         assert!(refusal("mint:platform/results@1.1.0", &["results:write"]).contains("Update the platform"));
     }
 

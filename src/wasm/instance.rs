@@ -18,7 +18,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::exports::mint::plugin::{experiment_hooks, lifecycle, migrations},
+    bindings::exports::mint::plugin::{experiment_hooks, jobs, lifecycle, migrations},
     engine::Engine,
     fault,
     limits::Meter,
@@ -46,6 +46,8 @@ pub(crate) struct Exports {
     pub hooks: Option<experiment_hooks::GuestIndices>,
     /// `mint:plugin/migrations`.
     pub migrations: Option<migrations::GuestIndices>,
+    /// `mint:plugin/jobs`.
+    pub jobs: Option<jobs::GuestIndices>,
 }
 
 impl Exports {
@@ -58,6 +60,7 @@ impl Exports {
             lifecycle: has("mint:plugin/lifecycle").then(|| lifecycle::GuestIndices::new(pre)).transpose()?,
             hooks: has("mint:plugin/experiment-hooks").then(|| experiment_hooks::GuestIndices::new(pre)).transpose()?,
             migrations: has("mint:plugin/migrations").then(|| migrations::GuestIndices::new(pre)).transpose()?,
+            jobs: has("mint:plugin/jobs").then(|| jobs::GuestIndices::new(pre)).transpose()?,
         })
     }
 }
@@ -141,6 +144,11 @@ impl Instances {
         });
         instances.neighbours.add(&instances);
         Ok(instances)
+    }
+
+    /// The engine that runs them.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// A place for a call that waits for one until `deadline`.

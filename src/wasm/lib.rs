@@ -7,6 +7,7 @@
 //! a whole for every call.
 
 mod artifact;
+mod background;
 mod bindings;
 mod body;
 mod compiler;
@@ -20,6 +21,7 @@ mod host;
 mod http;
 mod imports;
 mod instance;
+mod jobs;
 mod lifecycle;
 mod limits;
 mod migrations;

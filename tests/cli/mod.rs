@@ -29,6 +29,7 @@ mod dev;
 mod device_login;
 mod fsck;
 mod full_disk;
+mod jobs;
 mod plans;
 mod plugin_roles;
 mod plugins;

@@ -4,7 +4,7 @@ use std::{any::type_name_of_val, collections::BTreeSet, fs, path::Path};
 
 use mint_domain::{Mode, limit::TABLE};
 
-use super::{bodies, crowds, exhaust, floods, processes, quotas, tables};
+use super::{bodies, crowds, exhaust, floods, jobs, processes, quotas, tables};
 use crate::subprocess::{crashes, egress, endings, garbage, headers};
 use crate::{conformance::history as conformance, lifecycle::migrations};
 
@@ -97,6 +97,17 @@ fn trials() -> Vec<(&'static str, Tried, Tried)> {
             by![conformance::a_migration_of_a_process_that_never_ends_ends_at_its_limit],
         ),
         (
+            "jobs_concurrency_max",
+            by![jobs::jobs_beyond_those_at_once_wait],
+            by![jobs::jobs_of_a_process_beyond_those_at_once_wait],
+        ),
+        ("job_ms_max", by![jobs::a_job_ends_with_its_time], by![jobs::a_job_of_a_process_ends_with_its_time]),
+        (
+            "jobs_queue_max",
+            by![jobs::jobs_beyond_those_that_may_wait_are_refused],
+            by![jobs::jobs_of_a_process_beyond_those_that_may_wait_are_refused],
+        ),
+        (
             "outbound_concurrency_max",
             by![quotas::outbound_requests_at_once_end_at_their_limit],
             by![egress::a_process_has_so_many_outbound_requests_at_once],
@@ -178,7 +189,7 @@ fn counts(text: &str, function: &str) -> bool {
         &rest[..rest.find("\n}\n").unwrap_or(rest.len())]
     };
     let asks = |function: &str| body(function).contains("counted(") || body(function).contains("counted_and_told(");
-    let helpers = ["floods", "fills", "forks"];
+    let helpers = ["floods", "fills", "forks", "crowd", "overlong", "queue"];
     asks(function) || helpers.into_iter().any(|helper| body(function).contains(&format!("{helper}(")) && asks(helper))
 }
 

@@ -9,6 +9,7 @@ mod exhaust;
 mod faults;
 mod floods;
 mod fuzzed;
+mod jobs;
 mod laboratories;
 mod limits;
 pub(crate) mod neighbour;

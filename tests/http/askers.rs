@@ -59,7 +59,7 @@ impl Asker {
         };
         let may = match takes {
             Takes::Nothing | Takes::SigningIn => true,
-            Takes::Permission(wanted) => has(wanted),
+            Takes::Permission(wanted) | Takes::Owning(wanted, _) => has(wanted),
             Takes::All(wanted) => wanted.iter().all(|one| has(one)),
             Takes::Any(wanted) => wanted.iter().any(|one| has(one)),
             Takes::Administrator => rights.project_reach == ProjectReach::Whole,
@@ -71,6 +71,8 @@ impl Asker {
             Self::Nobody => Answer::SignIn,
             _ if !may => Answer::Refused,
             Self::OtherLaboratory if names_something => Answer::NotThere,
+            // It is all the administrator's.
+            _ if matches!(takes, Takes::Owning(_, others) if !has(others)) => Answer::NotThere,
             _ => Answer::Given,
         }
     }

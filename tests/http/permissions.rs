@@ -38,7 +38,17 @@ const NEEDED: &[(&str, &[&str])] = &[
     ),
     ("experiments.delete", &["DELETE /api/experiments/{id}"]),
     ("projects.delete", &["DELETE /api/projects/{id}"]),
-    ("plugins.use", &["GET /api/calendar/events", "GET /api/notifications"]),
+    (
+        "plugins.use",
+        &[
+            "GET /api/calendar/events",
+            "GET /api/jobs",
+            "GET /api/jobs/{job}",
+            "GET /api/notifications",
+            "POST /api/jobs/{job}/cancel",
+            "POST /api/jobs/{job}/retry",
+        ],
+    ),
     (
         "plugins.view",
         &[
@@ -111,6 +121,7 @@ const NEEDED: &[(&str, &[&str])] = &[
 const OTHERWISE: &[(&str, Takes)] = &[
     ("GET /api/auth/identities", Takes::SigningIn),
     ("GET /api/auth/verify", Takes::SigningIn),
+    ("GET /api/jobs/{job}", Takes::Owning("plugins.use", "jobs.read_all")),
     ("GET /api/oauth/device/{user_code}", Takes::SigningIn),
     ("GET /api/passkey", Takes::SigningIn),
     ("GET /api/platform/export", Takes::Administrator),
@@ -119,6 +130,8 @@ const OTHERWISE: &[(&str, Takes)] = &[
     ("GET /api/tokens", Takes::SigningIn),
     ("GET /api/tokens/service", SERVICE_TOKENS),
     ("GET /api/users/me", Takes::SigningIn),
+    ("POST /api/jobs/{job}/cancel", Takes::Owning("plugins.use", "jobs.manage_all")),
+    ("POST /api/jobs/{job}/retry", Takes::Owning("plugins.use", "jobs.manage_all")),
     ("POST /api/plugins/dev", Takes::Permission("plugins.install")),
     ("POST /api/tokens/service", SERVICE_TOKENS),
     ("POST /api/users", Takes::Any(&["users.manage", "users.invite"])),
@@ -142,6 +155,8 @@ pub(super) enum Takes {
     All(&'static [&'static str]),
     /// One of these.
     Any(&'static [&'static str]),
+    /// The first permission for what is one's own, and the second for what is others', which is not found without.
+    Owning(&'static str, &'static str),
     /// To be an administrator of the laboratory.
     Administrator,
     /// To look after the whole installation.

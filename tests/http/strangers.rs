@@ -75,6 +75,7 @@ pub(super) struct Laboratory {
     project: i64,
     experiment: i64,
     operation: i64,
+    job: i64,
     viewer: i64,
     snapshot: i64,
     token: i64,
@@ -107,6 +108,8 @@ impl Laboratory {
             let reply = admin.post(&format!("/api/everything/call/{function}"), &arguments).await;
             assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         }
+        let job = json!({ "kind": "call", "payload": SECRET, "delay_seconds": 3_600 });
+        let job = admin.post("/api/everything/call/jobs.enqueue", &job).await.json()["id"].as_i64().unwrap();
         let stored = admin.put(&format!("/api/experiments/{experiment}/objects/default"), SECRET).await;
         assert_eq!(stored.status, StatusCode::CREATED, "{stored:?}");
         let snapshot = crate::lifecycle::snapshots::take(admin, "everything").await;
@@ -120,6 +123,7 @@ impl Laboratory {
             project: project["id"].as_i64().unwrap(),
             experiment,
             operation: operation["id"].as_i64().unwrap(),
+            job,
             viewer,
             snapshot,
             token,
@@ -142,6 +146,7 @@ impl Laboratory {
         vec![
             number("{id}", id),
             number("{user}", self.viewer),
+            number("{job}", self.job),
             number("{service_token}", 1),
             number("{token}", self.token),
             number("{snapshot}", self.snapshot),

@@ -99,8 +99,8 @@ async fn what_is_no_component_of_this_platform_is_named() {
         (b"GIF89a".to_vec(), ["cannot be read", "mint build"]),
         (Vec::new(), ["cannot be read", "mint build"]),
         (
-            wat::parse_str(r#"(component (import "mint:platform/jobs@1.0.0" (instance)))"#).unwrap(),
-            ["mint:platform/jobs@1.0.0", "Update the platform"],
+            wat::parse_str(r#"(component (import "mint:platform/calendar@1.0.0" (instance)))"#).unwrap(),
+            ["mint:platform/calendar@1.0.0", "Update the platform"],
         ),
         (wat::parse_str(r#"(component (import "wasi:io/poll@0.3.0" (instance)))"#).unwrap(), ["wasi:io/poll@0.3.0", "0.2.x"]),
         (

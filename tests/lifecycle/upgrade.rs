@@ -140,7 +140,7 @@ async fn a_release_that_fails_its_trial_makes_way_for_the_old_one() {
             })
             .await;
         };
-        let decision = json!({});
+        let decision = json!({ "grant_requested": true });
         let (operation, ()) = tokio::join!(server.admin.upgrade("hello", &bad, &decision), people);
         assert_eq!(
             (&operation["status"], &operation["outcome"]["code"]),

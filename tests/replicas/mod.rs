@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::cli::Mint;
 
 /// What servers share.
-struct Shared {
+pub(crate) struct Shared {
     database: TestDb,
     storage: TempDir,
     /// Where the files of plugins stand.
@@ -29,13 +29,13 @@ struct Shared {
 
 impl Shared {
     /// A new database of PostgreSQL and a new storage; none where there is no server for tests.
-    async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         let database = mint_store::testing::databases().await.into_iter().find(|test| !test.url.starts_with("sqlite"))?;
         Some(Self { database, storage: tempfile::tempdir().unwrap(), files: tempfile::tempdir().unwrap() })
     }
 
     /// A home for a further server, which takes over after `lease` seconds.
-    fn server(&self, lease: u32) -> Mint {
+    pub(crate) fn server(&self, lease: u32) -> Mint {
         let mint = self.server_with_files_of_its_own(lease);
         let data = mint.home().join("data");
         std::fs::create_dir(&data).unwrap();

@@ -27,6 +27,8 @@ impl Program {
     pub(crate) const TUNNELS: Self = Self(include_str!("programs/tunnels.py"));
     /// Reads and writes trailers.
     pub(crate) const TRAILERS: Self = Self(include_str!("programs/trailers.py"));
+    /// Asks for jobs, and does them.
+    pub(crate) const WORKER: Self = Self(include_str!("programs/worker.py"));
     /// Prints without end.
     pub(crate) const TALKATIVE: Self = Self(include_str!("programs/talkative.py"));
 

@@ -197,7 +197,7 @@ async fn settings() {
 #[tokio::test]
 async fn what_was_not_granted_is_denied() {
     let server = TestServer::start().await;
-    let granted = ["projects:read", "experiments:read", "objects", "database"];
+    let granted = ["projects:read", "experiments:read", "objects", "database", "jobs"];
     let modest = repackaged(&bundle("everything"), |manifest| {
         manifest["capabilities"].as_array_mut().unwrap().retain(|asked| granted.contains(&asked["name"].as_str().unwrap()));
     });
@@ -225,4 +225,53 @@ async fn what_was_not_granted_is_denied() {
     }
     let full = server.admin.get("/api/everything/fill?directory=/artifacts").await;
     assert_ne!(full.status, StatusCode::OK, "without a grant there is no directory: {full:?}");
+}
+
+/// Does a call inside of a job, and gives what it gave.
+async fn within(client: &Client, function: &str, arguments: Value) -> Value {
+    let payload = json!({ "function": function, "arguments": arguments });
+    let asked = call(client, "jobs.enqueue", json!({ "kind": "call", "payload": payload })).await;
+    crate::jobs::stands(client, asked["id"].as_i64().unwrap(), "completed").await
+}
+
+#[tokio::test]
+async fn jobs() {
+    let server = serving().await;
+    let (admin, viewer) = (&server.admin, server.client("viewer").await);
+    let wanted = json!({ "kind": "call", "payload": { "function": "none" }, "key": "k", "delay_seconds": 3_600, "retries": 2 });
+    let asked = call(admin, "jobs.enqueue", wanted.clone()).await;
+    assert_eq!((&asked["status"], &asked["key"], &asked["attempt"]), (&json!("queued"), &json!("k"), &json!(0)));
+    assert_eq!(call(admin, "jobs.enqueue", wanted.clone()).await, asked);
+    assert_eq!(fails(&viewer, "jobs.enqueue", wanted).await, (409, "CONFLICT".to_owned()));
+    let id = json!({ "id": asked["id"] });
+    assert_eq!(call(admin, "jobs.get", id.clone()).await, asked);
+    assert_eq!(call(admin, "jobs.list", json!({})).await, json!([asked]));
+    for function in ["jobs.get", "jobs.cancel"] {
+        assert_eq!(fails(&viewer, function, id.clone()).await, not_found());
+        assert_eq!(fails(admin, function, json!({ "id": 999 })).await, not_found());
+    }
+    assert_eq!(call(&viewer, "jobs.list", json!({})).await, json!([]));
+    assert_eq!(call(admin, "jobs.cancel", id.clone()).await, true);
+    assert_eq!(call(admin, "jobs.cancel", id.clone()).await, false);
+    assert_eq!(call(admin, "jobs.get", id).await["status"], "cancelled");
+
+    // A request is no job.
+    assert_eq!(call(admin, "jobs.current", json!({})).await, Value::Null);
+    assert_eq!(call(admin, "jobs.cancelled", json!({})).await, false);
+    for function in ["jobs.progress", "jobs.heartbeat"] {
+        assert_eq!(fails(admin, function, json!({})).await, (409, "CONFLICT".to_owned()));
+    }
+    let current = within(admin, "jobs.current", json!({})).await;
+    assert_eq!(current["outcome"], current["id"]);
+    assert_eq!(within(admin, "jobs.cancelled", json!({})).await["outcome"], false);
+    assert_eq!(within(admin, "jobs.heartbeat", json!({})).await["outcome"], Value::Null);
+    let told = within(admin, "jobs.progress", json!({ "percent": 30, "message": "a third" })).await;
+    assert_eq!((&told["percent"], &told["message"], &told["outcome"]), (&json!(30), &json!("a third"), &Value::Null));
+    let actor = within(&viewer, "identity.current", json!({})).await;
+    assert_eq!(actor["outcome"], json!({ "username": "viewer", "role": "viewer" }));
+    // What a viewer may not do, their job may not either.
+    let payload = json!({ "function": "experiments.create", "arguments": { "name": "One" } });
+    let asked = call(&viewer, "jobs.enqueue", json!({ "kind": "call", "payload": payload })).await;
+    let failed = crate::jobs::stands(&viewer, asked["id"].as_i64().unwrap(), "failed").await;
+    assert!(failed["error"].as_str().unwrap().contains("experiments.create"), "{failed:#}");
 }

@@ -1,9 +1,10 @@
-// Puts a plugin behind the platform's host interfaces. `mint build` generates the module that calls `serve`.
+// Puts a plugin behind the platform's host interfaces. `mint build` generates the module that calls `serve` and `work`.
 
 import { get } from "wasi:config/store@0.2.0-rc.1";
 import { log as write } from "wasi:logging/logging@0.1.0-draft";
 
 import { answer } from "./http.js";
+import { makeJobs } from "./jobs.js";
 import { makeHandler } from "./router.js";
 
 const settings = {
@@ -25,4 +26,9 @@ const log = Object.fromEntries(
 export function serve(plugin, more = {}) {
   const handle = makeHandler(plugin, { settings, log, ...more });
   return { handle: (request) => answer(request, handle, log.error) };
+}
+
+/** The export `mint:plugin/jobs` that does the jobs of a plugin, by the platform's interface `jobs`; `more` as for `serve`. */
+export function work(plugin, jobs, more = {}) {
+  return makeJobs(plugin, jobs, { settings, log, ...more });
 }

@@ -19,7 +19,7 @@ export function makeHandler(plugin, platform) {
 }
 
 /** An error that a client may read: an HTTP status, one sentence, and facts for programs. */
-class Problem extends Error {
+export class Problem extends Error {
   constructor(status, message, details = null) {
     super(message);
     this.status = status;

@@ -41,8 +41,9 @@ pub(super) fn component(
     let tools = tools(&options.cache(), progress)?;
 
     let entry = stage.join("entry.js");
-    let has_tables = project.capabilities().any(|capability| *capability == Capability::Database);
-    fs::write(&entry, entry_text(&author_entry(project)?, &sdk, has_tables)).map_err(BuildError::at(&entry))?;
+    let has = |wanted: Capability| project.capabilities().any(|capability| *capability == wanted);
+    let (has_tables, has_jobs) = (has(Capability::Database), has(Capability::Jobs));
+    fs::write(&entry, entry_text(&author_entry(project)?, &sdk, has_tables, has_jobs)).map_err(BuildError::at(&entry))?;
     let bundled = stage.join("plugin.js");
     let output = node(&tools, "bundle.mjs").args([&entry, &bundled]).run(progress, "Bundling the JavaScript modules")?;
     let imports: Vec<String> = serde_json::from_slice(&output.stdout).map_err(|e| BuildError::ToolOutput {
@@ -53,6 +54,7 @@ pub(super) fn component(
 
     let mut exports = vec![world::EXPORT_ROUTES];
     exports.extend(has_tables.then_some(world::EXPORT_MIGRATIONS));
+    exports.extend(has_jobs.then_some(world::EXPORT_JOBS));
     let world = World::new(project.capabilities(), exports);
     if let Some(import) = imports.into_iter().find(|import| !world.allows(import)) {
         return Err(BuildError::ImportNotDeclared { import });
@@ -89,19 +91,30 @@ fn author_entry(project: &Project) -> Result<PathBuf, BuildError> {
     if file.is_file() { Ok(file) } else { Err(BuildError::project(file, "does not exist; it should be the plugin's module")) }
 }
 
-fn entry_text(author: &Path, sdk: &Path, has_tables: bool) -> String {
+fn entry_text(author: &Path, sdk: &Path, has_tables: bool, has_jobs: bool) -> String {
     let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy());
-    let (author, index, tables) = (quoted(author), quoted(&sdk.join("index.js")), quoted(&sdk.join("tables.js")));
-    let imports = format!("import plugin from {author};\nimport {{ serve }} from {index};\n");
-    if !has_tables {
+    let module = |name: &str| quoted(&sdk.join(name));
+    let mut imports = format!("import plugin from {};\n", quoted(author));
+    let mut offered = Vec::new();
+    let mut exports = String::new();
+    if has_tables {
+        imports += "import * as tables from \"mint:platform/database@1.0.0\";\n";
+        imports += &format!("import {{ makeDatabase, makeMigrations }} from {};\n", module("tables.js"));
+        offered.push("database: makeDatabase(tables)");
+        exports += "export const migrations = makeMigrations(plugin);\n";
+    }
+    if has_jobs {
+        imports += "import * as queue from \"mint:platform/jobs@1.0.0\";\n";
+        imports += &format!("import {{ makeQueue }} from {};\n", module("jobs.js"));
+        offered.push("jobs: makeQueue(queue)");
+        exports += "export const jobs = work(plugin, queue, more);\n";
+    }
+    let called = if has_jobs { "serve, work" } else { "serve" };
+    imports += &format!("import {{ {called} }} from {};\n", module("index.js"));
+    if offered.is_empty() {
         return format!("{imports}\nexport const routes = serve(plugin);\n");
     }
-    format!(
-        "{imports}import * as tables from \"mint:platform/database@1.0.0\";\n\
-         import {{ makeDatabase, makeMigrations }} from {tables};\n\n\
-         export const routes = serve(plugin, {{ database: makeDatabase(tables) }});\n\
-         export const migrations = makeMigrations(plugin);\n"
-    )
+    format!("{imports}\nconst more = {{ {} }};\nexport const routes = serve(plugin, more);\n{exports}", offered.join(", "))
 }
 
 /// The tools, installed once into a directory that is named after their versions.
@@ -141,12 +154,33 @@ fn tools(cache: &Path, progress: &Progress) -> Result<PathBuf, BuildError> {
 mod tests {
     use super::*;
 
+    const AUTHOR: &str = "/a \"b\"/plugin.js";
+
+    fn entry(has_tables: bool, has_jobs: bool) -> String {
+        entry_text(Path::new(AUTHOR), Path::new("/sdk/js"), has_tables, has_jobs)
+    }
+
     #[test]
     fn paths_are_quoted_in_the_entry() {
-        let text = entry_text(Path::new("/a \"b\"/plugin.js"), Path::new("/sdk/js"), false);
+        let text = entry(false, false);
         assert_eq!(
             text,
             "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport { serve } from \"/sdk/js/index.js\";\n\nexport const routes = serve(plugin);\n"
         );
+    }
+
+    #[test]
+    fn the_entry_exports_what_the_capabilities_call_for() {
+        let jobs = "import plugin from \"/a \\\"b\\\"/plugin.js\";\nimport * as queue from \"mint:platform/jobs@1.0.0\";\n\
+            import { makeQueue } from \"/sdk/js/jobs.js\";\nimport { serve, work } from \"/sdk/js/index.js\";\n\n\
+            const more = { jobs: makeQueue(queue) };\nexport const routes = serve(plugin, more);\n\
+            export const jobs = work(plugin, queue, more);\n";
+        assert_eq!(entry(false, true), jobs);
+        let both = entry(true, true);
+        assert!(both.contains("{ database: makeDatabase(tables), jobs: makeQueue(queue) }"), "{both}");
+        for line in ["export const migrations = makeMigrations(plugin);", "export const jobs = work(plugin, queue, more);"] {
+            assert!(both.lines().any(|found| found == line), "{both}");
+        }
+        assert!(!entry(true, false).contains("work"));
     }
 }

@@ -11,6 +11,7 @@ mod device_login;
 mod dry_run;
 mod experiment;
 mod fsck;
+mod job;
 mod limits;
 mod parts;
 mod plugin;
@@ -75,6 +76,9 @@ enum Command {
     Plugin(plugin::Command),
     /// Shows or changes what plugins of the laboratory may use up where nothing is said of one of them
     Limits(limits::Edits),
+    /// Lists what plugins do when nobody waits, takes it back, tries it again
+    #[command(subcommand)]
+    Job(job::Command),
     /// Signs in and out
     #[command(subcommand)]
     Auth(auth::Command),
@@ -144,6 +148,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Dev(arguments) => dev::run(arguments, config, output).await,
         Command::Plugin(command) => plugin::run(command, output).await,
         Command::Limits(edits) => limits::of_laboratory(edits, output).await,
+        Command::Job(command) => job::run(command, output).await,
         Command::Auth(command) => auth::run(command, output).await,
         Command::Profile(command) => profile::run(command, output),
         Command::Tenant(command) => tenant::run(command, config, output).await,

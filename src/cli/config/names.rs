@@ -97,6 +97,7 @@ pub const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("plugins.laboratory.queueMax", Kind::Number, "Requests of theirs that wait; by default 1024"),
     ("plugins.laboratory.requestsPerSecondMax", Kind::Number, "Requests of theirs that begin in a second; by default 2000"),
+    ("plugins.laboratory.jobsMax", Kind::Number, "Jobs of theirs in progress; by default 16"),
     ("plugins.resetPath", Kind::Text, "How memory of components is made clean: `auto`, or `memset` to ask nothing of the kernel"),
     ("plugins.forceShared", Kind::List, "Slugs of plugins that must run shared"),
     ("plugins.forceIsolated", Kind::List, "Slugs of plugins that must run isolated"),

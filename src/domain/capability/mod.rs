@@ -41,6 +41,8 @@ pub enum Capability {
     Objects,
     /// Tables of its own.
     Database,
+    /// Work that goes on when the request has ended.
+    Jobs,
     /// Change its own settings.
     SettingsWrite,
     /// Look up users.
@@ -67,6 +69,7 @@ const PLAIN: &[(&str, Capability)] = &[
     ("results:write", Capability::ResultsWrite),
     ("objects", Capability::Objects),
     ("database", Capability::Database),
+    ("jobs", Capability::Jobs),
     ("settings:write", Capability::SettingsWrite),
     ("users:read", Capability::UsersRead),
     ("files", Capability::Files),
@@ -99,6 +102,7 @@ impl Capability {
             Self::ResultsWrite | Self::ResultsReadOthers(_) | Self::ResultsWriteOthers(_) => &["results"],
             Self::Objects => &["objects"],
             Self::Database => &["database", "migration-ops"],
+            Self::Jobs => &["jobs"],
             Self::SettingsWrite | Self::UsersRead | Self::Files | Self::Http(_) => &[],
             Self::InstrumentsRead | Self::InstrumentsWrite | Self::InstrumentsReport(_) => &[],
         }
@@ -145,7 +149,7 @@ impl FromStr for Capability {
         }
         Err(invalid(
             "known are projects:read, experiments:read, experiments:write, designs:write, results:write, \
-             results:read-others:<slug>, results:write-others:<slug>, objects, database, settings:write, users:read, files, \
+             results:read-others:<slug>, results:write-others:<slug>, objects, database, jobs, settings:write, users:read, files, \
              instruments:read, instruments:write, instruments:report:<uuid> and http:<host>[:port]",
         ))
     }

@@ -27,6 +27,7 @@ use super::{
 const CONCURRENCY: &str = "laboratory_concurrency_max";
 const QUEUE: &str = "laboratory_queue_max";
 const RATE: &str = "laboratory_requests_per_second_max";
+const JOBS: &str = "laboratory_jobs_max";
 
 /// The gate that the plugins of a laboratory have in common.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Laboratory {
     concurrency: Counted,
     queue: Counted,
     begun: Counted,
+    jobs_here: AtomicU64,
+    jobs: Counted,
 }
 
 /// One plugin of it.
@@ -51,6 +54,10 @@ pub(super) struct Member {
 /// A place of the laboratory's; given back when dropped, to whoever comes next.
 #[derive(Debug)]
 pub(super) struct Seat(Arc<Member>);
+
+/// The place of a job; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct JobSeat(Arc<Laboratory>);
 
 /// What is in use of one part, the most there was, and how often it was reached, since the server started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,6 +90,12 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.0.laboratory.division().leave(self.0.number);
         self.0.laboratory.call();
+    }
+}
+
+impl Drop for JobSeat {
+    fn drop(&mut self) {
+        self.0.jobs_here.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -176,6 +189,8 @@ impl Laboratory {
             concurrency: Counted::default(),
             queue: Counted::default(),
             begun: Counted::default(),
+            jobs_here: AtomicU64::new(0),
+            jobs: Counted::default(),
         }
     }
 
@@ -206,12 +221,27 @@ impl Laboratory {
         *self.share.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A place for a job, if there is one.
+    pub(crate) fn begin_job(self: &Arc<Self>) -> Option<JobSeat> {
+        let most = self.share().laboratory_jobs_max;
+        let more = |here: u64| (here < most).then_some(here + 1);
+        let before = self.jobs_here.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        self.jobs.observe(before + 1);
+        Some(JobSeat(self.clone()))
+    }
+
+    /// Counts that a job had to wait for such a place.
+    pub(crate) fn jobs_reached(&self) {
+        self.jobs.reached.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What is in use of a part.
     pub(crate) fn in_use(&self, part: &str) -> PartUse {
         let (inside, waiting) = self.division().usage();
         let (counted, current) = match part {
             CONCURRENCY => (&self.concurrency, Some(inside)),
             QUEUE => (&self.queue, Some(waiting)),
+            JOBS => (&self.jobs, Some(self.jobs_here.load(Ordering::Relaxed))),
             _ => (&self.begun, None),
         };
         let (peak, reached) = (counted.peak.load(Ordering::Relaxed), counted.reached.load(Ordering::Relaxed));

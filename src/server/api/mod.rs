@@ -14,6 +14,7 @@ pub(crate) mod export;
 pub(crate) mod external;
 pub(crate) mod health;
 pub(crate) mod instruments;
+pub(crate) mod jobs;
 pub(crate) mod limits;
 pub(crate) mod metrics;
 pub(crate) mod migrations;

@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mint-platform@1.0.0/designs.wit", include_str!("../../../wit/mint-platform@1.0.0/designs.wit")),
     ("mint-platform@1.0.0/experiments.wit", include_str!("../../../wit/mint-platform@1.0.0/experiments.wit")),
     ("mint-platform@1.0.0/identity.wit", include_str!("../../../wit/mint-platform@1.0.0/identity.wit")),
+    ("mint-platform@1.0.0/jobs.wit", include_str!("../../../wit/mint-platform@1.0.0/jobs.wit")),
     ("mint-platform@1.0.0/migration-ops.wit", include_str!("../../../wit/mint-platform@1.0.0/migration-ops.wit")),
     ("mint-platform@1.0.0/objects.wit", include_str!("../../../wit/mint-platform@1.0.0/objects.wit")),
     ("mint-platform@1.0.0/package.wit", include_str!("../../../wit/mint-platform@1.0.0/package.wit")),
@@ -36,6 +37,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mint-platform@1.0.0/settings.wit", include_str!("../../../wit/mint-platform@1.0.0/settings.wit")),
     ("mint-platform@1.0.0/types.wit", include_str!("../../../wit/mint-platform@1.0.0/types.wit")),
     ("mint-plugin@1.0.0/experiment-hooks.wit", include_str!("../../../wit/mint-plugin@1.0.0/experiment-hooks.wit")),
+    ("mint-plugin@1.0.0/jobs.wit", include_str!("../../../wit/mint-plugin@1.0.0/jobs.wit")),
     ("mint-plugin@1.0.0/lifecycle.wit", include_str!("../../../wit/mint-plugin@1.0.0/lifecycle.wit")),
     ("mint-plugin@1.0.0/migrations.wit", include_str!("../../../wit/mint-plugin@1.0.0/migrations.wit")),
     ("mint-plugin@1.0.0/package.wit", include_str!("../../../wit/mint-plugin@1.0.0/package.wit")),
@@ -57,9 +59,10 @@ pub const EXPORT_ROUTES: &str = "mint:plugin/routes@1.0.0";
 pub const EXPORT_LIFECYCLE: &str = "mint:plugin/lifecycle@1.0.0";
 /// Is told of events of experiments.
 pub const EXPORT_HOOKS: &str = "mint:plugin/experiment-hooks@1.0.0";
-
 /// Has tables with a history.
 pub const EXPORT_MIGRATIONS: &str = "mint:plugin/migrations@1.0.0";
+/// Does the jobs that it asked for.
+pub const EXPORT_JOBS: &str = "mint:plugin/jobs@1.0.0";
 
 /// Imports and exports, by full name.
 #[derive(Debug)]
@@ -94,6 +97,9 @@ impl World {
         // It is called with operations on tables, which only this capability unlocks.
         if capabilities.contains(&&Capability::Database) {
             exports.push(EXPORT_MIGRATIONS);
+        }
+        if capabilities.contains(&&Capability::Jobs) {
+            exports.push(EXPORT_JOBS);
         }
         Self::new(capabilities.into_iter(), exports)
     }
@@ -150,6 +156,17 @@ mod tests {
         assert!(world.allows("mint:platform/objects@1.0.0") && world.allows("wasi:io/streams@0.2.12"));
         assert!(!world.allows("mint:platform/projects@1.0.0"));
         assert!(!World::new([].iter(), Vec::new()).allows("wasi:http/outgoing-handler@0.2.12"));
+    }
+
+    #[test]
+    fn a_python_plugin_exports_what_its_capabilities_call_for() {
+        let exports = |capabilities: &[Capability]| World::of_python(capabilities.iter()).exports;
+        let always = [EXPORT_ROUTES, EXPORT_LIFECYCLE, EXPORT_HOOKS];
+        assert_eq!(exports(&[Capability::Objects]), always);
+        assert_eq!(exports(&[Capability::Jobs]), [&always[..], &[EXPORT_JOBS]].concat());
+        let both = [&always[..], &[EXPORT_MIGRATIONS, EXPORT_JOBS]].concat();
+        assert_eq!(exports(&[Capability::Jobs, Capability::Database]), both);
+        assert!(World::of_python([Capability::Jobs].iter()).allows("mint:platform/jobs@1.0.0"));
     }
 
     #[test]

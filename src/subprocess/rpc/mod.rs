@@ -12,6 +12,7 @@ mod experiments;
 mod extract;
 mod identity;
 mod instruments;
+mod jobs;
 mod names;
 mod notifications;
 mod objects;
@@ -71,6 +72,11 @@ pub fn router(state: RpcState) -> Router {
         )
         .route("/notifications/events", post(notifications::publish))
         .route("/notifications/jobs/terminal", post(notifications::job_ended))
+        .route("/jobs", get(jobs::list).post(jobs::enqueue))
+        .route("/jobs/{id}", get(jobs::get))
+        .route("/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/jobs/{id}/progress", post(jobs::progress))
+        .route("/jobs/{id}/heartbeat", post(jobs::heartbeat))
         .route("/calendar/events", post(calendar::publish))
         .route("/instruments", get(instruments::list).post(instruments::create))
         .route("/instruments/{id}", get(instruments::get).patch(instruments::update))

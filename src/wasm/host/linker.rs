@@ -59,6 +59,7 @@ const INTERFACES: &[(&str, Add)] = {
         ("objects", |linker| p::objects::add_to_linker::<State, HasSelf<State>>(linker, |state| state)),
         ("database", |linker| p::database::add_to_linker::<State, HasSelf<State>>(linker, |state| state)),
         ("migration-ops", |linker| p::migration_ops::add_to_linker::<State, HasSelf<State>>(linker, |state| state)),
+        ("jobs", |linker| p::jobs::add_to_linker::<State, HasSelf<State>>(linker, |state| state)),
         ("settings", |linker| p::settings::add_to_linker::<State, HasSelf<State>>(linker, |state| state)),
     ]
 };

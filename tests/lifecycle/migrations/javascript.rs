@@ -32,6 +32,15 @@ async fn a_javascript_component_has_tables_with_a_history() {
         ]);
         assert_eq!(boxes.json(), expected, "what half of a move did is taken back");
 
+        let asked = admin.post("/api/freezer-js/inventories", &json!(null)).await;
+        assert_eq!(asked.status, StatusCode::OK, "{asked:?}");
+        let id = asked.json()["id"].as_i64().unwrap();
+        let done = crate::jobs::stands(admin, id, "completed").await;
+        let shelves = json!({ "shelves": [{ "shelf": null, "boxes": 2, "tubes": 84 }] });
+        assert_eq!((&done["outcome"], &done["percent"], &done["message"]), (&shelves, &json!(100), &json!("1 shelves")));
+        let shown = admin.get(&format!("/api/freezer-js/inventories/{id}")).await.json();
+        assert_eq!((&shown["status"], &shown["outcome"]), (&json!("completed"), &shelves));
+
         let to = json!({ "revision": 1, "confirm": "freezer-js" });
         let reset = admin.ended(&admin.post("/api/plugins/freezer-js/reset", &to).await.json()).await;
         assert_eq!(reset["status"], "done", "{reset:#}");

@@ -24,5 +24,17 @@ export default {
         if (found === 0) throw new Problem(404, `there is no box ${to}`);
       });
     },
+
+    // Counts all tubes when the request has ended.
+    "POST /inventories": ({ jobs }) => jobs.enqueue("inventory", null, { retries: 3 }),
+
+    "GET /inventories/{job}": ({ jobs, params }) => jobs.get(params.job),
+  },
+  jobs: {
+    inventory: ({ database, job }) => {
+      const shelves = database.query("select shelf, count(*) as boxes, sum(tubes) as tubes from boxes group by shelf order by shelf");
+      job.progress(100, `${shelves.length} shelves`);
+      return { shelves };
+    },
   },
 };

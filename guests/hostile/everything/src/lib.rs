@@ -32,3 +32,4 @@ impl Lifecycle for Moody {
 }
 
 mint_sdk::lifecycle!(Moody);
+mint_sdk::jobs!(calls::Called);

@@ -11,6 +11,10 @@ const PAGE_BYTES: usize = 65_536;
 
 /// Never ends.
 pub(crate) fn spin(_request: Request) -> Result<Response> {
+    spin_for_ever()
+}
+
+pub(crate) fn spin_for_ever() -> ! {
     loop {
         black_box(());
     }
@@ -18,6 +22,10 @@ pub(crate) fn spin(_request: Request) -> Result<Response> {
 
 /// Breaks the rules of the machine.
 pub(crate) fn trap(_request: Request) -> Result<Response> {
+    break_rules()
+}
+
+pub(crate) fn break_rules() -> ! {
     #[cfg(target_arch = "wasm32")]
     core::arch::wasm32::unreachable();
     #[cfg(not(target_arch = "wasm32"))]
@@ -33,6 +41,15 @@ pub(crate) fn eat(_request: Request) -> Result<Response> {
         pages += 1;
     }
     Ok(Response::text(format!("{pages} pages")))
+}
+
+/// Takes memory until the machine says no, and makes no answer of that.
+pub(crate) fn eat_for_ever() -> ! {
+    let mut held = Vec::new();
+    loop {
+        held.push(vec![1_u8; PAGE_BYTES]);
+        black_box(&held);
+    }
 }
 
 /// Logs without end.

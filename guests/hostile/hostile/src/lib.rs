@@ -3,6 +3,7 @@
 
 mod border;
 mod exhaust;
+mod jobs;
 mod leak;
 
 use std::{io::Write as _, time::Duration};
@@ -35,7 +36,10 @@ static ROUTER: Router = Router::new(&[
     Route::get("/seek", leak::seek),
     Route::get("/heard", border::heard),
     Route::get("/speak", border::speak),
+    Route::post("/jobs", jobs::enqueue),
 ]);
+
+mint_sdk::jobs!(jobs::Misbehaved);
 
 /// Not the SDK's macro: a good plugin has no way to leave a request unanswered.
 struct Hostile;

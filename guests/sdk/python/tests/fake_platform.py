@@ -36,6 +36,7 @@ class FakePlatform:
         self.designs: dict[int, Any] = {}
         self.artifacts: dict[tuple[int, str], Any] = {}
         self.objects: dict[tuple[int, str], tuple[bytes, str | None]] = {}
+        self.jobs: dict[int, dict[str, Any]] = {}
         self.calls: list[tuple[str, str, dict[str, str]]] = []
         self.busy = 0
         self._server = QuietServer(("127.0.0.1", 0), _handler(self))
@@ -158,6 +159,32 @@ def _status(status: str):
     return run
 
 
+def _enqueue(p: FakePlatform, query: Any, body: Any) -> Any:
+    known = [job for job in p.jobs.values() if body["key"] is not None and job["key"] == body["key"]]
+    if known:
+        return known[0]
+    job = {"id": len(p.jobs) + 1, "kind": body["kind"], "key": body["key"], "status": "queued", "attempt": 0}
+    job |= {"is_cancelled": False, "percent": None, "message": None, "outcome": None, "error": None, "user_id": 7}
+    job |= {"created_at": NOW, "run_at": NOW, "started_at": None, "ended_at": None, "asked": body}
+    p.jobs[job["id"]] = job
+    return job
+
+
+def _cancel(p: FakePlatform, job_id: int, query: Any, body: Any) -> Any:
+    job = p.need(p.jobs, job_id)
+    wanted = not job["is_cancelled"]
+    job["is_cancelled"] = True
+    return {"cancelled": wanted}
+
+
+def _sign(p: FakePlatform, job_id: int, query: Any, body: Any) -> Any:
+    job = p.need(p.jobs, job_id)
+    if body["attempt"] != job["attempt"]:
+        raise Refusal(409, "CONFLICT", "Another attempt was begun.")
+    job.update({name: body[name] for name in ("percent", "message") if name in body})
+    return {"is_cancelled": job["is_cancelled"]}
+
+
 USER = {"id": 7, "username": "ada", "role": "member", "is_active": True, "created_at": NOW, "updated_at": NOW}
 E = r"/experiments/(\d+)"
 ROUTES = [
@@ -200,6 +227,12 @@ ROUTES = [
         f"PUT {E}/objects/(.+)",
         lambda p, eid, key, query, body: (p.objects.__setitem__((eid, key), body), p.object_ref(eid, key))[1],
     ),
+    ("POST /jobs", _enqueue),
+    ("GET /jobs", lambda p, query, body: [*reversed(p.jobs.values())][int(query["skip"]) :][: int(query["limit"])]),
+    (r"GET /jobs/(\d+)", lambda p, job_id, query, body: p.need(p.jobs, job_id)),
+    (r"POST /jobs/(\d+)/cancel", _cancel),
+    (r"POST /jobs/(\d+)/progress", _sign),
+    (r"POST /jobs/(\d+)/heartbeat", _sign),
     ("GET /users", lambda p, query, body: [USER]),
     ("GET /users/7", lambda p, query, body: USER),
     ("GET /users/by-username/ada", lambda p, query, body: USER),

@@ -35,12 +35,13 @@ class Answer:
 
 
 class Client:
-    """Starts an application by its lifespan and sends requests to it."""
+    """Starts an application by its lifespan and sends requests to it. They wait for their answer until it `goes_away`."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.goes_away = asyncio.Event()
 
     async def start(self) -> dict[str, Any]:
         self._task = asyncio.create_task(self._app({"type": "lifespan"}, self._inbox.get, self._outbox.put))
@@ -71,7 +72,10 @@ class Client:
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
-            return messages.pop(0) if messages else await asyncio.Event().wait()
+            if messages:
+                return messages.pop(0)
+            await self.goes_away.wait()
+            return {"type": "http.disconnect"}
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)

@@ -152,3 +152,32 @@ pub mod migrations {
         export_macro_name: "export_migrations",
     });
 }
+
+/// The export of jobs.
+pub mod jobs {
+    wit_bindgen::generate!({
+        path: [
+            "../../../wit/deps/wasi-io@0.2.12",
+            "../../../wit/deps/wasi-clocks@0.2.12",
+            "../../../wit/deps/wasi-random@0.2.12",
+            "../../../wit/deps/wasi-filesystem@0.2.12",
+            "../../../wit/deps/wasi-sockets@0.2.12",
+            "../../../wit/deps/wasi-cli@0.2.12",
+            "../../../wit/deps/wasi-http@0.2.12",
+            "../../../wit/mint-platform@1.0.0",
+            "../../../wit/mint-plugin@1.0.0",
+        ],
+        inline: "
+            package mint:sdk-jobs;
+            world jobs {
+                export mint:plugin/jobs@1.0.0;
+            }
+        ",
+        with: {
+            "mint:platform/types@1.0.0": crate::bindings::imports::mint::platform::types,
+            "mint:plugin/jobs@1.0.0": generate,
+        },
+        pub_export_macro: true,
+        export_macro_name: "export_jobs",
+    });
+}

@@ -2,6 +2,7 @@
 //!
 //! Only a component exports: the names of its exports are none that a native library could have.
 
+pub use crate::bindings::jobs::exports::mint::plugin::jobs;
 pub use crate::bindings::migrations::exports::mint::plugin::migrations;
 pub use crate::bindings::routes::exports::mint::plugin::routes;
 use crate::http::Router;
@@ -116,6 +117,27 @@ macro_rules! migrations {
             let _ = Export;
             #[cfg(target_arch = "wasm32")]
             $crate::bindings::migrations::export_migrations!(Export with_types_in $crate::bindings::migrations);
+        };
+    };
+}
+
+/// Exports [`Jobs`](crate::jobs::Jobs), once in a plugin: `mint_sdk::jobs!(Plugin);`.
+#[macro_export]
+macro_rules! jobs {
+    ($plugin:ty) => {
+        const _: () = {
+            struct Export;
+            impl $crate::export::jobs::Guest for Export {
+                fn run(
+                    kind: ::std::string::String,
+                    payload: ::std::string::String,
+                ) -> ::std::result::Result<::std::option::Option<::std::string::String>, $crate::export::jobs::Failure> {
+                    $crate::jobs::run::<$plugin>(&kind, &payload)
+                }
+            }
+            let _ = Export;
+            #[cfg(target_arch = "wasm32")]
+    $crate::bindings::jobs::export_jobs!(Export with_types_in $crate::bindings::jobs);
         };
     };
 }

@@ -1,8 +1,8 @@
 //! Write plugins for MINT in Rust.
 //!
 //! A plugin is a library crate (`crate-type = ["cdylib"]`) that says what it offers with one macro for each export, all
-//! of them optional: [`routes!`], [`lifecycle!`], [`experiment_hooks!`] and [`migrations!`]. Everything it calls is a module here; a
-//! component imports only what it calls, and those imports are what an administrator is asked to grant.
+//! of them optional: [`routes!`], [`lifecycle!`], [`experiment_hooks!`], [`migrations!`] and [`jobs!`]. Everything it calls is a
+//! module here; a component imports only what it calls, and those imports are what an administrator is asked to grant.
 //!
 //! ```
 //! use mint_sdk::{Request, Response, Result, Route, Router, log, settings};
@@ -26,6 +26,7 @@ mod error;
 pub mod export;
 mod hooks;
 pub mod http;
+pub mod jobs;
 mod lifecycle;
 pub mod log;
 pub mod migrations;
@@ -43,7 +44,7 @@ pub use stream::{Reader, Writer};
 /// The host interfaces of `mint:platform@1.0.0`, as generated: one module each, documented in the WIT files.
 pub mod platform {
     pub use crate::bindings::imports::mint::platform::{
-        database, designs, experiments, identity, migration_ops, objects, projects, results, settings, types,
+        database, designs, experiments, identity, jobs, migration_ops, objects, projects, results, settings, types,
     };
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod database;
 pub(crate) mod designs;
 pub(crate) mod experiments;
 pub(crate) mod identity;
+pub(crate) mod jobs;
 pub(crate) mod migration_ops;
 pub(crate) mod object_stream;
 pub(crate) mod objects;

@@ -4,10 +4,13 @@ mod database;
 mod designs;
 mod experiments;
 mod identity;
+mod jobs;
 mod objects;
 mod projects;
 mod results;
 mod settings;
+
+pub(crate) use jobs::Called;
 
 use mint_sdk::json::Value;
 use mint_sdk::platform::types::Page;
@@ -16,20 +19,24 @@ use mint_sdk::{Error, Request, Response, Result};
 /// Calls the function of the path and answers with what it gave, or with its error.
 pub(crate) fn call(request: Request) -> Result<Response> {
     let arguments = Arguments(request.json()?);
-    let function = request.parameter("function").unwrap_or_default();
+    Response::json(&named(request.parameter("function").unwrap_or_default(), &arguments)?)
+}
+
+/// Calls a function by its name, `interface.function`.
+fn named(function: &str, arguments: &Arguments) -> Result<Value> {
     let (interface, function) = function.split_once('.').unwrap_or((function, ""));
-    let called = match interface {
-        "database" => database::call(function, &arguments),
-        "designs" => designs::call(function, &arguments),
-        "experiments" => experiments::call(function, &arguments),
-        "identity" => identity::call(function, &arguments),
-        "objects" => objects::call(function, &arguments),
-        "projects" => projects::call(function, &arguments),
-        "results" => results::call(function, &arguments),
-        "settings" => settings::call(function, &arguments),
+    match interface {
+        "database" => database::call(function, arguments),
+        "designs" => designs::call(function, arguments),
+        "experiments" => experiments::call(function, arguments),
+        "identity" => identity::call(function, arguments),
+        "jobs" => jobs::call(function, arguments),
+        "objects" => objects::call(function, arguments),
+        "projects" => projects::call(function, arguments),
+        "results" => results::call(function, arguments),
+        "settings" => settings::call(function, arguments),
         _ => Err(no_such_function(interface)),
-    };
-    Response::json(&called?)
+    }
 }
 
 fn no_such_function(name: &str) -> Error {
@@ -46,6 +53,11 @@ impl Arguments {
 
     fn number(&self, name: &str) -> i64 {
         self.get(name).as_i64().unwrap_or_default()
+    }
+
+    /// Where it was given; what is no number of 32 bits was not.
+    fn count(&self, name: &str) -> Option<u32> {
+        self.get(name).as_u64()?.try_into().ok()
     }
 
     fn flag(&self, name: &str) -> bool {

@@ -7,6 +7,7 @@ from .exceptions import (
     ConflictException,
     DesignDataOwnershipConflictException,
     EventVetoException,
+    JobFailed,
     NotFoundException,
     PermissionException,
     PlatformCompatibilityError,
@@ -19,6 +20,7 @@ from .exceptions import (
     ValidationException,
 )
 from .identity import PluginActor
+from .jobs import JobContext
 from .logs import get_plugin_logger
 from .metadata import HealthStatus, LifecycleHookResult, PluginCapabilities, PluginHealth, PluginMetadata, PluginType
 from .models import (
@@ -28,12 +30,13 @@ from .models import (
     DataObjectRef,
     DesignData,
     Experiment,
+    Job,
     PluginAnalysisResult,
     User,
 )
 from .objects import ExperimentDataStore
 from .plugin import AnalysisPlugin
-from .repositories import ExperimentRepository, PluginDataRepository, UserRepository
+from .repositories import ExperimentRepository, JobRepository, PluginDataRepository, UserRepository
 from .routing import (
     APIRouter,
     Depends,
@@ -75,6 +78,10 @@ __all__ = [
     "HealthStatus",
     "HTMLResponse",
     "HTTPException",
+    "Job",
+    "JobContext",
+    "JobFailed",
+    "JobRepository",
     "JSONResponse",
     "LifecycleHookResult",
     "NotFoundException",

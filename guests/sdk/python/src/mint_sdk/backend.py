@@ -14,6 +14,7 @@ from .models import (
     DataObjectRef,
     DesignData,
     Experiment,
+    Job,
     PluginAnalysisResult,
     User,
 )
@@ -92,6 +93,23 @@ class Backend(Protocol):
     def write_object(self, experiment_id: int, key: str, content_type: str | None) -> ObjectWriter: ...
 
     def delete_object(self, experiment_id: int, key: str) -> bool: ...
+
+    def enqueue_job(self, kind: str, payload: Any, options: Mapping[str, Any]) -> Job:
+        """`options` has `key`, `delay_seconds`, `retries` and `heartbeat_seconds`."""
+
+    def get_job(self, job_id: int) -> Job: ...
+
+    def list_jobs(self, skip: int, limit: int) -> list[Job]:
+        """Newest first."""
+
+    def cancel_job(self, job_id: int) -> bool:
+        """False when it had ended."""
+
+    def report_progress(self, job_id: int, attempt: int, percent: int | None, message: str | None) -> bool:
+        """Of the job that is being done. Whether somebody wants it to end."""
+
+    def give_heartbeat(self, job_id: int, attempt: int) -> bool:
+        """Of the job that is being done. Whether somebody wants it to end."""
 
     def get_user(self, user_id: int) -> User: ...
 

@@ -20,6 +20,7 @@ from .component.exports import HookExports, LifecycleExports
 from .component.history import MigrationExports, history_of
 from .component.http import answer
 from .component.instance import Instance
+from .component.jobs import JobExports
 from .component.loop import ComponentLoop
 from .component.rehearsal import rehearse
 
@@ -56,6 +57,13 @@ class MintPluginMigrations100(MigrationExports):
 
     def __init__(self) -> None:
         super().__init__(_instance, _history)
+
+
+class MintPluginJobs100(JobExports):
+    """Export `mint:plugin/jobs`, where the plugin may ask for them."""
+
+    def __init__(self) -> None:
+        super().__init__(_instance)
 
 
 rehearse(Plugin, ComponentLoop())

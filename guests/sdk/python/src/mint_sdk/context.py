@@ -11,7 +11,7 @@ from .database import Database
 from .exceptions import ConflictException
 from .identity import PluginActor, actor_of
 from .objects import ExperimentDataStore
-from .repositories import ExperimentRepository, PluginDataRepository, UserRepository
+from .repositories import ExperimentRepository, JobRepository, PluginDataRepository, UserRepository
 from .routing import Depends, HTTPException, Request
 
 type UserDependency = Callable[[Request], Coroutine[Any, Any, dict[str, Any]]]
@@ -40,6 +40,10 @@ class PlatformContext:
     def get_user_repository(self) -> UserRepository:
         """Members of the tenant, read only."""
         return UserRepository(self._backend)
+
+    def get_job_repository(self) -> JobRepository:
+        """Work that goes on when the request has ended; `AnalysisPlugin.run_job` does it."""
+        return JobRepository(self._backend)
 
     def get_data_store(self, experiment_id: int) -> ExperimentDataStore:
         """The files of one experiment."""

@@ -164,6 +164,14 @@ class EventVetoException(PluginException):
         super().__init__(message, "EVENT_VETO")
 
 
+class JobFailed(PluginException):
+    """Raised in `run_job`: this attempt failed, and with `retry=False` any other would."""
+
+    def __init__(self, message: str, retry: bool = True) -> None:
+        super().__init__(message, "JOB_FAILED")
+        self.retry = retry
+
+
 class PlatformCompatibilityError(PluginException):
     """Plugin and platform speak different versions of the internal API."""
 

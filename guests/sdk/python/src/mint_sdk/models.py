@@ -10,6 +10,7 @@ from .exceptions import ValidationException
 
 ExperimentStatus = Literal["planned", "ongoing", "completed", "cancelled"]
 ArtifactStatus = Literal["active", "archived"]
+JobStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 DEFAULT_ARTIFACT_KEY = "default"
 
 
@@ -106,6 +107,31 @@ class User:
     shortname: str | None = None
     first_name: str | None = None
     last_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work that was asked for. `percent` and `message` are what it last said, `outcome` is what it gave.
+
+    `attempt` counts those that were begun, `error` is why the last one failed. `user_id` is for whom it acts, None for the
+    plugin itself.
+    """
+
+    id: int
+    kind: str
+    status: JobStatus
+    attempt: int
+    is_cancelled: bool
+    created_at: datetime
+    run_at: datetime
+    key: str | None = None
+    percent: int | None = None
+    message: str | None = None
+    outcome: Any = None
+    error: str | None = None
+    user_id: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)

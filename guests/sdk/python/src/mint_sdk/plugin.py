@@ -9,7 +9,8 @@ from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 from .context import PlatformContext
-from .exceptions import ConfigurationException, ValidationException
+from .exceptions import ConfigurationException, JobFailed, ValidationException
+from .jobs import JobContext
 from .metadata import LifecycleHookResult, PluginHealth, PluginMetadata
 from .persistence import Persistence
 from .routing import APIRouter
@@ -66,6 +67,14 @@ class AnalysisPlugin(Persistence, ABC):
 
     async def on_experiment_status_change(self, experiment_id: int, old_status: str, new_status: str) -> None:
         """After an experiment changed its status."""
+
+    async def run_job(self, kind: str, payload: Any, job: JobContext) -> Any:
+        """Does a job that was asked for by `context.get_job_repository()`; gives its outcome, a JSON document.
+
+        It may have been begun before, by an attempt that did not come to its end. `JobFailed`, like any other exception, is a
+        failed attempt.
+        """
+        raise JobFailed("This plugin does no jobs.", retry=False)
 
     def apply_settings(self, settings: dict[str, Any]) -> None:
         """Takes new settings over: at the start, before `initialize`, and whenever they change."""

@@ -1,4 +1,4 @@
-"""Experiments, designs, results and users. What is missing is None or False, every other refusal a typed exception."""
+"""Experiments, designs, results, jobs and users. What is missing is None or False, every other refusal a typed exception."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .models import (
     AnalysisArtifactSummary,
     DesignData,
     Experiment,
+    Job,
     PluginAnalysisResult,
     User,
 )
@@ -249,3 +250,41 @@ class UserRepository(_Repository):
     async def list_all(self, skip: int = 0, limit: int = 100) -> list[User]:
         """Users by id."""
         return await self._backend.call(self._backend.list_users, skip, limit)
+
+
+class JobRepository(_Repository):
+    """Work that goes on when the request has ended, and that outlives the server. Needs `jobs`.
+
+    A person sees the jobs that act for them; the plugin itself sees all of its own.
+    """
+
+    async def enqueue(
+        self,
+        kind: str,
+        payload: Any = None,
+        *,
+        key: str | None = None,
+        delay: int = 0,
+        retries: int = 0,
+        heartbeat: int | None = None,
+    ) -> Job:
+        """Asks for a job, which `run_job` does with `payload`, a JSON document.
+
+        While a job with the same `key` is kept, asking again gives that one; another person's is a conflict. `delay` is the
+        seconds before the first attempt, `retries` how often a failed one is followed by another; one without a sign of life
+        for `heartbeat` seconds is ended.
+        """
+        options = {"key": key, "delay_seconds": delay, "retries": retries, "heartbeat_seconds": heartbeat}
+        return await self._backend.call(self._backend.enqueue_job, kind, payload, options)
+
+    async def get(self, job_id: int) -> Job | None:
+        """A job by id."""
+        return await self._maybe(self._backend.get_job, job_id)
+
+    async def cancel(self, job_id: int) -> bool:
+        """Takes a job back: what waits never begins, what runs is told, and ended when it goes on. False when it had ended."""
+        return await self._maybe(self._backend.cancel_job, job_id) or False
+
+    async def list(self, skip: int = 0, limit: int = 100) -> list[Job]:
+        """Jobs, newest first."""
+        return await self._backend.call(self._backend.list_jobs, skip, limit)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .exceptions import ConfigurationException, EventVetoException, PluginException
+from .exceptions import ConfigurationException, EventVetoException, JobFailed, PluginException
 from .identity import actor_of
+from .jobs import JobContext
 from .logs import get_plugin_logger
 from .plugin import AnalysisPlugin
 from .routing import HTTPException, Request
+from .routing.responses import to_json
 
 VETO_OF_A_FAILURE = "Plugin validation failed"
 
@@ -63,6 +67,26 @@ async def status_changed(plugin: AnalysisPlugin, experiment_id: int, old_status:
         await plugin.on_experiment_status_change(experiment_id, old_status, new_status)
     except Exception as error:
         logger.error("Hook on_experiment_status_change failed: %s", error, exc_info=error)
+
+
+async def run_job(plugin: AnalysisPlugin, kind: str, payload: Any, job: JobContext, *, threads: bool) -> str | None:
+    """What the job gives, as JSON; None for nothing. `JobFailed` says in words why this attempt failed.
+
+    `threads` says whether a method that is not `async` runs in a worker thread, so that it cannot hold up requests.
+    """
+    try:
+        if threads and not inspect.iscoroutinefunction(plugin.run_job):
+            outcome = await asyncio.to_thread(plugin.run_job, kind, payload, job)
+        else:
+            outcome = plugin.run_job(kind, payload, job)
+        if inspect.isawaitable(outcome):
+            outcome = await outcome
+        return None if outcome is None else to_json(outcome)
+    except JobFailed:
+        raise
+    except Exception as error:
+        logger.error("Job %d (%s) failed: %s", job.id, kind, error, exc_info=error)
+        raise JobFailed(reason(error)) from error
 
 
 def reason(error: Exception) -> str:

@@ -19,6 +19,7 @@ from ..models import (
     DataObjectRef,
     DesignData,
     Experiment,
+    Job,
     PluginAnalysisResult,
     User,
 )
@@ -27,6 +28,8 @@ from . import bindings, models
 from .bindings import granted, identity, refusals, settings, types
 from .streams import read_chunks, write_chunk
 from .tables import ComponentTables
+
+_WIDE = 1 << 32
 
 
 class ComponentBackend:
@@ -165,6 +168,44 @@ class ComponentBackend:
         with refusals:
             return objects.delete(experiment_id, key)
 
+    def enqueue_job(self, kind: str, payload: Any, options: Mapping[str, Any]) -> Job:
+        jobs = granted(bindings.jobs, "jobs")
+        wanted = jobs.Options(
+            options["key"],
+            _count("delay", options["delay_seconds"]),
+            _count("retries", options["retries"]),
+            _maybe_count("heartbeat", options["heartbeat_seconds"]),
+        )
+        with refusals:
+            return models.job(jobs.enqueue(kind, to_json(payload), wanted))
+
+    def get_job(self, job_id: int) -> Job:
+        jobs = granted(bindings.jobs, "jobs")
+        with refusals:
+            return models.job(jobs.get(job_id))
+
+    def list_jobs(self, skip: int, limit: int) -> list[Job]:
+        jobs = granted(bindings.jobs, "jobs")
+        with refusals:
+            return [models.job(item) for item in jobs.list(types.Page(skip, limit))]
+
+    def cancel_job(self, job_id: int) -> bool:
+        jobs = granted(bindings.jobs, "jobs")
+        with refusals:
+            return jobs.cancel(job_id)
+
+    def report_progress(self, job_id: int, attempt: int, percent: int | None, message: str | None) -> bool:
+        jobs = granted(bindings.jobs, "jobs")
+        with refusals:
+            jobs.progress(_maybe_count("percent", percent), message)
+        return jobs.cancelled()
+
+    def give_heartbeat(self, job_id: int, attempt: int) -> bool:
+        jobs = granted(bindings.jobs, "jobs")
+        with refusals:
+            jobs.heartbeat()
+        return jobs.cancelled()
+
     def get_user(self, user_id: int) -> User:
         with refusals:
             return models.user(identity.get_user(user_id))
@@ -232,6 +273,16 @@ class ComponentObjectWriter:
 
 def _json(value: Any) -> str | None:
     return None if value is None else to_json(value)
+
+
+def _count(name: str, value: int) -> int:
+    if not isinstance(value, int) or not 0 <= value < _WIDE:
+        raise ValidationException(f"'{name}' is a whole number from 0 to {_WIDE - 1}.", name, value)
+    return value
+
+
+def _maybe_count(name: str, value: int | None) -> int | None:
+    return None if value is None else _count(name, value)
 
 
 def _status(experiments: Any, name: str | None) -> Any:

@@ -34,6 +34,10 @@ try:
 except ImportError:
     database = None
 try:
+    from wit_world.imports import mint_platform_jobs_1_0_0 as jobs
+except ImportError:
+    jobs = None
+try:
     from wit_world.imports import mint_platform_migration_ops_1_0_0 as migration_ops
 except ImportError:
     migration_ops = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from ..models import (
@@ -13,6 +13,7 @@ from ..models import (
     DataObjectRef,
     DesignData,
     Experiment,
+    Job,
     PluginAnalysisResult,
     User,
 )
@@ -116,6 +117,27 @@ def object_ref(record: Any) -> DataObjectRef:
     )
 
 
+def job(record: Any) -> Job:
+    """Of `jobs.job`."""
+    return Job(
+        id=record.id,
+        kind=record.kind,
+        status=record.status.name.lower(),
+        attempt=record.attempt,
+        is_cancelled=record.is_cancelled,
+        created_at=instant(record.created_at),
+        run_at=instant(record.run_at),
+        key=record.key,
+        percent=record.percent,
+        message=record.message,
+        outcome=None if record.outcome is None else json.loads(record.outcome),
+        error=record.error,
+        user_id=record.user_id,
+        started_at=_instant(record.started_at),
+        ended_at=_instant(record.ended_at),
+    )
+
+
 def user(record: Any) -> User:
     """Of `identity.user`."""
     return User(
@@ -130,6 +152,10 @@ def user(record: Any) -> User:
         first_name=record.first_name,
         last_name=record.last_name,
     )
+
+
+def _instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else instant(microseconds)
 
 
 def _date(text: str | None) -> date | None:

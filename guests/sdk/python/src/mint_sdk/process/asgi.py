@@ -17,6 +17,7 @@ from ..routing.app import error_response, route_path
 from ..routing.messages import clean_request_id
 from .config import API_VERSION
 from .events import dispatch_event
+from .jobs import do_job
 from .lifespan import PluginProcess
 
 type Message = MutableMapping[str, Any]
@@ -24,6 +25,7 @@ type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
 
 EVENTS_PATH = "/__mint/events"
+JOBS_PATH = "/__mint/jobs"
 
 logger = get_plugin_logger("mint_sdk")
 
@@ -67,8 +69,11 @@ class PluginApp:
         query, chunks = scope["query_string"].decode("latin-1"), body.chunks()
         request = Request(method, path, query=query, headers=headers, chunks=chunks, request_id=identity)
         if path == EVENTS_PATH and method == "POST":
-            self._check_event_headers(headers)
+            self._check_platform_headers(headers)
             return JSONResponse(await dispatch_event(self._plugin, await request.json()))
+        if path == JOBS_PATH and method == "POST":
+            self._check_platform_headers(headers)
+            return await do_job(self._plugin, self._process.backend, await request.json(), body.disconnected)
         request.prefix, request.path = route_path(path, headers.get("x-forwarded-prefix"), self._routes_prefix)
         return await self._process.routes.handle(request)
 
@@ -80,11 +85,11 @@ class PluginApp:
         if len(given) != 1 or not hmac.compare_digest(given[0].encode(), expected.encode()):
             raise HTTPException(403, "Untrusted plugin proxy")
 
-    def _check_event_headers(self, headers: Headers) -> None:
+    def _check_platform_headers(self, headers: Headers) -> None:
         if self._process.token is None:
             raise HTTPException(404, "There is nothing at this path.")
         if headers.get("x-mint-plugin-name", self._name) != self._name:
-            raise HTTPException(403, "The event is for another plugin.")
+            raise HTTPException(403, "This is for another plugin.")
         version = headers.get("x-mint-platform-api-version") or API_VERSION
         if version != API_VERSION:
             raise PlatformCompatibilityError("The platform speaks another API version.", API_VERSION, version)

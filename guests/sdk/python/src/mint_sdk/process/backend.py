@@ -17,6 +17,7 @@ from ..models import (
     DataObjectRef,
     DesignData,
     Experiment,
+    Job,
     PluginAnalysisResult,
     User,
 )
@@ -115,6 +116,25 @@ class ProcessBackend:
 
     def delete_object(self, experiment_id: int, key: str) -> bool:
         return self._deleted(_object(experiment_id, key))
+
+    def enqueue_job(self, kind: str, payload: Any, options: Mapping[str, Any]) -> Job:
+        return models.job(self._client.call("POST", "/jobs", body={"kind": kind, "payload": payload, **options}))
+
+    def get_job(self, job_id: int) -> Job:
+        return models.job(self._client.call("GET", f"/jobs/{job_id}"))
+
+    def list_jobs(self, skip: int, limit: int) -> list[Job]:
+        return [models.job(item) for item in self._client.call("GET", "/jobs", query={"skip": skip, "limit": limit})]
+
+    def cancel_job(self, job_id: int) -> bool:
+        return self._client.call("POST", f"/jobs/{job_id}/cancel")["cancelled"]
+
+    def report_progress(self, job_id: int, attempt: int, percent: int | None, message: str | None) -> bool:
+        body = {"attempt": attempt, "percent": percent, "message": message}
+        return self._client.call("POST", f"/jobs/{job_id}/progress", body=body)["is_cancelled"]
+
+    def give_heartbeat(self, job_id: int, attempt: int) -> bool:
+        return self._client.call("POST", f"/jobs/{job_id}/heartbeat", body={"attempt": attempt})["is_cancelled"]
 
     def get_user(self, user_id: int) -> User:
         return models.user(self._client.call("GET", f"/users/{user_id}", as_user=False))

@@ -28,6 +28,7 @@ class PluginProcess:
     def __init__(self, plugin: AnalysisPlugin, platform: PlatformConfig | None) -> None:
         self._plugin = plugin
         self._client = None if platform is None else PlatformClient(platform)
+        self._backend: ProcessBackend | None = None
         self._routes: RouterApp | None = None
         self.token = None if platform is None else platform.token
 
@@ -37,6 +38,13 @@ class PluginProcess:
         if self._routes is None:
             raise UnavailableException("The plugin has not started yet.")
         return self._routes
+
+    @property
+    def backend(self) -> ProcessBackend:
+        """The platform; there after the start."""
+        if self._backend is None:
+            raise UnavailableException("The plugin has not started yet.")
+        return self._backend
 
     async def lifespan(
         self,
@@ -64,7 +72,7 @@ class PluginProcess:
             backend = ProcessBackend(self._client)
             await asyncio.to_thread(_await_platform, self._client)
             settings = await backend.call(backend.load_settings)
-            context = PlatformContext(backend)
+            context, self._backend = PlatformContext(backend), backend
         self._plugin.apply_settings(settings)
         await self._plugin.initialize(context)
         self._routes = RouterApp(list(self._plugin.get_routers()), threads=True, guard=service.access_guard(self._plugin))

@@ -12,6 +12,7 @@ from ..models import (
     DataObjectRef,
     DesignData,
     Experiment,
+    Job,
     PluginAnalysisResult,
     User,
 )
@@ -21,6 +22,10 @@ type Json = dict[str, Any]
 
 def _time(text: str | None) -> datetime:
     return datetime.fromisoformat(text) if text else datetime.fromtimestamp(0, UTC)
+
+
+def _maybe_time(text: str | None) -> datetime | None:
+    return _time(text) if text else None
 
 
 def _times(item: Json) -> dict[str, datetime]:
@@ -107,6 +112,27 @@ def object_ref(item: Json) -> DataObjectRef:
         filename=item.get("filename"),
         content_type=item.get("content_type"),
         size=item.get("size"),
+    )
+
+
+def job(item: Json) -> Job:
+    """Of a job."""
+    return Job(
+        id=item["id"],
+        kind=item["kind"],
+        status=item["status"],
+        attempt=item["attempt"],
+        is_cancelled=item["is_cancelled"],
+        created_at=_time(item["created_at"]),
+        run_at=_time(item["run_at"]),
+        key=item.get("key"),
+        percent=item.get("percent"),
+        message=item.get("message"),
+        outcome=item.get("outcome"),
+        error=item.get("error"),
+        user_id=item.get("user_id"),
+        started_at=_maybe_time(item.get("started_at")),
+        ended_at=_maybe_time(item.get("ended_at")),
     )
 
 

@@ -9,6 +9,7 @@ mod jobs;
 mod live;
 mod mint_bundle;
 mod notebook;
+mod plate_report;
 mod redact;
 mod revisions;
 mod scaffold;

@@ -1,0 +1,5 @@
+"""Reports of microplates, made by jobs."""
+
+from .plugin import PlateReportPlugin
+
+__all__ = ["PlateReportPlugin"]

@@ -47,6 +47,12 @@ const CALLS: usize = 4;
 /// Copies of the hostile plugin for each trouble.
 const COPIES: usize = 3;
 
+/// The plugin whose jobs compute, and how many at once.
+const WORKING: &str = "working";
+const JOBS: usize = 2;
+/// Looks at whether they run.
+const LOOKS: usize = 200;
+
 /// What a neighbour notices of a plugin that reaches a limit.
 #[derive(Debug)]
 pub(crate) struct Neighbour {
@@ -186,8 +192,32 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
             peak: peaks.into_iter().max(),
         });
     }
+    report::progress("jobs compute");
+    let bundle = hostile.bundle_as(WORKING, InstancePolicy::Request)?;
+    runtime.block_on(client.install(&bundle))?;
+    for _ in 0..JOBS {
+        let job = json!({ "kind": "spin", "payload": {} });
+        runtime.block_on(client.open(&format!("/api/{WORKING}/jobs"), &job))?;
+    }
+    runtime.block_on(all_run(&client))?;
+    let answers = drive(&whoami(&server.address, &client), CONNECTIONS, plan.duration)?;
+    runtime.block_on(all_run(&client)).context("the jobs did not compute all the while")?;
+    let beside = format!("{JOBS} jobs that compute without end");
+    rows.push(Neighbour { beside, latencies_ns: answers.latencies_ns, ended: Vec::new(), peak: None });
     report::neighbours(rows);
     Ok(())
+}
+
+/// Waits until all jobs run that were asked for.
+async fn all_run(client: &Client) -> Result<()> {
+    for _ in 0..LOOKS {
+        let running = client.get("/api/jobs?status=running").await?;
+        if running.as_array().is_some_and(|running| running.len() == JOBS) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("they do not run")
 }
 
 /// The most that a plugin used of a limit in one call, in the limit's own unit, where that is measured.

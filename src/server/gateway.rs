@@ -50,6 +50,11 @@ pub(crate) async fn to_plugin(
     only: Option<InstallationId>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
+    if request.method() == Method::TRACE {
+        // Whoever answers it gives back what only browsers and servers are to know, such as cookies.
+        let message = "Plugins are not asked to show a request back: `TRACE` is not for them.";
+        return Err(Refusal::new(Kind::Invalid, "request.method_not_allowed", message).into());
+    }
     if request.method() == Method::CONNECT {
         return Err(Refusal::new(Kind::Invalid, "feature.not_implemented", "There are no tunnels here.").into());
     }

@@ -65,7 +65,11 @@ async fn without_a_change() {
     let mint = Mint::serving_on(Some(&proxy.url)).await;
     let admin = Client::sign_in(&mint.url, "default", "admin").await;
     admin.installed(&bundle("hello"), json!({})).await;
-    let generation = admin.get("/api/replicas").await.json()[0]["serves"][0]["generation"].clone();
+    let generation = eventually("the server to tell what it serves", || async {
+        let told = admin.get("/api/replicas").await.json()[0]["serves"][0]["generation"].clone();
+        (!told.is_null()).then_some(told)
+    })
+    .await;
     for _ in 0..2 {
         proxy.cut();
         assert_eq!(admin.get("/readyz").await.status, 503);

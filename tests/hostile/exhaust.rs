@@ -114,7 +114,8 @@ pub(super) async fn a_plugin_that_breaks_for_want_of_memory_is_told_so() {
     counted_and_told(&server.admin, "leaking", "instance_memory_bytes_max").await;
     server.admin.uninstall("leaking", "purge").await;
 
-    let operation = server.admin.install(&warm, json!({ "limits": { "instance_memory_bytes_max": MIB } })).await;
+    let operation =
+        server.admin.install(&warm, json!({ "grant_requested": true, "limits": { "instance_memory_bytes_max": MIB } })).await;
     let failure = &operation["outcome"]["failure"];
     assert_eq!((&operation["status"], &failure["phase"]), (&json!("failed"), &json!("initialize")), "{operation:#}");
     assert!(failure["reason"].as_str().unwrap().contains("instance_memory_bytes_max"), "{failure:#}");

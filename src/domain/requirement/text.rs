@@ -82,6 +82,14 @@ impl PackageRequirement {
         if let Some(name) = unfinished_name(text) {
             return Err(form(format!("the name `{name}` ends with neither a letter nor a digit")));
         }
+        if !text.is_ascii() {
+            // The library counts some letters as bytes, and breaks in the middle of others. None stands in a name or a version.
+            return Err(if text.contains('@') {
+                Unusable::Url(shortened(text))
+            } else {
+                form("it has letters beyond ASCII".to_owned())
+            });
+        }
         let read: Requirement<RawUrl> = text.parse().map_err(|error: pep508_rs::Pep508Error<RawUrl>| {
             // The message alone: what underlines the place counts letters as bytes.
             form(error.message.to_string().lines().next().unwrap_or_default().to_owned())
@@ -139,6 +147,15 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_beyond_ascii_break_nothing_and_hide_no_url() {
+        for text in ["a; (((python_version>\"1! \")))\u{2d8}\n9\u{2d8}", "\u{e9}", "a>=1; os_name == '\u{2d8}"] {
+            assert!(matches!(PackageRequirement::parse(text), Err(Unusable::Form { .. })), "{text}");
+        }
+        let url = PackageRequirement::parse("a @ https://ex\u{e4}mple.org/a.whl");
+        assert!(matches!(url, Err(Unusable::Url(_))), "{url:?}");
+    }
 
     #[test]
     fn requirements_are_read_or_told_apart() {

@@ -161,8 +161,6 @@ pub struct RunningJob {
 pub enum Cut {
     /// What does it makes way; it goes on elsewhere, or later.
     Interrupted,
-    /// The person for whom it acts may do other things now than when it began.
-    OtherRights,
     /// It is not this server's any more.
     NotOurs,
 }
@@ -170,8 +168,8 @@ pub enum Cut {
 #[derive(Debug)]
 struct Said {
     progress: Progress,
-    /// Whether that was written down.
-    is_written: bool,
+    /// Whether nobody has asked since.
+    is_new: bool,
     at: Instant,
 }
 
@@ -272,7 +270,7 @@ impl RunningJob {
             unwanted: CancellationToken::new(),
             cut: CancellationToken::new(),
             why: OnceLock::new(),
-            said: Mutex::new(Said { progress: Progress::default(), is_written: true, at: Instant::now() }),
+            said: Mutex::new(Said { progress: Progress::default(), is_new: false, at: Instant::now() }),
         };
         if row.is_cancelled {
             job.cancel();
@@ -319,16 +317,16 @@ impl RunningJob {
         }
     }
 
-    /// What it said last and nobody has written down yet.
-    pub fn take_progress(&self) -> Option<Progress> {
+    /// How far it is, as it said, and whether it said so since that was last asked.
+    pub fn progress(&self) -> (Progress, bool) {
         let mut said = self.said();
-        (!std::mem::replace(&mut said.is_written, true)).then(|| said.progress.clone())
+        (said.progress.clone(), std::mem::replace(&mut said.is_new, false))
     }
 
     fn tell(&self, progress: Progress) {
         let mut said = self.said();
         said.at = Instant::now();
-        said.is_written &= progress == Progress::default();
+        said.is_new |= progress != Progress::default();
         said.progress = Progress {
             percent: progress.percent.or(said.progress.percent),
             message: progress.message.or(said.progress.message.take()),

@@ -197,29 +197,31 @@ impl Platform {
         }
     }
 
-    /// Renews the claims of this server, tells its jobs what became of them, and writes down how far they are.
+    /// Renews the claims of what is being done here, and of nothing else: a claim that nobody works on is to run out. Tells its jobs
+    /// what became of them, and writes down how far they are.
     async fn keep_jobs(&self, looks: &mut Looks) -> Result<()> {
         let running = self.services().jobs.all();
         if running.is_empty() {
             looks.kept_at = Instant::now();
             return Ok(());
         }
-        let told: Vec<_> = running.iter().filter_map(|job| Some((job, job.take_progress()?))).collect();
-        if told.is_empty() && looks.kept_at.elapsed() < self.lease_length() / KEEP_PART {
+        let told: Vec<_> = running.iter().map(|job| job.progress()).collect();
+        let is_news = told.iter().any(|(_, is_new)| *is_new);
+        if !is_news && looks.kept_at.elapsed() < self.lease_length() / KEEP_PART {
             return Ok(());
         }
-        let (at, now) = (Instant::now(), self.services().clock.now());
+        let (at, until) = (Instant::now(), self.services().clock.now() + self.lease_length());
         let mut tx = self.services().db.begin().await?;
-        let kept = jobs::keep(&mut tx, self.process_id(), now + self.lease_length()).await?;
-        for (job, progress) in &told {
-            jobs::tell(&mut tx, self.attempt_of(job), progress).await?;
+        let mut kept = Vec::with_capacity(running.len());
+        for (job, (progress, _)) in running.iter().zip(&told) {
+            kept.push(jobs::keep(&mut tx, self.attempt_of(job), progress, until).await?);
         }
         tx.commit().await?;
         looks.kept_at = at;
-        for job in running {
-            match kept.iter().find(|kept| kept.id == job.id && kept.attempt == job.attempt) {
-                Some(kept) if kept.is_cancelled => job.cancel(),
-                Some(_) => {}
+        for (job, kept) in running.iter().zip(kept) {
+            match kept {
+                Some(true) => job.cancel(),
+                Some(false) => {}
                 // It is somebody else's, or its plugin or person is gone. One that ended in this moment has no more use for it.
                 None => job.cut(Cut::NotOurs),
             }
@@ -285,7 +287,7 @@ impl Platform {
                 Err(fault) => broken(active, request_id, &fault),
             },
             why = job.is_cut() => match why {
-                Cut::Interrupted | Cut::OtherRights => End::Interrupted(Duration::ZERO),
+                Cut::Interrupted => End::Interrupted(Duration::ZERO),
                 Cut::NotOurs => End::NotOurs,
             },
             () = self.stopping().cancelled() => End::Interrupted(Duration::ZERO),
@@ -377,10 +379,8 @@ impl Platform {
     async fn write_outcome(&self, job: &RunningJob, outcome: Outcome<'_>) -> Result<bool> {
         let attempt = self.attempt_of(job);
         let mut tx = self.services().db.begin().await?;
-        if let Some(progress) = job.take_progress() {
-            jobs::tell(&mut tx, attempt, &progress).await?;
-        }
-        let is_ours = jobs::finish(&mut tx, attempt, outcome, self.services().clock.now()).await?;
+        let (progress, _) = job.progress();
+        let is_ours = jobs::finish(&mut tx, attempt, &progress, outcome, self.services().clock.now()).await?;
         tx.commit().await?;
         Ok(is_ours)
     }

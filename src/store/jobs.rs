@@ -135,18 +135,6 @@ pub enum Outcome<'a> {
     Interrupted(OffsetDateTime),
 }
 
-/// What a renewed claim is told.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Kept {
-    /// The job.
-    #[sqlx(try_from = "i64")]
-    pub id: JobId,
-    /// Which claim.
-    pub attempt: i64,
-    /// Whether somebody wants it to end.
-    pub is_cancelled: bool,
-}
-
 /// Which jobs to list.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
@@ -356,42 +344,39 @@ pub async fn claim(
     Ok(job.map_or(Claim::Nothing, |job| Claim::Job(Box::new(job), running + 1)))
 }
 
-/// Renews the claims of a server. What is not among the answers is its no more.
+/// Renews the claim of an attempt, and writes down how far it is. Gives whether somebody wants the job to end; none when the attempt
+/// is not the job's any more.
 ///
 /// # Errors
 /// The database's.
-pub async fn keep(tx: &mut Tx, owner: &str, until: OffsetDateTime) -> Result<Vec<Kept>> {
-    rows!(
-        tx, all Kept,
-        "update jobs set lease_until = $2 where lease_owner = $1 and status = 'running' returning id, attempt, is_cancelled",
-        owner, until,
-    )
-}
-
-/// Writes down how far an attempt is.
-///
-/// # Errors
-/// The database's.
-pub async fn tell(tx: &mut Tx, attempt: Attempt<'_>, progress: &Progress) -> Result<()> {
-    execute!(
+pub async fn keep(tx: &mut Tx, attempt: Attempt<'_>, progress: &Progress, until: OffsetDateTime) -> Result<Option<bool>> {
+    let row = rows!(
         tx,
-        "update jobs set percent = coalesce($4, percent), message = coalesce($5, message)
-         where id = $1 and lease_owner = $2 and attempt = $3 and status = 'running' and tenant_id = $6",
+        optional(bool,),
+        "update jobs set lease_until = $5, percent = coalesce($6, percent), message = coalesce($7, message)
+         where tenant_id = $1 and id = $2 and lease_owner = $3 and attempt = $4 and status = 'running' returning is_cancelled",
+        attempt.tenant.0,
         attempt.job.0,
         attempt.owner,
         attempt.number,
+        until,
         progress.percent.map(i64::from),
         progress.message.as_deref(),
-        attempt.tenant.0,
-    )
-    .map(drop)
+    )?;
+    Ok(row.map(|(is_cancelled,)| is_cancelled))
 }
 
-/// Writes down how an attempt ended. False when it was not the job's any more.
+/// Writes down how an attempt ended, and how far it was. False when it was not the job's any more.
 ///
 /// # Errors
 /// The database's.
-pub async fn finish(tx: &mut Tx, attempt: Attempt<'_>, outcome: Outcome<'_>, now: OffsetDateTime) -> Result<bool> {
+pub async fn finish(
+    tx: &mut Tx,
+    attempt: Attempt<'_>,
+    progress: &Progress,
+    outcome: Outcome<'_>,
+    now: OffsetDateTime,
+) -> Result<bool> {
     let (status, result, error, run_at) = match outcome {
         Outcome::Completed(result) => (JobStatus::Completed, result, None, None),
         Outcome::Failed(error) => (JobStatus::Failed, None, Some(error), None),
@@ -404,7 +389,8 @@ pub async fn finish(tx: &mut Tx, attempt: Attempt<'_>, outcome: Outcome<'_>, now
         tx,
         "update jobs set status = case when $4 = 'queued' and is_cancelled then 'cancelled' else $4 end,
             outcome = $5, error = coalesce($6, error), run_at = coalesce($7, run_at), failures = failures + $8,
-            ended_at = case when $4 = 'queued' and not is_cancelled then null else $9 end, lease_owner = null, lease_until = null
+            ended_at = case when $4 = 'queued' and not is_cancelled then null else $9 end, lease_owner = null, lease_until = null,
+            percent = coalesce($11, percent), message = coalesce($12, message)
          where id = $1 and lease_owner = $2 and attempt = $3 and status = 'running' and tenant_id = $10",
         attempt.job.0,
         attempt.owner,
@@ -416,6 +402,8 @@ pub async fn finish(tx: &mut Tx, attempt: Attempt<'_>, outcome: Outcome<'_>, now
         failures,
         now,
         attempt.tenant.0,
+        progress.percent.map(i64::from),
+        progress.message.as_deref(),
     )?;
     Ok(rows > 0)
 }

@@ -8,6 +8,19 @@ use serde_json::{Value, json};
 use super::{ask, begin, is_cancelled, job, plugins, stands, worker};
 use crate::{cli::Mint, replicas::Shared};
 
+/// How long a claim of a server stands that is not renewed.
+const LEASE_SECONDS: u32 = 3;
+
+/// The first server of several, its administrator, and a plugin.
+async fn first_server(shared: &Shared) -> (Mint, Client) {
+    let mut mint = shared.server(LEASE_SECONDS);
+    mint.make_admin();
+    mint.serve().await;
+    let admin = Client::sign_in(&mint.url, "default", "admin").await;
+    admin.installed(&bundle("hostile"), json!({})).await;
+    (mint, admin)
+}
+
 /// A server that is killed took its claims with it: the next one on the same data does the job anew.
 #[tokio::test]
 async fn a_job_is_begun_anew_after_the_server_was_killed() {
@@ -38,15 +51,36 @@ async fn a_job_is_begun_anew_after_the_server_was_killed() {
     }
 }
 
+/// A claim in this server's name, of which it does not know (a commit that was made and told as failed), runs out like another's.
+#[tokio::test]
+async fn a_claim_that_nobody_works_on_runs_out() {
+    let Some(shared) = Shared::new().await else { return };
+    let (_one, admin) = first_server(&shared).await;
+    let known = begin(&admin, "hostile", json!({ "kind": "wait", "payload": {} })).await;
+    stands(&admin, known, "running").await;
+    let unknown = begin(&admin, "hostile", json!({ "kind": "wait", "payload": {}, "delay_seconds": 3600 })).await;
+    let claim = format!(
+        "update jobs set (status, attempt, lease_owner, lease_until) =
+             (select status, 1, lease_owner, lease_until from jobs where id = {known}) where id = {unknown}"
+    );
+    mint_store::testing::administer(&shared.database.url, &claim).await;
+    for id in [known, unknown] {
+        assert_eq!(job(&admin, id).await["status"], "running");
+    }
+    eventually("the claim to run out", || async {
+        let job = job(&admin, unknown).await;
+        (job["attempt"] != 1 || job["status"] == "queued").then_some(())
+    })
+    .await;
+    assert_eq!(job(&admin, known).await["attempt"], 1);
+}
+
 /// One server asks for it, another does it when the first is gone.
 #[tokio::test]
 async fn another_server_takes_up_what_a_killed_one_was_doing() {
     let Some(shared) = Shared::new().await else { return };
-    let (mut one, mut two) = (shared.server(3), shared.server(3));
-    one.make_admin();
-    one.serve().await;
-    let admin = Client::sign_in(&one.url, "default", "admin").await;
-    admin.installed(&bundle("hostile"), json!({})).await;
+    let (mut one, admin) = first_server(&shared).await;
+    let mut two = shared.server(LEASE_SECONDS);
     admin.installed(&worker(), json!({})).await;
     let mut ids = Vec::new();
     for slug in ["hostile", "worker"] {
@@ -80,11 +114,8 @@ async fn another_server_takes_up_what_a_killed_one_was_doing() {
 #[tokio::test]
 async fn a_job_is_taken_back_by_another_server_than_does_it() {
     let Some(shared) = Shared::new().await else { return };
-    let (mut one, mut two) = (shared.server(3), shared.server(3));
-    one.make_admin();
-    one.serve().await;
-    let admin = Client::sign_in(&one.url, "default", "admin").await;
-    admin.installed(&bundle("hostile"), json!({})).await;
+    let (_one, admin) = first_server(&shared).await;
+    let mut two = shared.server(LEASE_SECONDS);
     let id = begin(&admin, "hostile", json!({ "kind": "wait", "payload": {} })).await;
     stands(&admin, id, "running").await;
     two.serve().await;

@@ -21,7 +21,8 @@ use crate::cli::Mint;
 
 /// What servers share.
 pub(crate) struct Shared {
-    database: TestDb,
+    /// The database.
+    pub(crate) database: TestDb,
     storage: TempDir,
     /// Where the files of plugins stand.
     files: TempDir,

@@ -16,7 +16,7 @@ use http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, Empty};
 use mint_cli::{config::Config, serve::Server};
 use mint_context::{
-    Call, headers,
+    Call, Incoming,
     runtime::{Activation, Body, Generation, Release, Runtime as _},
 };
 use mint_domain::{
@@ -179,12 +179,12 @@ impl Bench<'_> {
 async fn request(activation: &Activation, generation: &dyn Generation) -> Result<Duration> {
     let prefix = format!("/api/{}", activation.authority.slug());
     let call = Call { deadline: tokio::time::Instant::now() + WALL, ..activation.call.clone() };
-    let mut request: Request<Body> = Request::get(format!("{prefix}/whoami"))
+    let request: Request<Body> = Request::get(format!("{prefix}/whoami"))
         .header("host", "localhost")
         .body(Empty::new().map_err(|never| match never {}).boxed_unsync())?;
-    headers::present(request.headers_mut(), &call, &HeaderValue::from_str(&prefix)?);
+    let incoming = Incoming::new(request, HeaderValue::from_str(&prefix)?);
     let begun = Instant::now();
-    let response = generation.handle(call, request).await?;
+    let response = generation.handle(call, incoming).await?;
     let status = response.status();
     let body: Bytes = response.into_body().collect().await.map_err(|error| anyhow::anyhow!(error))?.to_bytes();
     let elapsed = begun.elapsed();

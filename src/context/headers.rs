@@ -7,7 +7,7 @@ use http::{
         PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
 };
-use mint_domain::InstrumentId;
+use mint_domain::{InstrumentId, User};
 
 use crate::{Call, trailers};
 
@@ -96,13 +96,8 @@ pub(crate) fn strip_request(headers: &mut HeaderMap) {
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers, trailers::strip_request);
-    for name in &CLIENT_SECRETS {
-        headers.remove(name);
-    }
-    let is_forged = |name: &&HeaderName| PLATFORM_ONLY.iter().any(|prefix| name.as_str().starts_with(prefix));
-    while let Some(forged) = headers.keys().find(is_forged).cloned() {
-        headers.remove(forged);
-    }
+    let is_forged = |name: &HeaderName| PLATFORM_ONLY.iter().any(|prefix| name.as_str().starts_with(prefix));
+    remove(headers, |name| CLIENT_SECRETS.contains(name) || is_forged(name));
 }
 
 /// Removes what belongs to one connection from a request or a response that a plugin exchanges with the world outside.
@@ -116,9 +111,7 @@ pub fn strip_outbound(headers: &mut HeaderMap) {
 /// Removes from a plugin's response what belongs to its connection, and what would speak for the whole site.
 pub fn strip_response(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers, trailers::strip_response);
-    for name in &SITE_WIDE {
-        headers.remove(name);
-    }
+    remove(headers, |name| SITE_WIDE.contains(name));
     if headers.get_all(SET_COOKIE).iter().any(sets_own) {
         let kept: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter(|value| !sets_own(value)).cloned().collect();
         headers.remove(SET_COOKIE);
@@ -144,9 +137,14 @@ fn add_identity(headers: &mut HeaderMap, call: &Call) {
             headers.insert(name, value);
         }
     }
-    if let Ok(value) = HeaderValue::try_from(json_array(user.permissions.iter().map(|permission| permission.as_str()))) {
+    if let Ok(value) = HeaderValue::try_from(permissions(user)) {
         headers.insert(USER_PERMISSIONS, value);
     }
+}
+
+/// What a person may do, as plugins are told: a JSON array of strings.
+pub fn permissions(user: &User) -> String {
+    json_array(user.permissions.iter().map(|permission| permission.as_str()))
 }
 
 /// A JSON array. The words of permissions, and ids, need no escapes.
@@ -171,11 +169,17 @@ fn strip_hop_by_hop(headers: &mut HeaderMap, clean_trailers: fn(&mut HeaderMap))
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in nominated.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
+    remove(headers, |name| HOP_BY_HOP.contains(name) || nominated.contains(name));
     if let Some(announced) = announced {
         headers.insert(TRAILER, announced);
+    }
+}
+
+/// A message has few headers, and far fewer than there are names that must not pass: so each of its own is looked at, once.
+fn remove(headers: &mut HeaderMap, is_unwanted: impl Fn(&HeaderName) -> bool) {
+    let unwanted: Vec<HeaderName> = headers.keys().filter(|name| is_unwanted(name)).cloned().collect();
+    for name in unwanted {
+        headers.remove(name);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod headers;
 pub mod http_out;
 pub mod https;
 pub mod identity;
+mod incoming;
 pub mod instruments;
 pub mod jobs;
 pub mod logs;
@@ -49,4 +50,5 @@ pub mod unstored;
 
 pub use call::{Call, PluginAuthority, Services, Terms};
 pub use error::{Error, Result};
+pub use incoming::Incoming;
 pub use mint_store::Page;

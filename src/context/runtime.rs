@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::combinators::UnsyncBoxBody;
 use mint_domain::{
     Digest, ExperimentId, Grants, Kind, Manifest, Refusal, Unsealed,
@@ -23,7 +23,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    Call, PluginAuthority,
+    Call, Incoming, PluginAuthority,
     followers::{SaveEvent, Verdict},
     logs::PluginLog,
     migration_ops::MigrationOps,
@@ -164,11 +164,11 @@ pub trait Migrations: Send + Sync + fmt::Debug {
 /// A started installation: a loaded component, or a supervised process.
 #[async_trait]
 pub trait Generation: Send + Sync + fmt::Debug {
-    /// Answers a request. The caller has authorised and admitted it, and has cleaned its headers.
+    /// Answers a request. The caller has authorised and admitted it.
     ///
     /// # Errors
     /// A [`Fault`] of this one request, when no response was begun. A fault after that ends the body with an error.
-    async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault>;
+    async fn handle(&self, call: Call, incoming: Incoming) -> Result<Response<Body>, Fault>;
 
     /// Where in its main wheel the plugin says that its front-end stands; none where it leaves that to the platform.
     fn frontend(&self) -> Option<&str> {
@@ -179,7 +179,7 @@ pub trait Generation: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// A [`Fault`] as for any request; [`Fault::NoSockets`] where plugins of this kind cannot have one.
-    async fn open(&self, _call: Call, _request: Request<Body>) -> Result<Opened, Fault> {
+    async fn open(&self, _call: Call, _incoming: Incoming) -> Result<Opened, Fault> {
         Err(Fault::NoSockets)
     }
 

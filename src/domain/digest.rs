@@ -36,7 +36,8 @@ impl FromStr for Digest {
     type Err = InvalidDigest;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix("sha256:").ok_or(InvalidDigest)?;
+        // A digest has one spelling: the library would skip a `0x`.
+        let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64).ok_or(InvalidDigest)?;
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| InvalidDigest)?;
         Ok(Self(bytes))
@@ -78,7 +79,8 @@ mod tests {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        for bad in ["", "sha256:", "sha256:00", "md5:00", &digest.hex()] {
+        let prefixed = format!("sha256:0x{}", digest.hex());
+        for bad in ["", "sha256:", "sha256:00", "md5:00", &digest.hex(), &prefixed] {
             assert_eq!(bad.parse::<Digest>(), Err(InvalidDigest), "{bad}");
         }
     }

@@ -62,7 +62,7 @@ impl RequestId {
 
     /// An id from random bits: 16 hexadecimal digits, as MINT makes them.
     pub fn from_bits(bits: u64) -> Self {
-        Self(format!("{bits:016x}").into())
+        Self(hex::encode(bits.to_be_bytes()).into())
     }
 
     /// The text.

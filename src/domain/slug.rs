@@ -1,6 +1,6 @@
 //! Slugs: the names of plugins and tenants in URLs, paths and log fields.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A slug can stand in a path, a URL, an environment variable or a database name without escaping.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Slug(String);
+pub struct Slug(Arc<str>);
 
 /// Why a text is not a slug.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +35,7 @@ impl FromStr for Slug {
         let starts = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
         let inside = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if starts && inside && text.len() <= 63 && !text.ends_with('-') && !text.contains("--") {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidSlug(text.chars().take(80).collect()))
         }
@@ -52,7 +52,7 @@ impl TryFrom<String> for Slug {
 
 impl From<Slug> for String {
     fn from(slug: Slug) -> Self {
-        slug.0
+        slug.0.as_ref().to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! One request to a plugin, in either mode: authorise, admit, clean, hand over, count.
+//! One request to a plugin, in either mode: authorise, admit, hand over, count.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use http::{
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt as _;
 use mint_context::{
-    Call, headers,
+    Call, Incoming, headers,
     runtime::{Blame, Body, BodyError, Fault},
     trailers,
 };
@@ -119,12 +119,12 @@ where
     let Turn { call, active, admitted } = turn;
     let limits = active.authority.limits();
     active.usage.request();
-    let (mut parts, incoming) = request.into_parts();
-    headers::present(&mut parts.headers, &call, &active.forwarded_prefix);
-    let incoming = incoming.map_frame(|frame| cleaned(frame, trailers::strip_request));
-    let (incoming, overrun) = body::watched(incoming, Bound::of(&active, Limit::request_body_bytes_max));
+    let (parts, body) = request.into_parts();
+    let body = body.map_frame(|frame| cleaned(frame, trailers::strip_request));
+    let (body, overrun) = body::watched(body, Bound::of(&active, Limit::request_body_bytes_max));
     let (request_id, began) = (call.request_id.clone(), Instant::now());
-    let answer = active.plugin.handle(call, Request::from_parts(parts, incoming));
+    let incoming = Incoming::new(Request::from_parts(parts, body), active.forwarded_prefix.clone());
+    let answer = active.plugin.handle(call, incoming);
     let answer = tokio::select! {
         biased;
         answer = answer => answer,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use mint_context::{
-    headers,
+    Incoming, headers,
     runtime::{Body, BodyError},
     socket::{Opened, Socket},
 };
@@ -72,14 +72,13 @@ impl Platform {
     }
 }
 
-async fn open(turn: Turn, mut request: Request<Body>) -> Result<Connected, Refusal> {
+async fn open(turn: Turn, request: Request<Body>) -> Result<Connected, Refusal> {
     let Turn { call, active, admitted } = turn;
     active.usage.request();
-    headers::present(request.headers_mut(), &call, &active.forwarded_prefix);
     let request_id = call.request_id.clone();
     let opened = tokio::select! {
         biased;
-        opened = active.plugin.open(call, request) => opened,
+        opened = active.plugin.open(call, Incoming::new(request, active.forwarded_prefix.clone())) => opened,
         () = active.admission.over() => return Err(dispatch::cut_off()),
     };
     match opened {

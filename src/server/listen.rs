@@ -30,8 +30,6 @@ const CONNECTIONS_MAX: usize = 10_000;
 const CONNECTIONS_OF_AN_ADDRESS_MAX: usize = CONNECTIONS_MAX / 4;
 /// Longest time for the head of a request, also between two requests on one connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
-/// Headers of a request.
-const HEADERS_MAX: usize = 100;
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// How long requests in progress may go on once the server is to end.
@@ -39,8 +37,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until `stop` is cancelled, then lets requests in progress finish.
 pub async fn serve(listener: TcpListener, site: Site, stop: CancellationToken) {
+    // A head has at most hyper's 100 headers: with a number of our own, each request would allocate room for so many.
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let senders = Arc::new(Senders::default());
     let mut connections = JoinSet::new();

@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Response};
 use mint_context::{
-    Call,
+    Call, Incoming,
     followers::{SaveEvent, Verdict},
     runtime::{Activation, Attached, Attachment, Body, Fault, Generation, Health, HealthStatus, HookKind},
     settings,
@@ -215,16 +215,16 @@ fn away(fault: Fault) -> Fault {
 
 #[async_trait]
 impl Generation for AttachedGeneration {
-    async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
+    async fn handle(&self, call: Call, incoming: Incoming) -> Result<Response<Body>, Fault> {
         self.ready(call.deadline).await?;
         self.served.note(&call.actor);
-        self.proxy.forward(&self.peer, None, &call, request).await.map_err(away)
+        self.proxy.forward(&self.peer, None, &call, incoming.presented(&call)).await.map_err(away)
     }
 
-    async fn open(&self, call: Call, request: Request<Body>) -> Result<Opened, Fault> {
+    async fn open(&self, call: Call, incoming: Incoming) -> Result<Opened, Fault> {
         self.ready(call.deadline).await?;
         self.served.note(&call.actor);
-        self.proxy.open(&self.peer, None, &call, request).await.map_err(away)
+        self.proxy.open(&self.peer, None, &call, incoming.presented(&call)).await.map_err(away)
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {

@@ -48,7 +48,6 @@ use crate::{
 const CONNECTIONS_MAX: usize = 256;
 /// Longest time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-const HEADERS_MAX: usize = 100;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Longest time for a name, and for a connection to one of its addresses.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -248,7 +247,7 @@ async fn serve_connection(from: TcpStream, egress: Arc<Egress>) {
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     let served = http.serve_connection(TokioIo::new(from), service).with_upgrades().await;
     let tunnel = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     match (served, tunnel) {

@@ -7,9 +7,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Response};
 use mint_context::{
-    Call,
+    Call, Incoming,
     followers::{SaveEvent, Verdict},
     runtime::{Body, Fault, Generation, Health, HealthStatus, HookKind, Work, Worked},
     socket::Opened,
@@ -103,18 +103,18 @@ impl IsolatedGeneration {
 
 #[async_trait]
 impl Generation for IsolatedGeneration {
-    async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
+    async fn handle(&self, call: Call, incoming: Incoming) -> Result<Response<Body>, Fault> {
         let process = self.process(&call).await?;
         process.served.note(&call.actor);
         let peer = Arc::clone(process.peer());
-        self.proxy.forward(&peer, Some(process), &call, request).await
+        self.proxy.forward(&peer, Some(process), &call, incoming.presented(&call)).await
     }
 
-    async fn open(&self, call: Call, request: Request<Body>) -> Result<Opened, Fault> {
+    async fn open(&self, call: Call, incoming: Incoming) -> Result<Opened, Fault> {
         let process = self.process(&call).await?;
         process.served.note(&call.actor);
         let peer = Arc::clone(process.peer());
-        self.proxy.open(&peer, Some(process), &call, request).await
+        self.proxy.open(&peer, Some(process), &call, incoming.presented(&call)).await
     }
 
     fn frontend(&self) -> Option<&str> {

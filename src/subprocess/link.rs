@@ -44,8 +44,6 @@ const FREE_AGAIN: Duration = Duration::from_millis(20);
 const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 /// Most bytes of a response's head, and of what is read ahead.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
-/// Most headers of a response.
-const HEADERS_MAX: usize = 100;
 
 /// The connections to one process.
 pub(crate) struct Pool {
@@ -165,8 +163,8 @@ impl Pool {
 
     async fn connect(&self) -> Result<Link, LinkError> {
         let stream = self.target.connect().await?;
-        let (sender, connection) =
-            http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX).handshake(TokioIo::new(stream)).await?;
+        // A head has at most hyper's 100 headers: with a number of our own, each response would allocate room for so many.
+        let (sender, connection) = http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).handshake(TokioIo::new(stream)).await?;
         Ok(Link { sender, connection: Connection { open: Some(Box::new(connection)), left: None } })
     }
 }

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::{Request, Response};
+use http::Response;
 use mint_context::{
-    Call,
+    Call, Incoming,
     followers::{SaveEvent, Verdict},
     runtime::{Blame, Body, Fault, Generation, Health, HookKind, Work, Worked},
 };
@@ -52,8 +52,8 @@ impl fmt::Debug for Component {
 
 #[async_trait]
 impl Generation for Component {
-    async fn handle(&self, call: Call, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        handle(&self.guests, &self.tails, call, request).await
+    async fn handle(&self, call: Call, incoming: Incoming) -> Result<Response<Body>, Fault> {
+        handle(&self.guests, &self.tails, call, incoming).await
     }
 
     fn follows(&self) -> BTreeSet<HookKind> {

@@ -12,11 +12,11 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::poll_fn;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Empty, Full};
 use mint_context::{
-    Call,
+    Call, Incoming,
     runtime::{Body, Fault},
 };
 use tokio::{
@@ -41,7 +41,7 @@ const FIELDS_BYTES_MAX: usize = 32 << 10;
 /// Frames that a guest can leave behind when it returned: what its channel holds.
 const FRAMES_LEFT_MAX: usize = 4;
 
-/// Lets a component answer `request`.
+/// Lets a component answer a request.
 ///
 /// # Errors
 /// A [`Fault`] before the head of the response was given.
@@ -49,7 +49,7 @@ pub(crate) async fn handle(
     guests: &Arc<Guests>,
     tails: &TaskTracker,
     mut call: Call,
-    request: Request<Body>,
+    incoming: Incoming,
 ) -> Result<Response<Body>, Fault> {
     if guests.instances.exports.routes.is_none() {
         return Err(Fault::Garbage("it exports no routes".to_owned()));
@@ -59,17 +59,18 @@ pub(crate) async fn handle(
     let begun = Instant::now();
     let place = guests.instances.place(call.deadline.min(begun + patience)).await?;
     // That it waited for a place is no fault of the plugin.
-    call.deadline += begun.elapsed();
-    let deadline = call.deadline.min(Instant::now() + patience);
+    let placed = Instant::now();
+    call.deadline += placed - begun;
+    let deadline = call.deadline.min(placed + patience);
 
     let upload = Upload::default();
-    let is_head = request.method() == http::Method::HEAD;
+    let is_head = incoming.method() == http::Method::HEAD;
     let (sender, mut receiver) = oneshot::channel::<Head>();
     let (guests_in, upload_in) = (Arc::clone(guests), upload.clone());
     let mut guest = guests.begin(place, Arc::new(call), move |instance| {
         Box::pin(async move {
             match &guests_in.instances.exports.routes {
-                Some(exported) => answer(exported, instance, request, upload_in, sender).await,
+                Some(exported) => answer(exported, instance, incoming, upload_in, sender).await,
                 None => Ok(()),
             }
         })

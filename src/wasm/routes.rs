@@ -1,7 +1,6 @@
 //! The two ways in which components export routes.
 
-use http::Request;
-use mint_context::runtime::Body;
+use mint_context::Incoming;
 use tokio::sync::oneshot;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::p2::bindings::exports::wasi::http::incoming_handler;
@@ -58,7 +57,7 @@ impl Exported {
 pub(crate) async fn answer(
     exported: &Exported,
     instance: &mut Instance,
-    request: Request<Body>,
+    incoming: Incoming,
     upload: Upload,
     answer: oneshot::Sender<Head>,
 ) -> wasmtime::Result<()> {
@@ -68,8 +67,8 @@ pub(crate) async fn answer(
     let Instance { store, routes: Some(routes), .. } = instance else { return Ok(()) };
     let answered = match routes {
         Routes::Plain(routes) => {
-            let brief = brief(&request, &store.data().call);
-            store.data_mut().exchange = Some(Exchange::new(request, upload.clone(), answer));
+            let brief = brief(&incoming, &store.data().call);
+            store.data_mut().exchange = Some(Exchange::new(incoming, upload.clone(), answer));
             match routes.call_handle(&mut *store, &brief).await {
                 Ok(Some(response)) => match &mut store.data_mut().exchange {
                     Some(exchange) => exchange.answer(response).map_err(wasmtime::Error::new),
@@ -81,7 +80,7 @@ pub(crate) async fn answer(
         }
         Routes::Standard(routes) => {
             let state = store.data_mut();
-            state.exchange = Some(Exchange::new(request, upload.clone(), answer));
+            state.exchange = Some(Exchange::new(incoming, upload.clone(), answer));
             match (state.take_request()?, state.take_answer()?) {
                 (Some(request), Some(answer)) => routes.call_handle(&mut *store, request, answer).await,
                 _ => Ok(()),

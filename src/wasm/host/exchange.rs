@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use mint_context::{
-    Call, headers, identity,
+    Call, Incoming, headers, identity,
     runtime::{Body, Fault},
 };
 use tokio::sync::oneshot;
@@ -55,14 +55,14 @@ impl Upload {
 /// A request that a guest answers, and the way back.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    request: Option<Request<Body>>,
+    request: Option<Incoming>,
     upload: Upload,
     answer: Option<oneshot::Sender<Head>>,
 }
 
 impl Exchange {
     /// The exchange about `request`, whose answer goes to `answer`.
-    pub(crate) fn new(request: Request<Body>, upload: Upload, answer: oneshot::Sender<Head>) -> Self {
+    pub(crate) fn new(request: Incoming, upload: Upload, answer: oneshot::Sender<Head>) -> Self {
         Self { request: Some(request), upload, answer: Some(answer) }
     }
 
@@ -83,20 +83,18 @@ impl Exchange {
 }
 
 /// What `mint:plugin/routes` says of a request that `call` is about.
-pub(crate) fn brief(request: &Request<Body>, call: &Call) -> routes::Request {
-    let header =
-        |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+pub(crate) fn brief(request: &Incoming, call: &Call) -> routes::Request {
     let person = identity::current(call).map(|person| routes::Person {
         user_id: person.user_id,
         username: person.username,
         role: person.role,
         plugin_role: person.plugin_role,
-        permissions: header(&headers::USER_PERMISSIONS),
+        permissions: call.actor.user().map(headers::permissions).unwrap_or_default(),
     });
     routes::Request {
         method: request.method().as_str().to_owned(),
-        target: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-        prefix: header(&headers::FORWARDED_PREFIX),
+        target: request.target().to_owned(),
+        prefix: request.prefix().to_owned(),
         id: call.request_id.as_str().to_owned(),
         person,
     }
@@ -123,11 +121,12 @@ fn whole(response: routes::Response) -> Result<Response<HyperOutgoingBody>, NoAn
 impl State {
     /// The request under way as a resource; none when it was taken.
     pub(crate) fn take_request(&mut self) -> wasmtime::Result<Option<Resource<HostIncomingRequest>>> {
-        let Some((mut request, upload)) =
+        let Some((incoming, upload)) =
             self.exchange.as_mut().and_then(|exchange| Some((exchange.request.take()?, exchange.upload.clone())))
         else {
             return Ok(None);
         };
+        let mut request = incoming.presented(&self.call);
         name_authority(&mut request);
         let request = request.map(|body| body.map_err(move |error| upload.broke(&*error)));
         self.http().new_incoming_request(Scheme::Http, request).map(Some)

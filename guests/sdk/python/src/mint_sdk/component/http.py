@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +26,7 @@ from .streams import read_chunks, write_chunk
 READ_BYTES = 64 * 1024
 WHOLE_BYTES_MAX = 1024 * 1024
 """Larger bodies are handed over piece by piece."""
+NAMES_KEPT_MAX = 256
 
 _HEADERS = number(http.IncomingRequest.headers)
 _ENTRIES = number(http.Fields.entries)
@@ -113,12 +114,18 @@ def _whole(response: Response) -> routes.Response | None:
     fields = []
     for field in response.headers:
         name, value = field
-        if not (value.isascii() and value.isprintable() and _NAME.fullmatch(name)):
+        if not (value.isascii() and value.isprintable() and _is_name(name)):
             return None
         # The host counts the body itself; that of an answer to HEAD was dropped.
         if name != "content-length":
             fields.append(field)
     return routes.Response(response.status_code, fields, bytes(response.body))
+
+
+@lru_cache(maxsize=NAMES_KEPT_MAX)
+def _is_name(name: str) -> bool:
+    """Whether a header can be called so. Plugins use few names, again and again."""
+    return _NAME.fullmatch(name) is not None
 
 
 async def _write(response: Response, method: str) -> None:

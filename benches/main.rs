@@ -20,6 +20,7 @@ mod load;
 mod machine;
 mod mint;
 mod process;
+mod proxy_server;
 mod report;
 mod response;
 mod roles;
@@ -62,6 +63,9 @@ enum Part {
     /// The bare axum handler, as a server
     #[command(hide = true)]
     Axum,
+    /// The proxy that does nothing else, as a server
+    #[command(hide = true)]
+    Proxy,
 }
 
 /// What to measure, and with what.
@@ -81,8 +85,10 @@ struct Plan {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Part::Axum) = arguments.part {
-        return axum_server::serve();
+    match arguments.part {
+        Some(Part::Axum) => return axum_server::serve(),
+        Some(Part::Proxy) => return proxy_server::serve(),
+        None => {}
     }
     let from_environment = |name: &str| env::var_os(name).map(PathBuf::from);
     let plan = Plan {

@@ -97,6 +97,17 @@ impl Server {
         }
     }
 
+    /// Where it listens, if that is a file.
+    ///
+    /// # Errors
+    /// It is a port.
+    pub(crate) fn path(&self) -> Result<&Path> {
+        match &self.address {
+            Address::Unix(path) => Ok(path),
+            Address::Tcp(address) => bail!("{address} is no file"),
+        }
+    }
+
     /// Processor time of the server and its children so far, in seconds.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         let stats: HashMap<u32, Vec<u64>> = processes()?.collect();

@@ -14,7 +14,7 @@ use crate::{
     load::{Answers, Request, drive},
     mint::Mint,
     process::{Address, Server},
-    report,
+    proxy_server, report,
     roles::Asker,
 };
 
@@ -26,8 +26,16 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// What is measured.
 pub(crate) struct Row<'a> {
     name: &'static str,
-    server: &'a Server,
+    /// Whose processor time is counted.
+    servers: Vec<&'a Server>,
     request: Request,
+}
+
+impl Row<'_> {
+    /// Processor time of its servers so far.
+    fn cpu_seconds(&self) -> Result<f64> {
+        self.servers.iter().map(|server| server.cpu_seconds()).sum()
+    }
 }
 
 /// What was found with so many connections.
@@ -56,28 +64,34 @@ pub(crate) fn run(plan: &Plan, dir: &Path) -> Result<()> {
         runtime.block_on(client.install(bundle))?;
     }
     let direct = executable(plan, dir)?;
+    let proxy = proxy_server::start(direct.path()?, dir)?;
     let fastapi = fastapi::start(plan, dir);
     let asker = runtime.block_on(Asker::begin(&client))?;
     let get = |path: &str| Request::get(mint.address.clone(), path, &client.token);
     let mut rows = vec![
-        Row { name: "bare axum handler", server: &axum, request: Request::get(axum.address.clone(), "/", &client.token) },
-        Row { name: "the platform's own /api/users/me", server: &mint, request: get("/api/users/me") },
-        Row { name: "shared Rust, fresh instances", server: &mint, request: get("/api/hello-fresh/whoami") },
-        Row { name: "shared Rust, warm instances", server: &mint, request: get("/api/hello-warm/whoami") },
-        Row { name: "shared Python, warm instances", server: &mint, request: get("/api/hello-python/whoami") },
-        Row { name: "isolated executable", server: &mint, request: get("/api/hello-process/whoami") },
+        Row { name: "bare axum handler", servers: vec![&axum], request: Request::get(axum.address.clone(), "/", &client.token) },
+        Row { name: "the platform's own /api/users/me", servers: vec![&mint], request: get("/api/users/me") },
+        Row { name: "shared Rust, fresh instances", servers: vec![&mint], request: get("/api/hello-fresh/whoami") },
+        Row { name: "shared Rust, warm instances", servers: vec![&mint], request: get("/api/hello-warm/whoami") },
+        Row { name: "shared Python, warm instances", servers: vec![&mint], request: get("/api/hello-python/whoami") },
+        Row { name: "isolated executable", servers: vec![&mint], request: get("/api/hello-process/whoami") },
         Row {
             name: "the same, over its own socket",
-            server: &direct,
+            servers: vec![&direct],
             request: Request::get(direct.address.clone(), "/whoami", &client.token),
         },
+        Row {
+            name: "the same, behind a bare proxy",
+            servers: vec![&proxy, &direct],
+            request: Request::get(proxy.address.clone(), "/whoami", &client.token),
+        },
     ];
-    rows.push(Row { name: "a process asks for a role", server: &mint, request: asker.request(&mint.address) });
+    rows.push(Row { name: "a process asks for a role", servers: vec![&mint], request: asker.request(&mint.address) });
     match &fastapi {
         Ok(server) => {
             rows.push(Row {
                 name: "FastAPI on uvicorn, directly",
-                server,
+                servers: vec![server],
                 request: Request::get(server.address.clone(), "/", &client.token),
             });
         }
@@ -123,9 +137,9 @@ fn measure(plan: &Plan, rows: &[Row<'_>]) -> Result<Vec<Figures>> {
             for (row, (sum, cpu_seconds)) in rows.iter().zip(&mut found) {
                 report::progress(&format!("{connections} connections, round {round} of {ROUNDS}: {}", row.name));
                 drive(&row.request, connections, WARM_UP.min(plan.duration / 2)).with_context(|| row.name)?;
-                let cpu_before = row.server.cpu_seconds()?;
+                let cpu_before = row.cpu_seconds()?;
                 let mut answers = drive(&row.request, connections, plan.duration / ROUNDS).with_context(|| row.name)?;
-                *cpu_seconds += row.server.cpu_seconds()? - cpu_before;
+                *cpu_seconds += row.cpu_seconds()? - cpu_before;
                 sum.elapsed += answers.elapsed;
                 sum.latencies_ns.append(&mut answers.latencies_ns);
             }

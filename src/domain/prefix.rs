@@ -68,14 +68,24 @@ impl Prefix {
     }
 }
 
+/// Whether a public path begins with a segment that the prefix of a plugin may have: none of the platform's own routes does.
+pub fn is_open_to_plugins(path: &str) -> bool {
+    let first = path.strip_prefix("/api/").and_then(|rest| rest.split('/').next());
+    first.is_some_and(|first| is_segment(first) && !RESERVED.contains(&first))
+}
+
+fn is_segment(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    !text.is_empty() && text.bytes().all(fits)
+}
+
 impl FromStr for Prefix {
     type Err = InvalidPrefix;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let malformed = || InvalidPrefix::Form(text.chars().take(80).collect());
         let rest = text.strip_prefix('/').ok_or_else(malformed)?;
-        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-        if text.len() > Self::LENGTH_MAX || rest.split('/').any(|segment| segment.is_empty() || !segment.bytes().all(fits)) {
+        if text.len() > Self::LENGTH_MAX || !rest.split('/').all(is_segment) {
             return Err(malformed());
         }
         match rest.split('/').next() {
@@ -116,6 +126,17 @@ mod tests {
         }
         for bad in ["", "/", "hello", "/a/", "//a", "/a//b", "/..", "/a%2f", "/A", "/experiments", "/internal/x", "/a b"] {
             assert!(bad.parse::<Prefix>().is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn the_segments_that_plugins_can_have() {
+        for open in ["/api/hello", "/api/hello/a?", "/api/peak_picking/%2f"] {
+            assert!(is_open_to_plugins(open), "{open}");
+        }
+        for closed in
+            ["/api", "/api/", "/api//a", "/api/experiments", "/api/users/1", "/api/openapi.json", "/api/A", "/hello", ""]
+        {
+            assert!(!is_open_to_plugins(closed), "{closed}");
         }
     }
 }

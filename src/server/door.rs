@@ -6,18 +6,20 @@ use std::panic::AssertUnwindSafe;
 
 use axum::{
     body::Body,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, State},
     response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, header};
 use hyper::body::Incoming;
+use mint_domain::prefix;
 use mint_platform::frontends::Asked;
 use tower::Service as _;
 
 use crate::{
     error::ApiError,
     framing, frontends,
+    gateway::gateway,
     middleware::{failed, linger, request_id},
     router::Site,
 };
@@ -54,6 +56,10 @@ async fn answer(mut site: Site, mut request: Request<Body>) -> Response {
         Ok(Asked::Platform) => match frontends::whose(site.state.platform.tenant_hosts(), &request) {
             Ok(whose) => {
                 request.extensions_mut().insert(whose);
+                // The table of the platform's own routes has nothing for these.
+                if prefix::is_open_to_plugins(request.uri().path()) {
+                    return Box::pin(gateway(State(site.state), request)).await;
+                }
                 let Ok(response) = site.router.call(request).await;
                 response
             }

@@ -183,3 +183,19 @@ async fn method_not_allowed(response: Response) -> Response {
     refused.headers_mut().extend(response.headers().get(ALLOW).map(|methods| (ALLOW, methods.clone())));
     refused
 }
+
+#[cfg(test)]
+mod tests {
+    use mint_domain::prefix::is_open_to_plugins;
+
+    use super::*;
+
+    #[test]
+    fn no_route_of_the_platform_is_where_those_of_plugins_can_be() {
+        let (_, document) = api_routes().split_for_parts();
+        let others = ["/api/docs", "/api/openapi.json", "/api/internal/jobs"].map(str::to_owned);
+        for path in document.paths.paths.into_keys().chain(others) {
+            assert!(!is_open_to_plugins(&path), "{path}: name its first segment in `RESERVED`");
+        }
+    }
+}

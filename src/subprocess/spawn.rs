@@ -211,12 +211,21 @@ fn confine(parent: Pid, rlimits: &[(Resource, u64)], cage: Option<&Cage>) -> io:
         return Err(io::ErrorKind::BrokenPipe.into());
     }
     rustix::thread::set_no_new_privs(true)?;
+    give_way();
     // What the platform's own programs make, such as venvs, is for plugins' users to read.
     rustix::process::umask(Mode::from_bits_truncate(if cage.is_some() { 0o077 } else { 0o022 }));
     close_others_on_exec()?;
     cage.map_or(Ok(()), Cage::confine)?;
     // Last: this process still has the server's files open, and could open none for itself where these are more than it may.
     limit(rlimits)
+}
+
+/// Has the process, when it wakes, wait until the server has done what it is at, and find all that it is asked at once, in place
+/// of taking the processor for each request. Its share of time is that of others.
+fn give_way() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: reads a structure of this function. Refused, for example by a container's filter, the process works as well.
+    let _refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
 }
 
 fn limit(rlimits: &[(Resource, u64)]) -> io::Result<()> {

@@ -51,11 +51,13 @@ async fn every_control_is_shown_with_its_reason() {
 }
 
 #[tokio::test]
-async fn it_leads_a_session_without_privileges() {
+async fn it_leads_a_session_without_privileges_and_gives_way_to_the_server() {
     let server = TestServer::start().await;
     server.install(&prisoner("prisoner", &[])).await;
     let seccomp = holds(&server, "prisoner", "syscalls").await;
-    let [status, ids] = &tries(&server, "prisoner", json!([["status"], ["ids"]])).await[..] else { panic!("two answers") };
+    let answers = tries(&server, "prisoner", json!([["status"], ["ids"], ["gives_way"]])).await;
+    let [status, ids, gives_way] = &answers[..] else { panic!("three answers") };
+    assert_eq!(gives_way["done"], true);
     let status = &status["done"];
     assert_eq!((&status["NoNewPrivs"], &status["CapEff"]), (&json!("1"), &json!("0000000000000000")), "{status:#}");
     assert_eq!((&status["CapPrm"], &status["CapInh"]), (&status["CapEff"], &status["CapEff"]));

@@ -129,6 +129,7 @@ TRIES = {
     "environment": lambda name: os.environ[name],
     "fetch": fetch,
     "ids": lambda: [os.getpid(), os.getpgrp(), os.getsid(0), os.getuid()],
+    "gives_way": lambda: os.sched_getscheduler(0) == os.SCHED_BATCH,
     "interfaces": lambda: [name for _, name in socket.if_nameindex()],
     "kill": os.kill,
     "length": length,

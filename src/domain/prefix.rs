@@ -33,6 +33,7 @@ pub const RESERVED: &[&str] = &[
     "platform",
     "plugins",
     "projects",
+    "replicas",
     "roles",
     "sessions",
     "setup",

@@ -1,6 +1,6 @@
 //! The measure of all rows: an axum handler that answers the same small JSON as the plugins' `/whoami`, and does nothing else.
 
-use std::{env, path::Path, process::Command};
+use std::{env, net::SocketAddr, path::Path, process::Command};
 
 use anyhow::Result;
 use axum::{Json, Router, routing::get};
@@ -13,9 +13,13 @@ const ADDRESS: &str = "MINT_BENCH_ADDRESS";
 
 /// Serves until it is ended.
 pub(crate) fn serve() -> Result<()> {
+    listen(Router::new().route("/", get(who_am_i)))
+}
+
+/// Serves `router` where [`command`] says, until it is ended.
+pub(crate) fn listen(router: Router) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = TcpListener::bind(env::var(ADDRESS)?).await?;
-        let router = Router::new().route("/", get(who_am_i));
         Ok(axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), router).await?)
     })
 }
@@ -26,8 +30,14 @@ async fn who_am_i() -> Json<Value> {
 
 /// Starts this program again as that server.
 pub(crate) fn start(dir: &Path) -> Result<Server> {
+    let (command, address) = command("axum")?;
+    Server::start(command, address, dir)
+}
+
+/// This program as the server `part`, and where it will listen.
+pub(crate) fn command(part: &str) -> Result<(Command, SocketAddr)> {
     let address = free_address()?;
     let mut command = Command::new(env::current_exe()?);
-    command.arg("axum").env(ADDRESS, address.to_string());
-    Server::start(command, address, dir)
+    command.arg(part).env(ADDRESS, address.to_string());
+    Ok((command, address))
 }

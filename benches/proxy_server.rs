@@ -3,7 +3,6 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result};
@@ -18,41 +17,35 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioIo},
 };
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::UnixStream;
 use tower::service_fn;
 
-use crate::process::{Server, free_address};
+use crate::{axum_server, process::Server};
 
-const ADDRESS: &str = "MINT_BENCH_ADDRESS";
 const UPSTREAM: &str = "MINT_BENCH_UPSTREAM";
 
 /// Serves until it is ended.
 pub(crate) fn serve() -> Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(async {
-        let listener = TcpListener::bind(env::var(ADDRESS)?).await?;
-        let upstream = PathBuf::from(env::var_os(UPSTREAM).context("no upstream is named")?);
-        let client = Client::builder(TokioExecutor::new()).build(service_fn(move |_: Uri| {
-            let upstream = upstream.clone();
-            Box::pin(async { UnixStream::connect(upstream).await.map(TokioIo::new) })
-        }));
-        let forward = async |State(client): State<Client<_, Body>>, mut request: Request| -> Response {
-            let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-            let Ok(uri) = format!("http://localhost{target}").parse() else { return StatusCode::BAD_REQUEST.into_response() };
-            *request.uri_mut() = uri;
-            client
-                .request(request)
-                .await
-                .map_or_else(|_error| StatusCode::BAD_GATEWAY.into_response(), |response| response.map(Body::new))
-        };
-        let router = Router::new().fallback(forward).with_state(client);
-        Ok(axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| drop(stream.set_nodelay(true))), router).await?)
-    })
+    let upstream = PathBuf::from(env::var_os(UPSTREAM).context("no upstream is named")?);
+    let client = Client::builder(TokioExecutor::new()).build(service_fn(move |_: Uri| {
+        let upstream = upstream.clone();
+        Box::pin(async { UnixStream::connect(upstream).await.map(TokioIo::new) })
+    }));
+    let forward = async |State(client): State<Client<_, Body>>, mut request: Request| -> Response {
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let Ok(uri) = format!("http://localhost{target}").parse() else { return StatusCode::BAD_REQUEST.into_response() };
+        *request.uri_mut() = uri;
+        client
+            .request(request)
+            .await
+            .map_or_else(|_error| StatusCode::BAD_GATEWAY.into_response(), |response| response.map(Body::new))
+    };
+    axum_server::listen(Router::new().fallback(forward).with_state(client))
 }
 
 /// Starts this program again as that server, in front of the one that listens at `upstream`.
 pub(crate) fn start(upstream: &Path, dir: &Path) -> Result<Server> {
-    let address = free_address()?;
-    let mut command = Command::new(env::current_exe()?);
-    command.arg("proxy").env(ADDRESS, address.to_string()).env(UPSTREAM, upstream);
+    let (mut command, address) = axum_server::command("proxy")?;
+    command.env(UPSTREAM, upstream);
     Server::start(command, address, dir)
 }

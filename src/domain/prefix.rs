@@ -129,6 +129,7 @@ mod tests {
             assert!(bad.parse::<Prefix>().is_err(), "{bad}");
         }
     }
+
     #[test]
     fn the_segments_that_plugins_can_have() {
         for open in ["/api/hello", "/api/hello/a?", "/api/peak_picking/%2f"] {

@@ -78,11 +78,6 @@ where
     B::Error: Into<BodyError>,
 {
     let overrun = Overrun::default();
-    // Most requests have none.
-    if body.is_end_stream() {
-        bound.meters.observe(bound.limit, 0);
-        return (empty(), overrun);
-    }
     let body = Bounded { body, bound, passed: 0, held: Some(()), overrun: Some(overrun.clone()) };
     (body.boxed_unsync(), overrun)
 }

@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    thread::{self, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -94,8 +93,6 @@ pub(crate) struct Instance {
     /// What answers its requests, once it was looked up.
     pub routes: Option<Routes>,
     calls: u32,
-    /// Where it ran last.
-    thread: ThreadId,
     made_at: Instant,
     era: u64,
     _slot: OwnedSemaphorePermit,
@@ -209,16 +206,7 @@ impl Instances {
         store::begin(&mut store, call);
         let era = self.era.load(Ordering::Relaxed);
         match self.pre.instantiate_async(&mut store).await {
-            Ok(inner) => Ok(Instance {
-                store,
-                inner,
-                routes: None,
-                calls: 0,
-                thread: thread::current().id(),
-                made_at: Instant::now(),
-                era,
-                _slot: slot,
-            }),
+            Ok(inner) => Ok(Instance { store, inner, routes: None, calls: 0, made_at: Instant::now(), era, _slot: slot }),
             Err(error) => Err(fault::of(&error, &store.data().memory)),
         }
     }
@@ -228,7 +216,6 @@ impl Instances {
         instance.store.data().console.end();
         instance.store.data_mut().sessions.end();
         instance.calls += 1;
-        instance.thread = thread::current().id();
         if self.policy == InstancePolicy::Request || !self.is_fresh(&instance) || instance.leaks_handles() {
             return;
         }
@@ -260,18 +247,12 @@ impl Instances {
         instance.calls < CALLS_MAX && instance.made_at.elapsed() < AGE_MAX && instance.era == self.era.load(Ordering::Relaxed)
     }
 
-    /// The one that ran last on this thread, whose processor has its memory in its cache, or else the last of all.
     fn take_idle(&self) -> Option<Instance> {
         if self.policy == InstancePolicy::Request {
             return None;
         }
-        let here = thread::current().id();
         loop {
-            let instance = {
-                let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-                let at = idle.iter().rposition(|instance| instance.thread == here).or(idle.len().checked_sub(1))?;
-                idle.remove(at)
-            };
+            let instance = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if self.is_fresh(&instance) {
                 return Some(instance);
             }

@@ -54,5 +54,5 @@ def content(response: Response) -> Any:
 
 
 def header(response: Response, name: str) -> str | None:
-    """A header field of a response."""
-    return dict(response.headers).get(name)
+    """A header field of a response, as it is sent."""
+    return dict(response.fields()).get(name)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
-from types import EllipsisType
+from functools import cached_property, lru_cache
 from typing import Any
 
 from .routing import Headers, HTTPException, Request
@@ -41,24 +40,20 @@ class PluginActor:
 
     def to_dict(self) -> dict[str, Any]:
         """`{sub, username, role, permissions, plugin_role?}`: what the user dependencies give to a handler."""
-        user: dict[str, Any] = {
-            "sub": self.user_id,
-            "username": self.username,
-            "role": self.role,
-            "permissions": list(_in_order(self.permissions)),
-        }
+        user = self._as_dict.copy()
+        user["permissions"] = user["permissions"].copy()
+        return user
+
+    @cached_property
+    def _as_dict(self) -> dict[str, Any]:
+        user = {"sub": self.user_id, "username": self.username, "role": self.role, "permissions": sorted(self.permissions)}
         return user if self.plugin_role is None else user | {"plugin_role": self.plugin_role}
-
-
-@lru_cache(maxsize=ACTORS_KEPT_MAX)
-def _in_order(permissions: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(permissions))
 
 
 def actor_of(request: Request) -> PluginActor | None:
     """The actor of a request; None for nobody; 403 if identity headers are malformed."""
-    known: PluginActor | EllipsisType | None = request.actor
-    return _read(request.headers) if isinstance(known, EllipsisType) else known
+    known: Any = request.actor
+    return _read(request.headers) if known is ... else known
 
 
 @lru_cache(maxsize=ACTORS_KEPT_MAX)

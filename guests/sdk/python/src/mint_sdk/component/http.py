@@ -27,6 +27,8 @@ READ_BYTES = 64 * 1024
 WHOLE_BYTES_MAX = 1024 * 1024
 """Larger bodies are handed over piece by piece."""
 NAMES_KEPT_MAX = 256
+_USUAL_FIELDS = frozenset({("content-type", kind) for kind in ("application/json", "text/html; charset=utf-8", "text/plain; charset=utf-8")})
+"""Nobody needs to look whether these can be sent."""
 
 _HEADERS = number(http.IncomingRequest.headers)
 _ENTRIES = number(http.Fields.entries)
@@ -48,9 +50,9 @@ async def answer(instance: Instance, brief: routes.Request) -> routes.Response |
         response = await running.app.handle(request)
     try:
         return _whole(response) or await _write(response, request.method)
-    except _NotAHeader as error:
-        if isinstance(response, StreamingResponse):
-            await response.stream.aclose()
+    except Exception as error:
+        if response.opened is not None:
+            await response.opened.aclose()
         return _whole(error_response(error, request.request_id))
 
 
@@ -103,23 +105,17 @@ async def _body(incoming: Any) -> AsyncIterator[bytes]:
             yield chunk
 
 
-class _NotAHeader(Exception):
-    """A header field that cannot be sent."""
-
-
 def _whole(response: Response) -> routes.Response | None:
     """What the host is to send; None where it has to be written: long, made while it is sent, or not in ASCII."""
-    if isinstance(response, StreamingResponse) or len(response.body) > WHOLE_BYTES_MAX:
+    body, fields = response.body, response.headers
+    if response.opened is not None or len(body) > WHOLE_BYTES_MAX:
         return None
-    fields = []
-    for field in response.headers:
-        name, value = field
-        if not (value.isascii() and value.isprintable() and _is_name(name)):
+    if not _USUAL_FIELDS.issuperset(fields):
+        if not all(value.isascii() and value.isprintable() and _is_name(name) for name, value in fields):
             return None
         # The host counts the body itself; that of an answer to HEAD was dropped.
-        if name != "content-length":
-            fields.append(field)
-    return routes.Response(response.status_code, fields, bytes(response.body))
+        fields = [field for field in fields if field[0] != "content-length"]
+    return routes.Response(response.status_code, fields, body if type(body) is bytes else bytes(body))
 
 
 @lru_cache(maxsize=NAMES_KEPT_MAX)
@@ -151,10 +147,10 @@ async def _write(response: Response, method: str) -> None:
 def _outgoing(response: Response, method: str) -> Any:
     """The head. Raises if a header field cannot be sent."""
     # What follows `HEAD` is an empty body, which the host would find too short.
-    fields = [(name, value) for name, value in response.headers if method != "HEAD" or name != "content-length"]
+    fields = [(name, value) for name, value in response.fields() if method != "HEAD" or name != "content-length"]
     try:
         outgoing = http.OutgoingResponse(http.Fields.from_list([(name, value.encode("latin-1")) for name, value in fields]))
     except (Err, UnicodeError) as error:
-        raise _NotAHeader(f"A header field cannot be sent: {error}") from error
+        raise ValueError(f"A header field cannot be sent: {error}") from error
     outgoing.set_status_code(response.status_code)
     return outgoing

@@ -124,7 +124,7 @@ class Body:
 
 
 async def _send(response: Response, body: Body, send: Send) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.fields()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if not isinstance(response, StreamingResponse):
         await send({"type": "http.response.body", "body": response.body})

@@ -99,6 +99,7 @@ def _may_hide(earlier: Route, route: Route) -> bool:
 
 
 async def _drop_body(response: Response) -> None:
+    response.headers = response.fields()  # which tell how long it would have been
     response.body = b""
     if isinstance(response, StreamingResponse):
         await response.stream.aclose()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from .convert import Converter, ConvertError, converter, is_many, is_structured
@@ -25,7 +26,7 @@ class Depends:
     use_cache: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parameter:
     """One parameter of a callable. Its value is the request, what `read` finds in it, the result of `target`, or the body."""
 
@@ -34,7 +35,8 @@ class Parameter:
     """Whether it is the request itself."""
     read: Callable[[Request], Any] | None = None
     target: Callee | None = None
-    use_cache: bool = True
+    use_cache: bool = False
+    """Whether others want the same result of `target`."""
     convert: Converter | None = None
     """How to read the body."""
     default: Any = inspect.Parameter.empty
@@ -48,29 +50,53 @@ class Callee:
     function: Callable[..., Any]
     is_async: bool
     parameters: list[Parameter] = field(default_factory=list)
-    direct: tuple[str, ...] | None = None
-    """Names of its parameters, if it is `async` and takes nothing but the request."""
+    by_position: bool = False
+    """Whether its arguments can be passed without their names, which costs less."""
+    takes_request_only: bool = False
+    """Whether it is `async` and takes the request, by position, and nothing else."""
 
 
 def plan(function: Callable[..., Any], path_names: frozenset[str]) -> Callee:
     """The plan for `function` under a path with these parameters. `TypeError` says what cannot be bound."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{_name(function)}: a handler or dependency returns a value; it cannot `yield`.")
-    parameters = [_parameter(function, item, hint, path_names) for item, hint in _signature(function)]
+    signature = _signature(function)
+    parameters = [_parameter(function, item, hint, path_names) for item, hint in signature]
     if sum(item.convert is not None for item in parameters) > 1:
         raise TypeError(f"{_name(function)}: take one body parameter; join them in one dataclass.")
     is_async = _is_async(function)
-    is_direct = is_async and all(item.is_request for item in parameters)
-    return Callee(function, is_async, parameters, tuple(item.name for item in parameters) if is_direct else None)
+    # A wrapper may look for the arguments of what it wraps by their names.
+    by_position = not hasattr(function, "__wrapped__") and all(item.kind is item.POSITIONAL_OR_KEYWORD for item, _ in signature)
+    takes_request_only = is_async and by_position and len(parameters) == 1 and parameters[0].is_request
+    return Callee(function, is_async, parameters, by_position, takes_request_only)
 
 
-def plan_of_all(dependencies: Sequence[Depends], path_names: frozenset[str]) -> Callee | None:
-    """The plan for calling them one after the other for their effect. None if there are none."""
+def plan_route(
+    handler: Callable[..., Any], dependencies: Sequence[Depends], path_names: frozenset[str]
+) -> tuple[Callee | None, Callee]:
+    """The plans for what is called for its effect before a handler, if there is anything, and for the handler."""
     parameters = [_dependency(str(index), item, path_names) for index, item in enumerate(dependencies)]
-    return Callee(_forget, True, parameters) if parameters else None
+    before = Callee(_forget, True, parameters, by_position=True) if parameters else None
+    planned = plan(handler, path_names)
+    _keep_only_what_others_want([*parameters, *planned.parameters])
+    return before, planned
 
 
-async def _forget(**results: Any) -> None:
+def _keep_only_what_others_want(parameters: list[Parameter]) -> None:
+    every = list(_dependencies(parameters))
+    wanted = Counter(callee.function for item, callee in every if item.use_cache)
+    for item, callee in every:
+        item.use_cache = item.use_cache and wanted[callee.function] > 1
+
+
+def _dependencies(parameters: list[Parameter]) -> Iterator[tuple[Parameter, Callee]]:
+    for item in parameters:
+        if item.target is not None:
+            yield item, item.target
+            yield from _dependencies(item.target.parameters)
+
+
+async def _forget(*results: Any) -> None:
     """What dependencies give that are called for their effect."""
 
 
@@ -176,13 +202,13 @@ def run(callee: Callee, request: Request, results: dict[Callable[..., Any], Any]
     `results` are those of dependencies that this request has called. `threads` says whether functions that are not `async`
     run in a worker thread.
     """
-    if callee.direct is not None:
-        return callee.function(**dict.fromkeys(callee.direct, request))
+    if callee.takes_request_only:
+        return callee.function(request)
     return _bind_and_run(callee, request, results, threads)
 
 
 async def _bind_and_run(callee: Callee, request: Request, results: dict[Callable[..., Any], Any], threads: bool) -> Any:
-    arguments: dict[str, Any] = {}
+    values: list[Any] = []
     errors: list[FieldError] | None = None
     for item in callee.parameters:
         try:
@@ -198,16 +224,18 @@ async def _bind_and_run(callee: Callee, request: Request, results: dict[Callable
                 value = results[key]
             else:
                 value = results[key] = await run(item.target, request, results, threads)
-            arguments[item.name] = value
+            values.append(value)
         except RequestValidationError as error:
             errors = [*(errors or ()), *error.errors]
     if errors is not None:
         raise RequestValidationError(errors)
+    call = callee.function
+    if not callee.by_position:
+        call = partial(call, **{item.name: value for item, value in zip(callee.parameters, values, strict=True)})
+        values = []
     if callee.is_async:
-        return await callee.function(**arguments)
-    if threads:
-        return await asyncio.to_thread(callee.function, **arguments)
-    return callee.function(**arguments)
+        return await call(*values)
+    return await asyncio.to_thread(call, *values) if threads else call(*values)
 
 
 async def _body(item: Parameter, request: Request) -> Any:

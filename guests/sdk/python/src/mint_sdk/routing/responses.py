@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from enum import Enum
 from json.encoder import c_make_encoder, encode_basestring
@@ -21,6 +21,8 @@ class Response:
     """A whole response. `headers` may also be given as pairs to repeat a name."""
 
     media_type: str | None = None
+    opened: ByteStream | None = None
+    """Of a streamed body: the chunks as bytes, once the router has made the first one."""
 
     def __init__(
         self,
@@ -30,23 +32,28 @@ class Response:
         media_type: str | None = None,
     ) -> None:
         self.status_code = status_code
-        self.headers: list[tuple[str, str]] = _pairs(headers) if headers else []
-        given = dict(self.headers) if headers else ()
         self.body = self.render(content)
+        self.headers: list[tuple[str, str]] = _pairs(headers) if headers else []
         kind = media_type or self.media_type
-        if kind is not None:
+        if kind is not None and not (headers and self._has("content-type")):
             if kind.startswith("text/") and ";" not in kind:
                 kind += "; charset=utf-8"
-            if "content-type" not in given:
-                self.headers.append(("content-type", kind))
-        if status_code not in BODILESS and "content-length" not in given:
-            self.headers.append(("content-length", str(len(self.body))))
+            self.headers.append(("content-type", kind))
 
     def render(self, content: Any) -> bytes:
         """Bytes of the body."""
         if content is None:
             return b""
         return content.encode() if isinstance(content, str) else bytes(content)
+
+    def fields(self) -> list[tuple[str, str]]:
+        """`headers`, and after them the length of the body if it is known and not among them."""
+        if self.status_code in BODILESS or self._has("content-length"):
+            return self.headers
+        return [*self.headers, ("content-length", str(len(self.body)))]
+
+    def _has(self, wanted: str) -> bool:
+        return any(name == wanted for name, _ in self.headers)
 
 
 class JSONResponse(Response):
@@ -81,10 +88,11 @@ class StreamingResponse(Response):
         media_type: str | None = None,
     ) -> None:
         super().__init__(None, status_code, headers, media_type)
-        if not any(key == "content-length" for key, _ in _pairs(headers)):
-            self.headers = [(key, value) for key, value in self.headers if key != "content-length"]
         self.chunks = content
-        self.opened: ByteStream | None = None
+
+    def fields(self) -> list[tuple[str, str]]:
+        """`headers`: how long the body becomes is only known to whoever makes it."""
+        return self.headers
 
     @property
     def stream(self) -> ByteStream:
@@ -98,22 +106,13 @@ def to_response(value: Any, status_code: int = 200) -> Response:
     """A handler's return value: a `Response` as it is, everything else as JSON."""
     if isinstance(value, Response):
         return value
-    if status_code in BODILESS:
-        return JSONResponse(value, status_code)
-    # What the constructor would do for the commonest response, without its questions.
-    response = JSONResponse.__new__(JSONResponse)
-    response.status_code = status_code
-    response.body = body = to_json(value).encode()
-    response.headers = [("content-type", JSONResponse.media_type), ("content-length", str(len(body)))]
-    return response
+    # With all its arguments, Python calls a constructor faster.
+    return JSONResponse(value, status_code, None, None)
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON text."""
-    if c_make_encoder is None:
-        return _ENCODER.encode(value)
-    # What `encode` ends in. The first argument is what it notes cycles in, so a new one each time.
-    return "".join(c_make_encoder({}, _encode, encode_basestring, None, ":", ",", False, False, False)(value, 0))
+    """Compact JSON text. `RecursionError` for what is nested too deeply, or in itself."""
+    return "".join(_write_json(value, 0))
 
 
 def _encode(value: Any) -> Any:
@@ -130,7 +129,16 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-_ENCODER = json.JSONEncoder(default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+def _json_writer() -> Callable[[Any, int], Iterable[str]]:
+    """What `JSONEncoder.encode` makes anew for each value: kept, as it notes nothing when it does not look for cycles."""
+    if c_make_encoder is None:
+        return json.JSONEncoder(
+            default=_encode, check_circular=False, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        ).iterencode
+    return c_make_encoder(None, _encode, encode_basestring, None, ":", ",", False, False, False)
+
+
+_write_json = _json_writer()
 
 
 def _pairs(headers: dict[str, str] | Iterable[tuple[str, str]] | None) -> list[tuple[str, str]]:

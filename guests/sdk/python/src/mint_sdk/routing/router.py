@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .params import Callee, Depends, plan, plan_of_all
+from .params import Callee, Depends, plan_route
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}")
 
@@ -128,9 +128,8 @@ class APIRouter:
         compiled = []
         for path, methods, handler, dependencies, status_code, limit in self._declared:
             full = lead + path or "/"
-            names = _parameter_names(full)
-            before = plan_of_all(dependencies, names)
-            compiled.append(Route(methods, full, plan(handler, names), before, status_code, limit))
+            before, planned = plan_route(handler, dependencies, _parameter_names(full))
+            compiled.append(Route(methods, full, planned, before, status_code, limit))
         return compiled
 
 

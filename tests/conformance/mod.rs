@@ -1,5 +1,6 @@
 //! The same plugin in both modes, and the plugins of the examples on real data.
 
+mod answers;
 mod dose_response;
 mod first_sdks;
 mod frontend;

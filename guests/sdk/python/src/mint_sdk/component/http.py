@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +18,7 @@ from ..identity import known_actor
 from ..logs import get_plugin_logger
 from ..routing import Headers, Request, Response, StreamingResponse
 from ..routing.app import error_response, path_prefixes, without_prefix
+from ..routing.responses import is_field_name
 from .handles import call, number
 from .instance import Instance, Running
 from .streams import read_chunks, write_chunk
@@ -26,14 +26,12 @@ from .streams import read_chunks, write_chunk
 READ_BYTES = 64 * 1024
 WHOLE_BYTES_MAX = 1024 * 1024
 """Larger bodies are handed over piece by piece."""
-NAMES_KEPT_MAX = 256
 _USUAL_FIELDS = frozenset({("content-type", kind) for kind in ("application/json", "text/html; charset=utf-8", "text/plain; charset=utf-8")})
 """Nobody needs to look whether these can be sent."""
 
 _HEADERS = number(http.IncomingRequest.headers)
 _ENTRIES = number(http.Fields.entries)
 _REQUEST = number(exchange.request)
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 logger = get_plugin_logger("mint_sdk")
 
@@ -49,11 +47,11 @@ async def answer(instance: Instance, brief: routes.Request) -> routes.Response |
         request.place(running)
         response = await running.app.handle(request)
     try:
-        return _whole(response) or await _write(response, request.method)
+        return _whole(response, request.method) or await _write(response, request.method)
     except Exception as error:
         if response.opened is not None:
             await response.opened.aclose()
-        return _whole(error_response(error, request.request_id))
+        return _whole(error_response(error, request.request_id), request.method)
 
 
 class _IncomingRequest(Request):
@@ -105,23 +103,17 @@ async def _body(incoming: Any) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _whole(response: Response) -> routes.Response | None:
+def _whole(response: Response, method: str) -> routes.Response | None:
     """What the host is to send; None where it has to be written: long, made while it is sent, or not in ASCII."""
     body, fields = response.body, response.headers
     if response.opened is not None or len(body) > WHOLE_BYTES_MAX:
         return None
     if not _USUAL_FIELDS.issuperset(fields):
-        if not all(value.isascii() and value.isprintable() and _is_name(name) for name, value in fields):
+        if not all(isinstance(value, str) and value.isascii() and value.isprintable() and is_field_name(name) for name, value in fields):
             return None
-        # The host counts the body itself; that of an answer to HEAD was dropped.
-        fields = [field for field in fields if field[0] != "content-length"]
+        # The host counts a body itself, but that of an answer to HEAD was dropped.
+        fields = [field for field in fields if field[0] != "content-length" or method == "HEAD"]
     return routes.Response(response.status_code, fields, body if type(body) is bytes else bytes(body))
-
-
-@lru_cache(maxsize=NAMES_KEPT_MAX)
-def _is_name(name: str) -> bool:
-    """Whether a header can be called so. Plugins use few names, again and again."""
-    return _NAME.fullmatch(name) is not None
 
 
 async def _write(response: Response, method: str) -> None:
@@ -147,10 +139,7 @@ async def _write(response: Response, method: str) -> None:
 def _outgoing(response: Response, method: str) -> Any:
     """The head. Raises if a header field cannot be sent."""
     # What follows `HEAD` is an empty body, which the host would find too short.
-    fields = [(name, value) for name, value in response.fields() if method != "HEAD" or name != "content-length"]
-    try:
-        outgoing = http.OutgoingResponse(http.Fields.from_list([(name, value.encode("latin-1")) for name, value in fields]))
-    except (Err, UnicodeError) as error:
-        raise ValueError(f"A header field cannot be sent: {error}") from error
+    fields = [field for field in response.encoded_fields() if method != "HEAD" or field[0] != "content-length"]
+    outgoing = http.OutgoingResponse(http.Fields.from_list(fields))
     outgoing.set_status_code(response.status_code)
     return outgoing

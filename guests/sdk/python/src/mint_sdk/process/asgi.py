@@ -58,7 +58,15 @@ class PluginApp:
             response = await self._respond(scope, headers, body, identity)
         except Exception as error:
             response = error_response(error, identity)
-        await _send(response, body, send)
+        try:
+            start = _start(response)
+        except Exception as error:
+            if response.opened is not None:
+                await response.opened.aclose()
+            response = error_response(error, identity)
+            start = _start(response)
+        await send(start)
+        await _send_body(response, body, send)
 
     async def _respond(self, scope: Message, headers: Headers, body: Body, identity: str) -> Response:
         path, method = scope["path"], scope["method"]
@@ -123,9 +131,12 @@ class Body:
             continue
 
 
-async def _send(response: Response, body: Body, send: Send) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.fields()]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+def _start(response: Response) -> Message:
+    headers = [(name.encode(), value) for name, value in response.encoded_fields()]
+    return {"type": "http.response.start", "status": response.status_code, "headers": headers}
+
+
+async def _send_body(response: Response, body: Body, send: Send) -> None:
     if not isinstance(response, StreamingResponse):
         await send({"type": "http.response.body", "body": response.body})
         return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from enum import Enum
+from functools import lru_cache
 from json.encoder import c_make_encoder, encode_basestring
 from typing import Any
 from uuid import UUID
@@ -15,6 +17,9 @@ from .streams import ByteStream, Chunks
 
 BODILESS = (204, 304)
 """Statuses of responses that have no body by definition."""
+FIELD_NAMES_KEPT_MAX = 256
+_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NOT_IN_A_FIELD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Response:
@@ -51,6 +56,10 @@ class Response:
         if self.status_code in BODILESS or self._has("content-length"):
             return self.headers
         return [*self.headers, ("content-length", str(len(self.body)))]
+
+    def encoded_fields(self) -> list[tuple[str, bytes]]:
+        """`fields` in Latin-1. `ValueError` names one that cannot be sent."""
+        return [(name, _encoded_field(name, value)) for name, value in self.fields()]
 
     def _has(self, wanted: str) -> bool:
         return any(name == wanted for name, _ in self.headers)
@@ -102,6 +111,26 @@ class StreamingResponse(Response):
         return self.opened
 
 
+@lru_cache(maxsize=FIELD_NAMES_KEPT_MAX)
+def is_field_name(name: str) -> bool:
+    """Whether a header can be called so. Plugins use few names, again and again."""
+    return _FIELD_NAME.fullmatch(name) is not None
+
+
+def _encoded_field(name: Any, value: Any) -> bytes:
+    if not (isinstance(name, str) and is_field_name(name)):
+        raise ValueError(f"{name!r} is no name of a header field.")
+    if not isinstance(value, str):
+        raise ValueError(f"The header field '{name}' is {value!r}, which is no text.")
+    try:
+        encoded = value.encode("latin-1")
+    except UnicodeError:
+        raise ValueError(f"The header field '{name}' is {value!r}, which is not all Latin-1.") from None
+    if _NOT_IN_A_FIELD.search(value):
+        raise ValueError(f"The header field '{name}' is {value!r}, with control characters.")
+    return encoded
+
+
 def to_response(value: Any, status_code: int = 200) -> Response:
     """A handler's return value: a `Response` as it is, everything else as JSON."""
     if isinstance(value, Response):
@@ -111,8 +140,15 @@ def to_response(value: Any, status_code: int = 200) -> Response:
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON text. `RecursionError` for what is nested too deeply, or in itself."""
-    return "".join(_write_json(value, 0))
+    """Compact JSON text. `ValueError` for what contains itself, or a number that JSON does not have."""
+    try:
+        write = _idle_writers.pop()
+    except IndexError:
+        write = _json_writer()
+    text = "".join(write(value, 0))
+    # One that failed still has its notes of what it was inside of, and is not used again.
+    _idle_writers.append(write)
+    return text
 
 
 def _encode(value: Any) -> Any:
@@ -129,16 +165,18 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def _json_writer() -> Callable[[Any, int], Iterable[str]]:
-    """What `JSONEncoder.encode` makes anew for each value: kept, as it notes nothing when it does not look for cycles."""
+type _JSONWriter = Callable[[Any, int], Iterable[str]]
+
+
+def _json_writer() -> _JSONWriter:
+    """What `JSONEncoder.encode` makes anew for each value, though it can be used again, by one thread at a time."""
     if c_make_encoder is None:
-        return json.JSONEncoder(
-            default=_encode, check_circular=False, allow_nan=False, ensure_ascii=False, separators=(",", ":")
-        ).iterencode
-    return c_make_encoder(None, _encode, encode_basestring, None, ":", ",", False, False, False)
+        return json.JSONEncoder(default=_encode, allow_nan=False, ensure_ascii=False, separators=(",", ":")).iterencode
+    return c_make_encoder({}, _encode, encode_basestring, None, ":", ",", False, False, False)
 
 
-_write_json = _json_writer()
+_idle_writers: list[_JSONWriter] = []
+"""Never more than threads that wrote at the same time."""
 
 
 def _pairs(headers: dict[str, str] | Iterable[tuple[str, str]] | None) -> list[tuple[str, str]]:

@@ -119,8 +119,7 @@ def path_prefixes(forwarded_prefix: str | None, routes_prefix: str) -> tuple[str
 def without_prefix(path: str, prefixes: tuple[str, ...]) -> tuple[str, str]:
     """(prefix, rest) of a public path, for the first of `prefixes` that it begins with."""
     for prefix in prefixes:
-        if path.startswith(prefix):
-            rest = path[len(prefix) :]
-            if not rest or rest[0] == "/":
-                return prefix, rest or "/"
+        rest = path.removeprefix(prefix)
+        if rest != path and (not rest or rest[0] == "/"):
+            return prefix, rest or "/"
     return "", path or "/"

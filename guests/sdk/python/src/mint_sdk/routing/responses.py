@@ -38,18 +38,23 @@ class Response:
     ) -> None:
         self.status_code = status_code
         self.body = self.render(content)
-        self.headers: list[tuple[str, str]] = _pairs(headers) if headers else []
         kind = media_type or self.media_type
-        if kind is not None and not (headers and self._has("content-type")):
-            if kind.startswith("text/") and ";" not in kind:
-                kind += "; charset=utf-8"
-            self.headers.append(("content-type", kind))
+        if kind is not None and kind.startswith("text/") and ";" not in kind:
+            kind += "; charset=utf-8"
+        self.headers: list[tuple[str, str]] = [("content-type", kind)] if kind is not None else []
+        if headers:
+            self._prefer(headers)
 
     def render(self, content: Any) -> bytes:
         """Bytes of the body."""
         if content is None:
             return b""
         return content.encode() if isinstance(content, str) else bytes(content)
+
+    def _prefer(self, headers: dict[str, str] | Iterable[tuple[str, str]]) -> None:
+        given = [(name.lower(), value) for name, value in (headers.items() if isinstance(headers, dict) else headers)]
+        names = {name for name, _ in given}
+        self.headers = [*given, *(field for field in self.headers if field[0] not in names)]
 
     def fields(self) -> list[tuple[str, str]]:
         """`headers`, and after them the length of the body if it is known and not among them."""
@@ -177,8 +182,3 @@ def _json_writer() -> _JSONWriter:
 
 _idle_writers: list[_JSONWriter] = []
 """Never more than threads that wrote at the same time."""
-
-
-def _pairs(headers: dict[str, str] | Iterable[tuple[str, str]] | None) -> list[tuple[str, str]]:
-    items = headers.items() if isinstance(headers, dict) else headers or ()
-    return [(name.lower(), value) for name, value in items]

@@ -1,5 +1,7 @@
 """What a handler's parameters are bound to: one table of good values, one of bad ones."""
 
+import functools
+import inspect
 import unittest
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -254,3 +256,41 @@ class Dependencies(unittest.TestCase):
         calls.clear()
         call(router, "GET", "/")
         self.assertEqual(calls.count("settings"), 1)
+
+    def test_wrappers_and_keyword_only_parameters_get_names(self) -> None:
+        def wrapper(inner: Any) -> Any:
+            @functools.wraps(inner)
+            async def outer(**arguments: Any) -> Any:
+                return await inner(**arguments)
+
+            return outer
+
+        def signed(inner: Any) -> Any:
+            async def outer(**arguments: Any) -> Any:
+                return await inner(**arguments)
+
+            outer.__signature__ = inspect.signature(inner, eval_str=True)  # type: ignore[attr-defined]
+            return outer
+
+        async def path_of(request: Request) -> str:
+            return request.path
+
+        class Doubled:
+            async def __call__(self, limit: int = 1) -> int:
+                return 2 * limit
+
+        async def handler(
+            request: Request,
+            path: Annotated[str, Depends(wrapper(path_of))],
+            *,
+            limit: int = 1,
+            doubled: int = Depends(Doubled()),
+        ) -> list[Any]:
+            return [request.method, path, limit, doubled]
+
+        router = APIRouter()
+        router.get("/plain")(handler)
+        router.get("/wrapped")(wrapper(handler))
+        router.get("/signed")(signed(handler))
+        for path in ("/plain", "/wrapped", "/signed"):
+            self.assertEqual(content(call(router, "GET", f"{path}?limit=4")), ["GET", path, 4, 8])

@@ -65,8 +65,7 @@ def plan(function: Callable[..., Any], path_names: frozenset[str]) -> Callee:
     if sum(item.convert is not None for item in parameters) > 1:
         raise TypeError(f"{_name(function)}: take one body parameter; join them in one dataclass.")
     is_async = _is_async(function)
-    # A wrapper may look for the arguments of what it wraps by their names.
-    by_position = not hasattr(function, "__wrapped__") and all(item.kind is item.POSITIONAL_OR_KEYWORD for item, _ in signature)
+    by_position = _is_plain(function) and all(item.kind is item.POSITIONAL_OR_KEYWORD for item, _ in signature)
     takes_request_only = is_async and by_position and len(parameters) == 1 and parameters[0].is_request
     return Callee(function, is_async, parameters, by_position, takes_request_only)
 
@@ -186,6 +185,11 @@ def _depends(item: inspect.Parameter, hint: Any) -> Depends | None:
     if typing.get_origin(hint) is Annotated:
         return next((extra for extra in typing.get_args(hint)[1:] if isinstance(extra, Depends)), None)
     return None
+
+
+def _is_plain(function: Callable[..., Any]) -> bool:
+    """Whether its signature is its own. A wrapper may look for the arguments of what it wraps by their names."""
+    return inspect.isroutine(function) and not any(hasattr(function, name) for name in ("__wrapped__", "__signature__"))
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

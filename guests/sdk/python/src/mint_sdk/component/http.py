@@ -26,7 +26,8 @@ from .streams import read_chunks, write_chunk
 READ_BYTES = 64 * 1024
 WHOLE_BYTES_MAX = 1024 * 1024
 """Larger bodies are handed over piece by piece."""
-_USUAL_FIELDS = frozenset({("content-type", kind) for kind in ("application/json", "text/html; charset=utf-8", "text/plain; charset=utf-8")})
+_USUAL_KINDS = ("application/json", "text/html; charset=utf-8", "text/plain; charset=utf-8")
+_USUAL_FIELDS = frozenset(("content-type", kind) for kind in _USUAL_KINDS)
 """Nobody needs to look whether these can be sent."""
 
 _HEADERS = number(http.IncomingRequest.headers)
@@ -109,11 +110,15 @@ def _whole(response: Response, method: str) -> routes.Response | None:
     if response.opened is not None or len(body) > WHOLE_BYTES_MAX:
         return None
     if not _USUAL_FIELDS.issuperset(fields):
-        if not all(isinstance(value, str) and value.isascii() and value.isprintable() and is_field_name(name) for name, value in fields):
+        if not all(_is_plain(name, value) for name, value in fields):
             return None
         # The host counts a body itself, but that of an answer to HEAD was dropped.
         fields = [field for field in fields if field[0] != "content-length" or method == "HEAD"]
     return routes.Response(response.status_code, fields, body if type(body) is bytes else bytes(body))
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable() and is_field_name(name)
 
 
 async def _write(response: Response, method: str) -> None:

@@ -52,6 +52,12 @@ async def kanji():
 async def lines():
     return Response("ok", headers={"x-name": "a\r\nb: c"})
 
+@router.get("/mapping")
+async def mapping():
+    response = Response("ok")
+    response.headers = {"x-name": "b"}
+    return response
+
 class Plugin(AnalysisPlugin):
     @property
     def metadata(self):
@@ -85,7 +91,9 @@ async fn answers_and_mistakes_in_them_arrive_alike_in_both_modes() {
         let none = server.admin.get("/api/answers/none").await;
         assert_eq!((none.status, none.headers.get("content-length")), (StatusCode::NO_CONTENT, None), "{mode}");
         assert_eq!(server.admin.get("/api/answers/latin").await.status, StatusCode::OK, "{mode}");
-        for path in ["cycle", "number", "kanji", "lines", "deep"] {
+        for path in ["cycle", "number", "kanji", "lines", "mapping", "deep"] {
+            let head = server.admin.send(server.admin.request(Method::HEAD, &format!("/api/answers/{path}"))).await;
+            assert_eq!((head.status, head.body.len()), (StatusCode::INTERNAL_SERVER_ERROR, 0), "{mode} {path} {head:?}");
             let reply = server.admin.get(&format!("/api/answers/{path}")).await;
             assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR, "{mode} {path} {reply:?}");
             // A component's stack ends before Python's own count of it does.

@@ -3,6 +3,7 @@
 import unittest
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from mint_sdk import (
     APIRouter,
@@ -167,6 +168,23 @@ class Responses(unittest.TestCase):
         router.get("/none")(lambda: Response(status_code=204))
         self.assertEqual(header(call(router, "GET", "/html"), "content-type"), "text/html; charset=utf-8")
         self.assertIsNone(header(call(router, "GET", "/none"), "content-length"))
+
+    def test_fields_that_cannot_be_sent_are_named(self) -> None:
+        table: list[tuple[Any, Any, str]] = [
+            ("x name", "secret", "'x name' is no name of a header field."),
+            (7, "secret", "7 is no name of a header field."),
+            ("x-count", 5, "The header field 'x-count' is of type int: give text."),
+            ("x-name", "secret 塩", "The header field 'x-name' has characters that Latin-1 has not."),
+            ("x-name", "secret\r\nb: c", "The header field 'x-name' has control characters."),
+        ]
+        for name, value, message in table:
+            response = Response("ok")
+            response.headers.append((name, value))
+            with self.subTest(message), self.assertRaises(ValueError) as raised:
+                response.encoded_fields()
+            self.assertEqual(str(raised.exception), message)
+        sent = Response("ok", headers={"X-Name": "Zoë\tB"}).encoded_fields()
+        self.assertEqual(sent, [("x-name", b"Zo\xeb\tB"), ("content-length", b"2")])
 
     def test_prefixes(self) -> None:
         table = [

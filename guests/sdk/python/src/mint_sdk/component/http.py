@@ -42,11 +42,10 @@ async def answer(instance: Instance, brief: routes.Request) -> routes.Response |
     request = _IncomingRequest(brief)
     try:
         running = instance.running or await instance.start()
-    except Exception as error:
-        response = error_response(error, request.request_id)
-    else:
         request.place(running)
         response = await running.app.handle(request)
+    except Exception as error:
+        response = error_response(error, request.request_id)
     try:
         return _whole(response, request.method) or await _write(response, request.method)
     except Exception as error:

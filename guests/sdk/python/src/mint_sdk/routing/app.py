@@ -36,7 +36,10 @@ class RouterApp:
         self._guard = guard
 
     async def handle(self, request: Request) -> Response:
-        """Answers a request; never raises an `Exception`. The `stream` of a `StreamingResponse` is the caller's to close."""
+        """Answers a request; raises only where the headers of the response are no pairs.
+
+        The `stream` of a `StreamingResponse` is the caller's to close.
+        """
         try:
             route = self._fixed.get((request.method, request.path)) or self._match(request)
             if self._guard is not None:

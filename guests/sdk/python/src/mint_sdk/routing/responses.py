@@ -123,16 +123,17 @@ def is_field_name(name: str) -> bool:
 
 
 def _encoded_field(name: Any, value: Any) -> bytes:
+    """What the value is goes into no message: it may be a cookie."""
     if not (isinstance(name, str) and is_field_name(name)):
         raise ValueError(f"{name!r} is no name of a header field.")
     if not isinstance(value, str):
-        raise ValueError(f"The header field '{name}' is {value!r}, which is no text.")
+        raise ValueError(f"The header field '{name}' is of type {type(value).__name__}: give text.")
     try:
         encoded = value.encode("latin-1")
     except UnicodeError:
-        raise ValueError(f"The header field '{name}' is {value!r}, which is not all Latin-1.") from None
+        raise ValueError(f"The header field '{name}' has characters that Latin-1 has not.") from None
     if _NOT_IN_A_FIELD.search(value):
-        raise ValueError(f"The header field '{name}' is {value!r}, with control characters.")
+        raise ValueError(f"The header field '{name}' has control characters.")
     return encoded
 
 
